@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * What every header of libasyncio needs: visibility, places, the type of an awaitable, the version.
+ */
+#ifndef ASYNCIO_API_H
+#define ASYNCIO_API_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define ASYNCIO_BEGIN_DECLS extern "C" {
+#define ASYNCIO_END_DECLS   }
+#else
+#define ASYNCIO_BEGIN_DECLS
+#define ASYNCIO_END_DECLS
+#endif
+
+#if defined(__GNUC__)
+#define ASYNCIO_API __attribute__((visibility("default")))
+#define ASYNCIO_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define ASYNCIO_MUST_USE __attribute__((warn_unused_result))
+#else
+#define ASYNCIO_API
+#define ASYNCIO_PRINTF(format, first)
+#define ASYNCIO_MUST_USE
+#endif
+
+#define ASYNCIO_STRING_(text) #text
+#define ASYNCIO_STRING(text) ASYNCIO_STRING_(text)
+
+/** The place of the line on which it stands, `"file:line"`: for reports, passed by macros. */
+#define ASYNCIO_PLACE __FILE__ ":" ASYNCIO_STRING(__LINE__)
+
+/** The version of the headers. */
+#define ASYNCIO_VERSION_MAJOR 0
+#define ASYNCIO_VERSION_MINOR 1
+#define ASYNCIO_VERSION_PATCH 0
+
+ASYNCIO_BEGIN_DECLS
+
+/** What can be awaited: a future, a task or a coroutine object, passed without a cast. */
+typedef void asyncio_awaitable_t;
+
+/** The event loop; see loop.h. */
+typedef struct asyncio_loop asyncio_loop_t;
+/** A place for a result that is not there yet; see future.h. */
+typedef struct asyncio_future asyncio_future_t;
+/** A coroutine wrapped in a future; every task is a future. See task.h. */
+typedef struct asyncio_future asyncio_task_t;
+/** A function with its arguments, not started; see coroutine.h. */
+typedef struct asyncio_coroutine asyncio_coroutine_t;
+/** A callback that the loop will run; see handle.h. */
+typedef struct asyncio_handle asyncio_handle_t;
+/** A callback with a deadline; every timer handle is a handle. */
+typedef struct asyncio_handle asyncio_timer_handle_t;
+/** What went wrong, and where; see error.h. */
+typedef struct asyncio_error asyncio_error_t;
+
+/** A timeout that never comes: Python's None. */
+#define ASYNCIO_FOREVER ((double)INFINITY)
+
+/**
+ * Answers the version of the library that is linked, such as "0.1.0".
+ *
+ * @return a static string.
+ *
+ * Ownership: the string is *borrowed*, for ever.
+ * Context: any thread, signal handler.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API const char *asyncio_version(void);
+
+ASYNCIO_END_DECLS
+
+#endif

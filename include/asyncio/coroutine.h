@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Coroutine functions and coroutine objects.
+ *
+ * A coroutine function is a C function that may suspend: what it needs, then `void **ret_result`;
+ * it answers 0 or a negative code. Calling it from a running task is awaiting it. Its twin
+ * `…_coroutine`, made by ASYNCIO_COROUTINE(), is the object: making one runs nothing.
+ *
+ * @code
+ *     static int say(const char *word, void **ret_result)
+ *     {
+ *         (void)ret_result;
+ *         int rc = asyncio_sleep(1.0);
+ *         if (rc < 0)
+ *             return rc;
+ *         puts(word);
+ *         return 0;
+ *     }
+ *     ASYNCIO_COROUTINE(say, (const char *, word));
+ *
+ *     asyncio_coroutine_t *coro = say_coroutine("hello");   nothing runs
+ *     asyncio_await(coro, NULL);                            runs now
+ * @endcode
+ *
+ * Life cycle: an object is made with one reference. Starting it (await, create_task, gather, …)
+ * *takes* one, also when that fails. It is used once: awaited, made a task, driven by hand to its
+ * end, or closed; starting it again is ASYNCIO_ERUNTIME. The last reference to an object that
+ * never ran reports it, with the place where it was made.
+ */
+#ifndef ASYNCIO_COROUTINE_H
+#define ASYNCIO_COROUTINE_H
+
+#include <asyncio/api.h>
+#include <asyncio/detail/arguments.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/** A coroutine function in its bare form. A positive answer counts as 0. */
+typedef int asyncio_coroutine_function_t(void *arg, void **ret_result);
+
+/** Gives back what a value or an argument holds. */
+typedef void asyncio_destroy_t(void *value);
+
+/** What asyncio_coroutine_send() and asyncio_coroutine_throw() answer when it has not ended. */
+enum asyncio_coroutine_answer {
+    ASYNCIO_YIELDED = 1, /**< it yielded; *ret_out is what */
+    ASYNCIO_AWAITING = 2 /**< it waits for a future; *ret_out is which, *borrowed* until resumed */
+};
+
+/** Options of a coroutine object; zero is the default of each. */
+typedef struct asyncio_coroutine_options {
+    size_t size;                /**< sizeof(asyncio_coroutine_options_t) */
+    size_t copy_bytes;          /**< the function gets a copy of so many bytes of arg; 0: arg */
+    asyncio_destroy_t *destroy; /**< called with the function's arg when the object ends */
+    size_t stack_bytes;         /**< of its stack, at least; 0: the loop's default (64 KiB) */
+} asyncio_coroutine_options_t;
+
+/**
+ * Makes a coroutine object of a function in its bare form and its argument. Nothing runs.
+ *
+ * @param fn   the function; NULL is -EINVAL.
+ * @param arg  passed to it as it is.
+ * @return a *new* reference, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL, and so is the
+ *   answer of whatever is handed the NULL.
+ *
+ * Ownership: the object is *new*; arg is *borrowed* until the object ends.
+ * Context: any thread; it belongs to that one from then on.
+ * Cancellation: does not suspend.
+ * Twin: calling a coroutine function.
+ */
+#define asyncio_coroutine(fn, arg) \
+    asyncio_coroutine_full_at((fn), (arg), NULL, ASYNCIO_PLACE " " #fn)
+
+/**
+ * Makes a coroutine object with options: a copy of the argument, a destructor, a stack size.
+ *
+ * The destructor runs once, whether or not the function ever did.
+ *
+ * @param fn       the function; NULL is -EINVAL.
+ * @param arg      what the function gets, or what is copied for it.
+ * @param options  NULL for the defaults; a stack above 64 MiB is -EINVAL.
+ * @param place    the place for reports; asyncio_coroutine_full() passes it.
+ * @return a *new* reference, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL, and arg is the
+ *   caller's still: destroy was not called.
+ *
+ * Ownership: the object is *new*; arg is *taken* if there is a destructor.
+ * Context: any thread; it belongs to that one from then on.
+ * Cancellation: does not suspend.
+ * Twin: calling a coroutine function.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn, const void *arg,
+                          const asyncio_coroutine_options_t *options, const char *place);
+#define asyncio_coroutine_full(fn, arg, options) \
+    asyncio_coroutine_full_at((fn), (arg), (options), ASYNCIO_PLACE " " #fn)
+
+/**
+ * Makes `NAME_coroutine(…)` for the coroutine function `NAME(…, void **ret_result)`.
+ *
+ * `ASYNCIO_COROUTINE(say, (const char *, word), (int, times));` stands behind the definition of
+ * `say`; 0 to 8 parameters; a type with a comma or of a function pointer needs a typedef. The
+ * arguments are copied into the object; what they point to is the caller's business.
+ */
+#define ASYNCIO_COROUTINE(...) ASYNCIO_COROUTINE_(ASYNCIO_PLACE, __VA_ARGS__)
+
+/**
+ * Takes another reference.
+ *
+ * @param coroutine  NULL is allowed.
+ * @return coroutine.
+ *
+ * Ownership: the reference is *new*.
+ * Context: the object's thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coroutine);
+
+/**
+ * Gives a reference up. The last one closes what is suspended and reports what never ran.
+ *
+ * @param coroutine  NULL is allowed.
+ *
+ * Ownership: coroutine is *taken*.
+ * Context: the object's thread.
+ * Cancellation: does not suspend.
+ * Twin: `del coro`.
+ */
+ASYNCIO_API void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine);
+
+/**
+ * Drives a coroutine object by hand: starts it, or goes on behind its yield with a value.
+ *
+ * @param coroutine  the object.
+ * @param value      what its asyncio_yield() gives it; for the start only NULL is allowed.
+ * @param ret_out    where to put what it yielded, waits for, or its result; NULL drops it.
+ * @return
+ *   - ASYNCIO_YIELDED: it yielded; *ret_out is what.
+ *   - ASYNCIO_AWAITING: it waits for the future *ret_out; send again once that is done.
+ *   - 0: it has ended; *ret_out is its result.
+ *   - ASYNCIO_ERUNTIME: it was used before, has ended, or is the running one.
+ *   - -EINVAL: no coroutine object, or a value for one that has not started.
+ *   - -ENOMEM: no stack to be had; it has not started.
+ *   - any other: it ended with that code.
+ *
+ * Ownership: coroutine is *borrowed*; a result moves to the caller.
+ * Context: the object's thread; a running loop is not needed for generators.
+ * Cancellation: does not suspend the caller.
+ * Twin: `coro.send(value)`.
+ */
+ASYNCIO_API int asyncio_coroutine_send(asyncio_coroutine_t *coroutine, void *value,
+                                       void **ret_out);
+
+/**
+ * Throws an error into a coroutine object: its yield or await answers the code.
+ *
+ * One that has not started ends with that code without running.
+ *
+ * @param coroutine  the object.
+ * @param code       a negative code; 0 or more is -EINVAL.
+ * @param ret_out    as for asyncio_coroutine_send().
+ * @return as asyncio_coroutine_send().
+ *
+ * Ownership: coroutine is *borrowed*.
+ * Context: the object's thread.
+ * Cancellation: does not suspend the caller.
+ * Twin: `coro.throw(exc)`.
+ */
+ASYNCIO_API int asyncio_coroutine_throw(asyncio_coroutine_t *coroutine, int code, void **ret_out);
+
+/**
+ * Ends a coroutine object: ASYNCIO_EGENERATOREXIT is thrown at its yield or await.
+ *
+ * One that never ran ends without running and is not reported.
+ *
+ * @param coroutine  NULL is allowed.
+ * @return
+ *   - 0: it has ended (with EGENERATOREXIT, with a value, or before).
+ *   - ASYNCIO_ERUNTIME: it yielded once more instead of ending, or is the running one.
+ *   - any other: it ended with that code.
+ *
+ * Ownership: coroutine is *taken*.
+ * Context: the object's thread.
+ * Cancellation: does not suspend the caller.
+ * Twin: `coro.close()`.
+ */
+ASYNCIO_API int asyncio_coroutine_close(asyncio_coroutine_t *coroutine);
+
+/**
+ * Gives a value to who drives this coroutine by hand, and waits for the next send.
+ *
+ * @param value     what asyncio_coroutine_send() answers in *ret_out.
+ * @param ret_sent  where to put what the next send passes; NULL drops it.
+ * @return
+ *   - 0: sent on.
+ *   - ASYNCIO_EGENERATOREXIT: it is being closed: clean up and return.
+ *   - ASYNCIO_ERUNTIME: not inside a coroutine that is driven by hand.
+ *   - any other: the code that was thrown in.
+ *
+ * Ownership: value passes through.
+ * Context: inside a coroutine that is driven by hand.
+ * Cancellation: a cancel of the task that drives it does not reach it here.
+ * Twin: `yield`.
+ */
+ASYNCIO_API int asyncio_yield(void *value, void **ret_sent);
+
+/**
+ * Returns a result that needs a destructor: `return asyncio_return(ret_result, value, destroy);`.
+ *
+ * The destructor is kept where ret_result is a place of the library's (a task's, an await's); it
+ * runs when nobody took the value. Who called the function directly gets the value alone.
+ *
+ * @param ret_result  the function's own last parameter.
+ * @param value       the result.
+ * @param destroy     gives the value back; NULL for none.
+ * @return 0, or -EINVAL where ret_result is NULL (value was destroyed then).
+ *
+ * Ownership: value is *taken*.
+ * Context: inside a coroutine function.
+ * Cancellation: does not suspend.
+ * Twin: `return value`.
+ */
+ASYNCIO_API int asyncio_return(void **ret_result, void *value, asyncio_destroy_t *destroy);
+
+/** A whole number as a result, and back: `*ret_result = ASYNCIO_INT(7)`. */
+#define ASYNCIO_INT(number) ((void *)(intptr_t)(number))
+
+/**
+ * Reads a whole number out of a result that ASYNCIO_INT() made.
+ *
+ * @param value  the result.
+ * @return the number.
+ *
+ * Ownership: nothing.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `int`.
+ */
+ASYNCIO_API intptr_t asyncio_int(const void *value);
+
+ASYNCIO_END_DECLS
+
+#endif

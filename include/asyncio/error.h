@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Errors: negative codes, and objects that say more.
+ *
+ * A function that can fail answers 0 or a count, or a negative code: `-errno` of the system, or
+ * one of asyncio's own below. Behind a code there may be an error object with a message, a place,
+ * a cause and, for groups, children:
+ *
+ * @code
+ *     if (header_is_bad)
+ *         return asyncio_raise(ASYNCIO_EUSER, "bad header from %s", peer);
+ *     ...
+ *     int rc = asyncio_await(task, &result);
+ *     if (rc < 0) {
+ *         asyncio_error_t *error = asyncio_error_last();
+ *         fprintf(stderr, "%s\n", asyncio_error_message(error));
+ *         asyncio_error_unref(error);
+ *     }
+ * @endcode
+ *
+ * The details wait in a slot of the running task (of the thread, outside tasks). Each failing
+ * call of the library overwrites it. A coroutine that returns the code of the details in the slot
+ * ends with them; with any other code it ends with that code alone.
+ */
+#ifndef ASYNCIO_ERROR_H
+#define ASYNCIO_ERROR_H
+
+#include <asyncio/api.h>
+#include <errno.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/**
+ * The codes of asyncio's own exceptions: X(name, value, name in Python, meaning).
+ * They are negative already: `return ASYNCIO_EINVALIDSTATE;`.
+ */
+#define ASYNCIO_ERROR_TABLE(X) \
+    X(ASYNCIO_ERUNTIME, -4096, "RuntimeError", "used in a way that is not allowed") \
+    X(ASYNCIO_EINVALIDSTATE, -4097, "InvalidStateError", "not valid in this state") \
+    X(ASYNCIO_EGENERATOREXIT, -4098, "GeneratorExit", "the coroutine is being closed") \
+    X(ASYNCIO_EGROUP, -4099, "ExceptionGroup", "several errors") \
+    X(ASYNCIO_EQUEUEEMPTY, -4100, "QueueEmpty", "the queue is empty") \
+    X(ASYNCIO_EQUEUEFULL, -4101, "QueueFull", "the queue is full") \
+    X(ASYNCIO_EQUEUESHUTDOWN, -4102, "QueueShutDown", "the queue is shut down") \
+    X(ASYNCIO_EBROKENBARRIER, -4103, "BrokenBarrierError", "the barrier is broken") \
+    X(ASYNCIO_EINCOMPLETEREAD, -4104, "IncompleteReadError", "the stream ended too early") \
+    X(ASYNCIO_ELIMITOVERRUN, -4105, "LimitOverrunError", "the buffer limit was reached") \
+    X(ASYNCIO_EDEADLOOP, -4106, "DeadLoop", "nothing is left that could wake the loop") \
+    X(ASYNCIO_EGAI, -4107, "gaierror", "the name could not be resolved") \
+    X(ASYNCIO_EKEYBOARDINTERRUPT, -4108, "KeyboardInterrupt", "interrupted from the keyboard")
+
+/** The codes: asyncio's own, and second spellings of the system's most frequent ones. */
+enum asyncio_error_code {
+#define ASYNCIO_ERROR_ENUMERATOR_(name, value, python, meaning) name = value,
+    ASYNCIO_ERROR_TABLE(ASYNCIO_ERROR_ENUMERATOR_)
+#undef ASYNCIO_ERROR_ENUMERATOR_
+    ASYNCIO_ECANCELED = -ECANCELED, /**< CancelledError */
+    ASYNCIO_ETIMEDOUT = -ETIMEDOUT, /**< TimeoutError */
+    ASYNCIO_EINVAL = -EINVAL,       /**< ValueError, TypeError */
+    ASYNCIO_ENOMEM = -ENOMEM,       /**< MemoryError */
+    ASYNCIO_EUSER = -65536          /**< the first code that is free for programs; go down */
+};
+
+/**
+ * Answers the name of a code: "CancelledError", "TimeoutError", "RuntimeError", "ECONNRESET".
+ *
+ * @param code  a negative code; what is unknown is "Error".
+ * @return a static string.
+ *
+ * Ownership: the string is *borrowed*, for ever.
+ * Context: any thread, signal handler.
+ * Cancellation: does not suspend.
+ * Twin: `type(exc).__name__`.
+ */
+ASYNCIO_API const char *asyncio_error_name(int code);
+
+/**
+ * Answers the meaning of a code in words.
+ *
+ * @param code  a negative code.
+ * @return a static string.
+ *
+ * Ownership: the string is *borrowed*, for ever.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `str(exc)`.
+ */
+ASYNCIO_API const char *asyncio_strerror(int code);
+
+/**
+ * Puts a message and a place behind a code, as `raise` does.
+ *
+ * @code
+ *     return asyncio_raise(-EPROTO, "unexpected byte 0x%02x", byte);
+ * @endcode
+ *
+ * When memory is out the code stands alone. What was in the slot becomes the cause.
+ *
+ * @param code  a negative code, which is answered; 0 or more counts as -EINVAL.
+ * @return code.
+ *
+ * Ownership: nothing is kept of the arguments.
+ * Context: any thread; inside a task the slot is the task's.
+ * Cancellation: does not suspend.
+ * Twin: `raise`.
+ */
+#define asyncio_raise(code, ...) asyncio_raise_at((code), ASYNCIO_PLACE, __VA_ARGS__)
+ASYNCIO_API int asyncio_raise_at(int code, const char *place, const char *format, ...)
+    ASYNCIO_PRINTF(3, 4);
+
+/**
+ * Raises an error object again: it fills the slot and answers its code, as a bare `raise`.
+ *
+ * @param error  *borrowed*; NULL is -EINVAL.
+ * @return the code of the error.
+ *
+ * Ownership: error is *borrowed*; the slot takes a reference of its own.
+ * Context: any thread; inside a task the slot is the task's.
+ * Cancellation: does not suspend.
+ * Twin: `raise exc`.
+ */
+ASYNCIO_API int asyncio_reraise(asyncio_error_t *error);
+
+/**
+ * Answers the details in the slot: of the latest failing call.
+ *
+ * @return a *new* reference, or NULL where the slot is empty.
+ *
+ * Ownership: the reference is *new*.
+ * Context: any thread; inside a task the slot is the task's.
+ * Cancellation: does not suspend.
+ * Twin: `sys.exc_info`.
+ */
+ASYNCIO_API asyncio_error_t *asyncio_error_last(void);
+
+/**
+ * Answers details for a code that was returned: those in the slot if they are of that code, else
+ * an object that holds the code alone.
+ *
+ * @param code  a negative code.
+ * @return a *new* reference; never NULL for a negative code: when memory is out, a static object
+ *   that says so.
+ *
+ * Ownership: the reference is *new*.
+ * Context: any thread; inside a task the slot is the task's.
+ * Cancellation: does not suspend.
+ * Twin: `except Exception as exc`.
+ */
+ASYNCIO_API asyncio_error_t *asyncio_error_of(int code);
+
+/**
+ * Empties the slot.
+ *
+ * Ownership: the slot's reference is given up.
+ * Context: any thread; inside a task the slot is the task's.
+ * Cancellation: does not suspend.
+ * Twin: the end of an `except` block.
+ */
+ASYNCIO_API void asyncio_error_clear(void);
+
+/**
+ * Answers why the last constructor that gave NULL did so, once: reading clears it.
+ *
+ * @return a negative code, or 0.
+ *
+ * Ownership: nothing.
+ * Context: any thread; each has its own.
+ * Cancellation: does not suspend.
+ * Twin: the exception that a constructor raises.
+ */
+ASYNCIO_API int asyncio_errno(void);
+
+/**
+ * Makes an error object.
+ *
+ * @param code     a negative code.
+ * @param message  copied; NULL for none.
+ * @param cause    *borrowed*; NULL for none.
+ * @return a *new* reference; when memory is out a static object that says so; NULL (and
+ *   asyncio_errno() is -EINVAL) for a code of 0 or more.
+ *
+ * Ownership: the reference is *new*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `Exception(message)`.
+ */
+ASYNCIO_API asyncio_error_t *asyncio_error_new(int code, const char *message,
+                                               asyncio_error_t *cause);
+
+/**
+ * Takes another reference.
+ *
+ * @param error  NULL is allowed.
+ * @return error.
+ *
+ * Ownership: the reference is *new*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API asyncio_error_t *asyncio_error_ref(asyncio_error_t *error);
+
+/**
+ * Gives a reference up; the last one frees the object.
+ *
+ * @param error  NULL is allowed.
+ *
+ * Ownership: error is *taken*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API void asyncio_error_unref(asyncio_error_t *error);
+
+/**
+ * Answers the code of an error object.
+ *
+ * @param error  *borrowed*; NULL is 0.
+ * @return a negative code.
+ *
+ * Ownership: error is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `type(exc)`.
+ */
+ASYNCIO_API int asyncio_error_code(const asyncio_error_t *error);
+
+/**
+ * Answers the message of an error object.
+ *
+ * @param error  *borrowed*; NULL is "".
+ * @return the message, or "" where there is none.
+ *
+ * Ownership: the string is *borrowed* as long as the object lives.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `str(exc)`.
+ */
+ASYNCIO_API const char *asyncio_error_message(const asyncio_error_t *error);
+
+/**
+ * Answers where an error was raised, "file:line".
+ *
+ * @param error  *borrowed*; NULL is "".
+ * @return the place, or "" where it is not known.
+ *
+ * Ownership: the string is *borrowed* as long as the object lives.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `exc.__traceback__`.
+ */
+ASYNCIO_API const char *asyncio_error_place(const asyncio_error_t *error);
+
+/**
+ * Answers the error that this one was raised from.
+ *
+ * @param error  *borrowed*.
+ * @return the cause, or NULL.
+ *
+ * Ownership: the answer is *borrowed* as long as error lives.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `exc.__cause__`.
+ */
+ASYNCIO_API asyncio_error_t *asyncio_error_cause(const asyncio_error_t *error);
+
+/**
+ * Answers how many errors a group holds.
+ *
+ * @param error  *borrowed*.
+ * @return the number of children; 0 for what is no group.
+ *
+ * Ownership: error is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `len(group.exceptions)`.
+ */
+ASYNCIO_API size_t asyncio_error_child_count(const asyncio_error_t *error);
+
+/**
+ * Answers one of the errors that a group holds.
+ *
+ * @param error  *borrowed*.
+ * @param index  from 0.
+ * @return the child, or NULL behind the last.
+ *
+ * Ownership: the answer is *borrowed* as long as error lives.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `group.exceptions[index]`.
+ */
+ASYNCIO_API asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, size_t index);
+
+ASYNCIO_END_DECLS
+
+#endif

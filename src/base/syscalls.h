@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system calls that the library makes, as a table: nothing of the library goes past it, so
+ * that a test can make any of them fail.
+ *
+ *     ssize_t n = asyncio__sys.recv(fd, buffer, size, MSG_DONTWAIT);
+ *
+ * Each entry has the type of the libc function of that name and answers as it does (-1, errno).
+ * The table is written before the first thread of the library runs, and only read after that.
+ */
+#ifndef ASYNCIO__BASE_SYSCALLS_H
+#define ASYNCIO__BASE_SYSCALLS_H
+
+#include <poll.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+struct stat;
+
+typedef struct asyncio__syscalls {
+    int (*clock_gettime)(clockid_t clock, struct timespec *ret_now);
+    void *(*mmap)(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+    int (*munmap)(void *address, size_t size);
+    int (*mprotect)(void *address, size_t size, int protection);
+    int (*madvise)(void *address, size_t size, int advice);
+    int (*epoll_create1)(int flags);
+    int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
+    int (*epoll_pwait2)(int epoll, struct epoll_event *events, int count,
+                        const struct timespec *timeout); /* -1 with ENOSYS where it is missing */
+    int (*epoll_wait)(int epoll, struct epoll_event *events, int count, int timeout_ms);
+    int (*eventfd)(unsigned initial, int flags);
+    int (*io_uring_setup)(unsigned entries, void *params);
+    int (*io_uring_enter)(int ring, unsigned submit, unsigned wait, unsigned flags,
+                          const void *argument, size_t size);
+    int (*io_uring_register)(int ring, unsigned operation, void *argument, unsigned count);
+    int (*poll)(struct pollfd *fds, nfds_t count, int timeout_ms);
+    ssize_t (*read)(int fd, void *buffer, size_t size);
+    ssize_t (*write)(int fd, const void *buffer, size_t size);
+    int (*close)(int fd);
+    int (*fcntl)(int fd, int command, long argument);
+    int (*fstat)(int fd, struct stat *ret_stat);
+    int (*socket)(int family, int type, int protocol);
+    int (*socketpair)(int family, int type, int protocol, int ret_fds[2]);
+    int (*bind)(int fd, const struct sockaddr *address, socklen_t size);
+    int (*listen)(int fd, int backlog);
+    int (*accept4)(int fd, struct sockaddr *ret_address, socklen_t *size, int flags);
+    int (*connect)(int fd, const struct sockaddr *address, socklen_t size);
+    int (*shutdown)(int fd, int how);
+    int (*getsockopt)(int fd, int level, int name, void *ret_value, socklen_t *size);
+    int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t size);
+    int (*getsockname)(int fd, struct sockaddr *ret_address, socklen_t *size);
+    int (*getpeername)(int fd, struct sockaddr *ret_address, socklen_t *size);
+    ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
+    ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
+    ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+    int (*unlink)(const char *path);
+} asyncio__syscalls_t;
+
+extern asyncio__syscalls_t asyncio__sys;
+
+#endif
