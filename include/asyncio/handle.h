@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Handles: callbacks that the loop will run, soon or at a time, and how to call them off.
+ *
+ * @code
+ *     asyncio_handle_t *handle = NULL;
+ *     asyncio_loop_call_later(loop, 5.0, give_up, connection, &handle);
+ *     ...
+ *     asyncio_handle_cancel(handle);       it will not be called
+ *     asyncio_handle_unref(handle);
+ * @endcode
+ *
+ * Who does not want the handle passes NULL. A timer handle is a handle with a deadline.
+ */
+#ifndef ASYNCIO_HANDLE_H
+#define ASYNCIO_HANDLE_H
+
+#include <asyncio/api.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/** What the loop calls. */
+typedef void asyncio_callback_t(void *arg);
+
+/**
+ * Takes another reference.
+ *
+ * @param handle  NULL is allowed.
+ * @return handle.
+ *
+ * Ownership: the reference is *new*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API asyncio_handle_t *asyncio_handle_ref(asyncio_handle_t *handle);
+
+/**
+ * Gives a reference up; the callback is called all the same.
+ *
+ * @param handle  NULL is allowed.
+ *
+ * Ownership: handle is *taken*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `del handle`.
+ */
+ASYNCIO_API void asyncio_handle_unref(asyncio_handle_t *handle);
+
+/**
+ * Calls a callback off; one that has run, or was called off before, stays as it is.
+ *
+ * @param handle  NULL is allowed.
+ *
+ * Ownership: handle is *borrowed*.
+ * Context: loop thread; of call_soon_threadsafe(), any thread (a callback that is about to begin
+ *   may still run).
+ * Cancellation: does not suspend.
+ * Twin: `Handle.cancel`.
+ */
+ASYNCIO_API void asyncio_handle_cancel(asyncio_handle_t *handle);
+
+/**
+ * Answers whether a callback was called off.
+ *
+ * @param handle  NULL is false.
+ * @return true after asyncio_handle_cancel().
+ *
+ * Ownership: handle is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `Handle.cancelled`.
+ */
+ASYNCIO_API bool asyncio_handle_cancelled(const asyncio_handle_t *handle);
+
+/**
+ * Answers when a timer is due.
+ *
+ * @param handle  of call_later() or call_at(); of others the answer is NaN.
+ * @return seconds on the loop's clock.
+ *
+ * Ownership: handle is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `TimerHandle.when`.
+ */
+ASYNCIO_API double asyncio_timer_handle_when(const asyncio_timer_handle_t *handle);
+
+ASYNCIO_END_DECLS
+
+#endif

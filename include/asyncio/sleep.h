@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Sleeping: giving way, and waiting for time to pass.
+ *
+ * @code
+ *     asyncio_sleep(0);      let every other ready task have its turn
+ *     asyncio_sleep(1.5);    go on after a second and a half
+ * @endcode
+ */
+#ifndef ASYNCIO_SLEEP_H
+#define ASYNCIO_SLEEP_H
+
+#include <asyncio/coroutine.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/**
+ * Suspends the running task for so many seconds; for 0 or less it goes on in the next turn.
+ *
+ * @param delay  seconds; NaN is -EINVAL; ASYNCIO_FOREVER sleeps until cancelled.
+ * @return
+ *   - 0: the time has passed.
+ *   - -ECANCELED: the task was cancelled.
+ *   - -EINVAL: NaN.
+ *   - -ENOMEM: no room for the timer; nothing was waited for.
+ *   - ASYNCIO_ERUNTIME: not inside a task.
+ *
+ * Ownership: nothing.
+ * Context: inside a task.
+ * Cancellation: ends the sleep at once.
+ * Twin: `asyncio.sleep`.
+ */
+ASYNCIO_API int asyncio_sleep(double delay);
+
+/**
+ * The coroutine object of asyncio_sleep().
+ *
+ * @param delay  seconds, as there.
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.sleep`.
+ */
+ASYNCIO_API asyncio_coroutine_t *asyncio_sleep_coroutine(double delay);
+
+ASYNCIO_END_DECLS
+
+#endif

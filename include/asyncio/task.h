@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Tasks: coroutine objects wrapped in futures, run by the loop.
+ *
+ * A task makes progress whenever its creator awaits something else, awaited or not. The loop
+ * holds a reference to every pending task: none vanishes because nobody kept it.
+ *
+ * @code
+ *     asyncio_task_t *task = asyncio_create_task(say_coroutine("hello"));   runs next turn
+ *     ...
+ *     int rc = asyncio_await_unref(task, NULL);
+ * @endcode
+ *
+ * Everything that takes a future takes a task.
+ */
+#ifndef ASYNCIO_TASK_H
+#define ASYNCIO_TASK_H
+
+#include <asyncio/future.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/** Options of a task; zero is the default of each. */
+typedef struct asyncio_task_options {
+    size_t size;      /**< sizeof(asyncio_task_options_t) */
+    const char *name; /**< copied; NULL: "Task-N" */
+} asyncio_task_options_t;
+
+/**
+ * Makes a task of a coroutine object; its first step runs in the next turn of the running loop.
+ *
+ * @param coroutine  the object; a NULL answers NULL and leaves asyncio_errno() as it is.
+ * @param place      the place for reports; asyncio_create_task() passes it.
+ * @return a *new* reference, or NULL; then asyncio_errno() is -ENOMEM, -EINVAL (no coroutine
+ *   object) or ASYNCIO_ERUNTIME (no loop is running here, or it is closed). A coroutine that was
+ *   used before becomes a task that fails with ASYNCIO_ERUNTIME.
+ *
+ * Ownership: coroutine is *taken*, also on failure; the task is *new*.
+ * Context: loop thread, with the loop running.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.create_task`.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_create_task_at(asyncio_coroutine_t *coroutine,
+                                                   const char *place);
+#define asyncio_create_task(coroutine) asyncio_create_task_at((coroutine), ASYNCIO_PLACE)
+
+/**
+ * Makes a task on a loop, which need not run yet.
+ *
+ * @param loop       the loop; NULL is -EINVAL.
+ * @param coroutine  the object.
+ * @param options    NULL for the defaults.
+ * @param place      the place for reports; the macros pass it.
+ * @return as asyncio_create_task().
+ *
+ * Ownership: coroutine is *taken*, also on failure; the task is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.create_task`.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_loop_create_task_full_at(asyncio_loop_t *loop,
+                                                             asyncio_coroutine_t *coroutine,
+                                                             const asyncio_task_options_t *options,
+                                                             const char *place);
+#define asyncio_loop_create_task(loop, coroutine) \
+    asyncio_loop_create_task_full_at((loop), (coroutine), NULL, ASYNCIO_PLACE)
+#define asyncio_loop_create_task_full(loop, coroutine, options) \
+    asyncio_loop_create_task_full_at((loop), (coroutine), (options), ASYNCIO_PLACE)
+
+/**
+ * Waits for an awaitable and answers its result. A coroutine object runs now, in this task.
+ *
+ * What is done does not suspend.
+ *
+ * @param awaitable   future, task or coroutine object.
+ * @param ret_result  where to put the result; NULL drops it.
+ * @return
+ *   - 0: *ret_result is the result.
+ *   - -ECANCELED: the awaited was cancelled, or this task was.
+ *   - ASYNCIO_ERUNTIME: not inside a task, its own task, another loop's future, or a coroutine
+ *     object that was used before.
+ *   - -EINVAL: no awaitable; the code of asyncio_errno() for a NULL that a constructor answered.
+ *   - any other: the code of the error; the details are in the slot.
+ *
+ * Ownership: a coroutine object is *taken* and its result moves to the caller; a future is
+ *   *borrowed* and so is its result.
+ * Context: inside a task, or a coroutine driven by hand.
+ * Cancellation: a cancel of this task cancels what it waits for.
+ * Twin: `await`.
+ */
+ASYNCIO_API int asyncio_await(asyncio_awaitable_t *awaitable, void **ret_result);
+
+/**
+ * Waits for a future, gives the reference up, and moves its result to the caller.
+ *
+ * `asyncio_await_unref(asyncio_create_task(x), &result)` is `await create_task(x)`.
+ *
+ * @param future      the future or task.
+ * @param ret_result  where to put the result; NULL destroys it.
+ * @return as asyncio_await().
+ *
+ * Ownership: future is *taken*, also on failure; the result moves to the caller.
+ * Context: inside a task, or a coroutine driven by hand.
+ * Cancellation: a cancel of this task cancels what it waits for.
+ * Twin: `await`.
+ */
+ASYNCIO_API int asyncio_await_unref(asyncio_future_t *future, void **ret_result);
+
+/**
+ * Asks a task to end: CancelledError is raised in it at what it waits for.
+ *
+ * A task may catch it, clean up, and go on; asyncio_task_cancelling() counts the requests.
+ *
+ * @param task     the task.
+ * @param message  goes with the CancelledError; copied as memory allows; NULL for none.
+ * @return
+ *   - 1: it was asked.
+ *   - 0: it was done.
+ *   - -EDEADLK: it waits in a ring of tasks that await each other; nothing was done.
+ *   - -EINVAL: NULL, or no task.
+ *   - ASYNCIO_ERUNTIME: another thread's.
+ *
+ * Ownership: task is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend; allocates nothing that it cannot do without.
+ * Twin: `Task.cancel`.
+ */
+ASYNCIO_API int asyncio_task_cancel(asyncio_task_t *task, const char *message);
+
+/**
+ * Takes one request to cancel back.
+ *
+ * @param task  the task.
+ * @return how many requests remain, or -EINVAL.
+ *
+ * Ownership: task is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Task.uncancel`.
+ */
+ASYNCIO_API int asyncio_task_uncancel(asyncio_task_t *task);
+
+/**
+ * Answers how many requests to cancel a task has had that were not taken back.
+ *
+ * @param task  the task.
+ * @return the count, or -EINVAL.
+ *
+ * Ownership: task is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Task.cancelling`.
+ */
+ASYNCIO_API int asyncio_task_cancelling(const asyncio_task_t *task);
+
+/**
+ * Answers whether an object is a task.
+ *
+ * @param awaitable  any awaitable; NULL is false.
+ * @return true for tasks.
+ *
+ * Ownership: awaitable is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `isinstance(x, asyncio.Task)`.
+ */
+ASYNCIO_API bool asyncio_istask(const asyncio_awaitable_t *awaitable);
+
+/**
+ * Takes another reference; the same as asyncio_future_ref().
+ *
+ * @param task  NULL is allowed.
+ * @return task.
+ *
+ * Ownership: the reference is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_task_ref(asyncio_task_t *task);
+
+/**
+ * Gives a reference up; a pending task goes on all the same.
+ *
+ * @param task  NULL is allowed.
+ *
+ * Ownership: task is *taken*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `del task`.
+ */
+ASYNCIO_API void asyncio_task_unref(asyncio_task_t *task);
+
+/**
+ * Gives a reference up and lets the task run on its own; an error goes to the exception handler.
+ *
+ * @param task  NULL (and the code of asyncio_errno()) is answered as that code.
+ * @return 0, or the code why there is no task.
+ *
+ * Ownership: task is *taken*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `create_task` without keeping the task.
+ */
+ASYNCIO_API int asyncio_task_detach(asyncio_task_t *task);
+
+/**
+ * Answers the name of a task.
+ *
+ * @param task  NULL is "".
+ * @return its name: as given, or "Task-N".
+ *
+ * Ownership: the string is *borrowed* until the name is set or the task ends.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Task.get_name`.
+ */
+ASYNCIO_API const char *asyncio_task_get_name(asyncio_task_t *task);
+
+/**
+ * Gives a task a name.
+ *
+ * @param task  the task.
+ * @param name  copied; NULL is -EINVAL.
+ * @return 0, -EINVAL or -ENOMEM (the old name stands).
+ *
+ * Ownership: name is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Task.set_name`.
+ */
+ASYNCIO_API int asyncio_task_set_name(asyncio_task_t *task, const char *name);
+
+/**
+ * Answers the coroutine object that a task runs.
+ *
+ * @param task  the task; NULL is NULL.
+ * @return the object, or NULL once the task is done.
+ *
+ * Ownership: the answer is *borrowed* while the task is pending.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Task.get_coro`.
+ */
+ASYNCIO_API asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *task);
+
+/**
+ * Answers the task that is running in this thread.
+ *
+ * @return the task, or NULL outside tasks.
+ *
+ * Ownership: the answer is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.current_task`.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_current_task(void);
+
+/**
+ * Answers the tasks of a loop that are not done, in order of creation.
+ *
+ * @param loop       the loop; NULL means the running one.
+ * @param ret_tasks  room for capacity tasks; each gets a reference; may be NULL if capacity is 0.
+ * @param capacity   of ret_tasks.
+ * @return how many there are, which may be more than capacity; ASYNCIO_ERUNTIME without a loop.
+ *
+ * Ownership: each reference in ret_tasks is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.all_tasks`.
+ */
+ASYNCIO_API long asyncio_all_tasks(asyncio_loop_t *loop, asyncio_task_t **ret_tasks,
+                                   size_t capacity);
+
+ASYNCIO_END_DECLS
+
+#endif
