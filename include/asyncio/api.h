@@ -21,11 +21,11 @@
 
 #if defined(__GNUC__)
 #define ASYNCIO_API __attribute__((visibility("default")))
-#define ASYNCIO_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define ASYNCIO_PRINTF(template, first) __attribute__((format(printf, template, first)))
 #define ASYNCIO_MUST_USE __attribute__((warn_unused_result))
 #else
 #define ASYNCIO_API
-#define ASYNCIO_PRINTF(format, first)
+#define ASYNCIO_PRINTF(template, first)
 #define ASYNCIO_MUST_USE
 #endif
 

@@ -14,27 +14,32 @@
 #ifndef ASYNCIO__BASE_MEMORY_H
 #define ASYNCIO__BASE_MEMORY_H
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 #define ASYNCIO__CACHE_LIMIT_BYTES 512
+#define ASYNCIO__CACHE_CLASSES     (ASYNCIO__CACHE_LIMIT_BYTES / 16 + 1)
 
 /* A block of size bytes (0 counts as 1), aligned for any type, or NULL. */
-void *asyncio__malloc(size_t size);
+static inline void *asyncio__malloc(size_t size);
 
 /* The same, zeroed. */
-void *asyncio__calloc(size_t size);
+static inline void *asyncio__calloc(size_t size);
 
-/* The block grown or shrunk from old_size to new_size, or NULL: then the old one stands. */
+/* The block grown or shrunk from old_size to new_size, or NULL: then the old one stands. A NULL
+ * block of size 0 makes a new one. */
 void *asyncio__realloc(void *block, size_t old_size, size_t new_size);
 
 /* Gives back a block of exactly that size; NULL is harmless. */
-void asyncio__free(void *block, size_t size);
+static inline void asyncio__free(void *block, size_t size);
 
 /* A copy of the string, or NULL; asyncio__free_string gives it back. */
 char *asyncio__strdup(const char *string);
 void asyncio__free_string(char *string);
 
-/* Blocks handed out and not given back, in the whole process; 0 where nothing leaks. */
+/* Blocks handed out and not given back, in the whole process; 0 where nothing leaks. Exact while
+ * no other thread is inside one of these calls. */
 long asyncio__live_blocks(void);
 
 /* Returns this thread's cached blocks to the allocator. */
@@ -44,6 +49,78 @@ void asyncio__cache_trim(void);
 static inline void asyncio__ignore(long result)
 {
     (void)result;
+}
+
+/* ---- What the calls above are made of; nobody else touches it. ---- */
+
+/* The free blocks of one size, 16 bytes apart. Blocks are linked through their first word. The
+ * owner alone writes; room is atomic because asyncio__live_blocks() reads it from elsewhere. */
+typedef struct asyncio__cache_class {
+    void *first;         /* the block freed last, or NULL */
+    _Atomic size_t room; /* how many more blocks may be kept */
+} asyncio__cache_class_t;
+
+typedef struct asyncio__cache {
+    asyncio__cache_class_t classes[ASYNCIO__CACHE_CLASSES]; /* by (size + 15) / 16 */
+    _Atomic long taken;          /* blocks of the allocator taken minus given back by the owner */
+    _Atomic int is_owned;        /* a thread uses it; else the next new thread adopts it */
+    struct asyncio__cache *next; /* in the list of all caches, which never shrinks */
+} asyncio__cache_t;
+
+/* The cache of this thread. Before it has one, and where caching is off, it points at one that is
+ * empty and has no room, so that the fast paths need no question of their own. Only a pointer is
+ * thread-local, for the static TLS of a library that is loaded late is scarce. */
+extern _Thread_local asyncio__cache_t *asyncio__cache
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+void *asyncio__malloc_slowly(size_t size);
+void *asyncio__calloc_slowly(size_t size);
+void asyncio__free_slowly(void *block, size_t size);
+
+static inline asyncio__cache_class_t *asyncio__cache_class(size_t size)
+{
+    return &asyncio__cache->classes[(size + 15) / 16];
+}
+
+/* Adds to a number that only its owner writes: cheaper than a read-modify-write. */
+#define ASYNCIO__OWNER_ADD(number, count)                                              \
+    atomic_store_explicit(                                                             \
+        (number), atomic_load_explicit((number), memory_order_relaxed) + (count),      \
+        memory_order_relaxed)
+
+static inline void *asyncio__malloc(size_t size)
+{
+    if (size <= ASYNCIO__CACHE_LIMIT_BYTES) {
+        asyncio__cache_class_t *class = asyncio__cache_class(size);
+        void *block = class->first;
+        if (__builtin_expect(block != NULL, 1)) {
+            memcpy(&class->first, block, sizeof(void *));
+            ASYNCIO__OWNER_ADD(&class->room, 1);
+            return block;
+        }
+    }
+    return asyncio__malloc_slowly(size);
+}
+
+static inline void *asyncio__calloc(size_t size)
+{
+    if (size <= ASYNCIO__CACHE_LIMIT_BYTES && asyncio__cache_class(size)->first)
+        return memset(asyncio__malloc(size), 0, size);
+    return asyncio__calloc_slowly(size);
+}
+
+static inline void asyncio__free(void *block, size_t size)
+{
+    if (size <= ASYNCIO__CACHE_LIMIT_BYTES && block) {
+        asyncio__cache_class_t *class = asyncio__cache_class(size);
+        if (__builtin_expect(atomic_load_explicit(&class->room, memory_order_relaxed) != 0, 1)) {
+            memcpy(block, &class->first, sizeof(void *));
+            class->first = block;
+            ASYNCIO__OWNER_ADD(&class->room, -1);
+            return;
+        }
+    }
+    asyncio__free_slowly(block, size);
 }
 
 #endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Memory: where the library gets its blocks from.
+ *
+ * Without a word the library uses malloc and free. A program that wants to count, limit or fail
+ * its allocations hands over its own pair first of all:
+ *
+ * @code
+ *     static void *grow(void *context, void *block, size_t old_size, size_t new_size)
+ *     {
+ *         struct arena *arena = context;
+ *         arena->used_bytes += new_size - old_size;
+ *         return realloc(block, new_size);
+ *     }
+ *
+ *     static void give_back(void *context, void *block, size_t size)
+ *     {
+ *         struct arena *arena = context;
+ *         arena->used_bytes -= size;
+ *         free(block);
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         asyncio_allocator_t allocator = {&arena, grow, give_back};
+ *         if (asyncio_set_allocator(&allocator) < 0)
+ *             return 1;
+ *         return asyncio_run(asyncio_coroutine(run, NULL), NULL) < 0;
+ *     }
+ * @endcode
+ *
+ * Stacks of coroutines are mapped from the system and never come from here.
+ */
+#ifndef ASYNCIO_MEMORY_H
+#define ASYNCIO_MEMORY_H
+
+#include <asyncio/api.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/** An allocator. Both functions are called from any thread that uses the library. */
+typedef struct asyncio_allocator {
+    void *context; /**< passed to both functions */
+    /**
+     * Makes a block (NULL, 0), or grows or shrinks one of exactly old_size bytes. The answer is
+     * aligned for any type; NULL leaves the old block as it was. new_size is never 0.
+     */
+    void *(*realloc)(void *context, void *block, size_t old_size, size_t new_size);
+    /** Gives back a block of exactly size bytes; never called with NULL. */
+    void (*free)(void *context, void *block, size_t size);
+} asyncio_allocator_t;
+
+/**
+ * Makes the library take all its memory from an allocator, in the whole process and for good.
+ *
+ * It comes before anything else of the library that allocates, and once. The library's own cache
+ * of small blocks is off from then on, so that the allocator sees every block.
+ *
+ * @param allocator  copied; its functions must not be NULL.
+ * @return 0.
+ * @return -EINVAL: allocator or one of its functions is NULL.
+ * @return ASYNCIO_ERUNTIME: the library has allocated already, or has an allocator already.
+ *
+ * Ownership: the structure is copied; what context points to is *borrowed*, for ever.
+ * Context: any thread, before others use the library.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API int asyncio_set_allocator(const asyncio_allocator_t *allocator);
+
+ASYNCIO_END_DECLS
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What the compiler is told beyond C11. */
+#ifndef ASYNCIO__BASE_COMPILER_H
+#define ASYNCIO__BASE_COMPILER_H
+
+/* Thread-local data of the library: reached without a call, also from a shared library. */
+#define ASYNCIO__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+
+#define ASYNCIO__LIKELY(x)   __builtin_expect(!!(x), 1)
+#define ASYNCIO__UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* The callers of a function that is rarely called keep their registers and their size. */
+#define ASYNCIO__COLD __attribute__((noinline, cold))
+
+#endif

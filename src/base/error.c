@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Error objects and the slot that holds the latest one; see error.h and <asyncio/error.h>.
+ *
+ * An error object is immutable and counted atomically. Two are static: the one that says "out of
+ * memory" is never freed. The slot of a task is found through asyncio__thread.error_slot.
+ */
+#include "base/error.h"
+
+#include <asyncio/coroutine.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/thread.h"
+
+struct asyncio_error {
+    atomic_uint refs;         /* references; 0 for the static object */
+    int code;                 /* negative */
+    const char *message;      /* never NULL */
+    char *own_message;        /* message, if it is ours to free */
+    const char *place;        /* never NULL; lives for ever */
+    asyncio_error_t *cause;   /* a reference, or NULL */
+    size_t child_count;       /* of a group */
+    asyncio_error_t *child[]; /* references */
+};
+
+ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
+unsigned asyncio__fork_generation;
+
+static asyncio_error_t out_of_memory = {
+    .code = -ENOMEM, .message = "out of memory", .place = ""};
+
+static void on_fork(void)
+{
+    asyncio__fork_generation++;
+}
+
+static void watch_forks(void)
+{
+    asyncio__ignore(pthread_atfork(NULL, NULL, on_fork));
+}
+
+void asyncio__fork_watch(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+}
+
+static const struct {
+    int code;
+    const char *python, *meaning;
+} table[] = {
+#define ROW(name, value, python, meaning) {value, python, meaning},
+    ASYNCIO_ERROR_TABLE(ROW)
+#undef ROW
+    {-ECANCELED, "CancelledError", "cancelled"},
+    {-ETIMEDOUT, "TimeoutError", "timed out"},
+    {-EINVAL, "ValueError", "invalid argument"},
+    {-ENOMEM, "MemoryError", "out of memory"},
+};
+
+const char *asyncio_error_name(int code)
+{
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (table[i].code == code)
+            return table[i].python;
+    const char *name = code < 0 && code > -4096 ? strerrorname_np(-code) : NULL;
+    return name ? name : "Error";
+}
+
+const char *asyncio_strerror(int code)
+{
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (table[i].code == code)
+            return table[i].meaning;
+    const char *meaning = code < 0 && code > -4096 ? strerrordesc_np(-code) : NULL;
+    return meaning ? meaning : code >= 0 ? "no error" : "an error of the program's own";
+}
+
+const char *asyncio_version(void)
+{
+    return ASYNCIO_STRING(ASYNCIO_VERSION_MAJOR) "." ASYNCIO_STRING(
+        ASYNCIO_VERSION_MINOR) "." ASYNCIO_STRING(ASYNCIO_VERSION_PATCH);
+}
+
+intptr_t asyncio_int(const void *value)
+{
+    return (intptr_t)value;
+}
+
+/* --- objects ----------------------------------------------------------------------------- */
+
+static asyncio_error_t *make(int code, const char *message, const char *place,
+                             asyncio_error_t *cause, size_t child_count)
+{
+    asyncio_error_t *error =
+        asyncio__calloc(sizeof(*error) + child_count * sizeof(error->child[0]));
+    if (!error)
+        return &out_of_memory;
+    atomic_init(&error->refs, 1);
+    error->code = code;
+    error->message = message;
+    error->place = place;
+    error->cause = asyncio_error_ref(cause);
+    error->child_count = child_count;
+    return error;
+}
+
+asyncio_error_t *asyncio__error_new_static(int code, const char *static_message,
+                                           asyncio_error_t *cause)
+{
+    return make(code, static_message ? static_message : "", "", cause, 0);
+}
+
+static asyncio_error_t *make_with_copy(int code, const char *message, const char *place,
+                                       asyncio_error_t *cause)
+{
+    asyncio_error_t *error = make(code, "", place, cause, 0);
+    if (error == &out_of_memory || !message || !*message)
+        return error;
+    error->own_message = asyncio__strdup(message);
+    error->message = error->own_message ? error->own_message : "";
+    return error;
+}
+
+asyncio_error_t *asyncio_error_new(int code, const char *message, asyncio_error_t *cause)
+{
+    if (code >= 0)
+        return asyncio__fail_new(-EINVAL, "an error's code is negative");
+    return make_with_copy(code, message, "", cause);
+}
+
+asyncio_error_t *asyncio__error_new_cancelled(const char *message)
+{
+    if (!message)
+        return NULL;
+    asyncio_error_t *error = make_with_copy(-ECANCELED, message, "", NULL);
+    return error == &out_of_memory ? NULL : error;
+}
+
+asyncio_error_t *asyncio__error_new_group(const char *static_message, asyncio_error_t **children,
+                                          size_t count)
+{
+    asyncio_error_t *group = make(ASYNCIO_EGROUP, static_message, "", NULL, count);
+    for (size_t i = 0; i < count; i++) {
+        if (group == &out_of_memory)
+            asyncio_error_unref(children[i]);
+        else
+            group->child[i] = children[i];
+    }
+    return group;
+}
+
+asyncio_error_t *asyncio_error_ref(asyncio_error_t *error)
+{
+    if (error && error != &out_of_memory)
+        atomic_fetch_add_explicit(&error->refs, 1, memory_order_relaxed);
+    return error;
+}
+
+void asyncio_error_unref(asyncio_error_t *error)
+{
+    /* A chain of causes is freed in a loop: it may be long. */
+    while (error && error != &out_of_memory) {
+        /* Release here and acquire in the last one: its thread sees what the others wrote. */
+        if (atomic_fetch_sub_explicit(&error->refs, 1, memory_order_acq_rel) != 1)
+            return;
+        asyncio_error_t *cause = error->cause;
+        for (size_t i = 0; i < error->child_count; i++)
+            asyncio_error_unref(error->child[i]);
+        asyncio__free_string(error->own_message);
+        asyncio__free(error, sizeof(*error) + error->child_count * sizeof(error->child[0]));
+        error = cause;
+    }
+}
+
+int asyncio_error_code(const asyncio_error_t *error)
+{
+    return error ? error->code : 0;
+}
+
+const char *asyncio_error_message(const asyncio_error_t *error)
+{
+    return error ? error->message : "";
+}
+
+const char *asyncio_error_place(const asyncio_error_t *error)
+{
+    return error ? error->place : "";
+}
+
+asyncio_error_t *asyncio_error_cause(const asyncio_error_t *error)
+{
+    return error ? error->cause : NULL;
+}
+
+size_t asyncio_error_child_count(const asyncio_error_t *error)
+{
+    return error ? error->child_count : 0;
+}
+
+asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, size_t index)
+{
+    return error && index < error->child_count ? error->child[index] : NULL;
+}
+
+/* --- the slot ---------------------------------------------------------------------------- */
+
+static asyncio_error_t **slot(void)
+{
+    asyncio_error_t **own = &asyncio__thread.own_error;
+    return asyncio__thread.error_slot ? asyncio__thread.error_slot : own;
+}
+
+int asyncio__fail_with(int code, asyncio_error_t *error)
+{
+    asyncio_error_t **place = slot();
+    asyncio_error_t *old = *place;
+    *place = error;
+    asyncio_error_unref(old);
+    return code;
+}
+
+int asyncio__fail(int code, const char *static_message)
+{
+    asyncio_error_t *error =
+        static_message ? make(code, static_message, "", NULL, 0) : NULL;
+    return asyncio__fail_with(code, error == &out_of_memory ? NULL : error);
+}
+
+void *asyncio__fail_new(int code, const char *static_message)
+{
+    asyncio__thread.constructor_code = asyncio__fail(code, static_message);
+    return NULL;
+}
+
+asyncio_error_t *asyncio__error_take(void)
+{
+    asyncio_error_t **place = slot();
+    asyncio_error_t *error = *place;
+    *place = NULL;
+    return error;
+}
+
+asyncio_error_t *asyncio__error_take_of(int code)
+{
+    return asyncio_error_code(*slot()) == code ? asyncio__error_take() : NULL;
+}
+
+asyncio_error_t *asyncio_error_last(void)
+{
+    return asyncio_error_ref(*slot());
+}
+
+asyncio_error_t *asyncio_error_of(int code)
+{
+    if (asyncio_error_code(*slot()) == code)
+        return asyncio_error_ref(*slot());
+    return asyncio_error_new(code, NULL, NULL);
+}
+
+void asyncio_error_clear(void)
+{
+    asyncio_error_unref(asyncio__error_take());
+}
+
+int asyncio_reraise(asyncio_error_t *error)
+{
+    if (!error)
+        return asyncio__fail(-EINVAL, "no error to raise again");
+    return asyncio__fail_with(error->code, asyncio_error_ref(error));
+}
+
+int asyncio_raise_at(int code, const char *place, const char *format, ...)
+{
+    if (code >= 0)
+        code = -EINVAL;
+    char text[256], *message = text;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    size_t size = length < 0 ? 0 : (size_t)length + 1;
+    if (size > sizeof(text) && (message = asyncio__malloc(size))) {
+        va_start(arguments, format);
+        vsnprintf(message, size, format, arguments);
+        va_end(arguments);
+    }
+    asyncio_error_t *cause = asyncio__error_take();
+    asyncio__fail_with(code, make_with_copy(code, message ? message : text, place, cause));
+    asyncio_error_unref(cause);
+    if (message != text)
+        asyncio__free(message, size);
+    return code;
+}
+
+int asyncio_errno(void)
+{
+    int code = asyncio__thread.constructor_code;
+    asyncio__thread.constructor_code = 0;
+    return code;
+}

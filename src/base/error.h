@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the library: how a failing call leaves its details, and how they move.
+ *
+ *     return asyncio__fail(ASYNCIO_ERUNTIME, "the loop is closed");
+ *
+ * The slot belongs to the running task, or to the thread outside tasks. Every failing call of the
+ * library writes it, if only to empty it, so that nobody reads the details of another failure.
+ */
+#ifndef ASYNCIO__BASE_ERROR_H
+#define ASYNCIO__BASE_ERROR_H
+
+#include <asyncio/error.h>
+#include <stddef.h>
+
+/* Fills the slot with a code and a message that lives for ever (NULL: empties it); answers code. */
+int asyncio__fail(int code, const char *static_message);
+
+/* The same for a constructor: asyncio_errno() will answer the code. Answers NULL. */
+void *asyncio__fail_new(int code, const char *static_message);
+
+/* Fills the slot with an error that is handed over (NULL: empties it); answers code. */
+int asyncio__fail_with(int code, asyncio_error_t *error);
+
+/* Empties the slot into the answer: the caller's reference, or NULL. */
+asyncio_error_t *asyncio__error_take(void);
+
+/* The details in the slot if they are of that code, handed over; else NULL and the slot stays. */
+asyncio_error_t *asyncio__error_take_of(int code);
+
+/* A group of errors: children's references are taken over, also on failure. The object that says
+ * "out of memory", of code -ENOMEM, when there is none. */
+asyncio_error_t *asyncio__error_new_group(const char *static_message, asyncio_error_t **children,
+                                          size_t count);
+
+/* A CancelledError with a message, or NULL for none (or no memory: the message is let go). */
+asyncio_error_t *asyncio__error_new_cancelled(const char *message);
+
+/* A code, a message that lives for ever and a cause (borrowed). */
+asyncio_error_t *asyncio__error_new_static(int code, const char *static_message,
+                                           asyncio_error_t *cause);
+
+#endif

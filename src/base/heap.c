@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* The heap of deadlines; see heap.h. */
+#include "base/heap.h"
+
+#include <errno.h>
+
+#include "base/memory.h"
+
+#define ARITY 4
+
+typedef struct asyncio__heap_entry entry_t;
+
+static bool is_before(const entry_t *a, const entry_t *b)
+{
+    return a->when_ns < b->when_ns || (a->when_ns == b->when_ns && a->sequence < b->sequence);
+}
+
+static void place(asyncio__heap_t *heap, uint32_t index, entry_t entry)
+{
+    heap->entries[index] = entry;
+    entry.node->index = index + 1;
+}
+
+static void sift_up(asyncio__heap_t *heap, uint32_t index, entry_t entry)
+{
+    while (index > 0) {
+        uint32_t parent = (index - 1) / ARITY;
+        if (!is_before(&entry, &heap->entries[parent]))
+            break;
+        place(heap, index, heap->entries[parent]);
+        index = parent;
+    }
+    place(heap, index, entry);
+}
+
+static void sift_down(asyncio__heap_t *heap, uint32_t index, entry_t entry)
+{
+    for (;;) {
+        uint64_t first = (uint64_t)index * ARITY + 1;
+        if (first >= heap->count)
+            break;
+        uint32_t end = first + ARITY < heap->count ? (uint32_t)first + ARITY : heap->count;
+        uint32_t least = (uint32_t)first;
+        for (uint32_t child = least + 1; child < end; child++)
+            if (is_before(&heap->entries[child], &heap->entries[least]))
+                least = child;
+        if (!is_before(&heap->entries[least], &entry))
+            break;
+        place(heap, index, heap->entries[least]);
+        index = least;
+    }
+    place(heap, index, entry);
+}
+
+int asyncio__heap_insert(asyncio__heap_t *heap, asyncio__heap_node_t *node, int64_t when_ns)
+{
+    if (heap->count == heap->capacity) {
+        size_t capacity = heap->capacity ? (size_t)heap->capacity * 2 : 64;
+        if (capacity > UINT32_MAX - 1)
+            return -ENOMEM;
+        entry_t *entries = asyncio__realloc(heap->entries, heap->capacity * sizeof(*entries),
+                                            capacity * sizeof(*entries));
+        if (!entries)
+            return -ENOMEM;
+        heap->entries = entries;
+        heap->capacity = (uint32_t)capacity;
+    }
+    entry_t entry = {when_ns, heap->sequence++, node};
+    sift_up(heap, heap->count++, entry);
+    return 0;
+}
+
+void asyncio__heap_remove(asyncio__heap_t *heap, asyncio__heap_node_t *node)
+{
+    if (!node->index)
+        return;
+    uint32_t index = node->index - 1;
+    node->index = 0;
+    entry_t last = heap->entries[--heap->count];
+    if (index == heap->count)
+        return;
+    if (index > 0 && is_before(&last, &heap->entries[(index - 1) / ARITY]))
+        sift_up(heap, index, last);
+    else
+        sift_down(heap, index, last);
+}
+
+void asyncio__heap_fini(asyncio__heap_t *heap)
+{
+    asyncio__free(heap->entries, heap->capacity * sizeof(*heap->entries));
+    *heap = (asyncio__heap_t){0};
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A ring of pointers, first in, first out, whose room is reserved beforehand.
+ *
+ *     if (asyncio__ring_reserve(&ring, 1) < 0) …           may fail
+ *     asyncio__ring_push(&ring, item);                     cannot
+ *     item = asyncio__ring_pop(&ring);                     only when count is not 0
+ *
+ * Each reservation is room for one item at a time; who has one may push whenever its item is not
+ * in the ring. An array, so that what comes next can be fetched ahead.
+ */
+#ifndef ASYNCIO__BASE_RING_H
+#define ASYNCIO__BASE_RING_H
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/compiler.h"
+
+typedef struct asyncio__ring {
+    void **items;      /* capacity of them; a power of two */
+    uint32_t mask;     /* capacity - 1; items is NULL while it is 0 */
+    uint32_t head;     /* where the next pop is, modulo capacity */
+    uint32_t tail;     /* where the next push goes, modulo capacity */
+    uint32_t reserved; /* how many items may be in it at once */
+} asyncio__ring_t;
+
+static inline uint32_t asyncio__ring_count(const asyncio__ring_t *ring)
+{
+    return ring->tail - ring->head;
+}
+
+static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint32_t wanted)
+{
+    uint64_t capacity = ring->items ? (uint64_t)ring->mask + 1 : 64;
+    while (capacity < wanted)
+        capacity *= 2;
+    if (capacity > UINT32_MAX / 2)
+        return -ENOMEM;
+    void **items = asyncio__malloc(capacity * sizeof(*items));
+    if (!items)
+        return -ENOMEM;
+    uint32_t count = asyncio__ring_count(ring);
+    for (uint32_t i = 0; i < count; i++)
+        items[i] = ring->items[(ring->head + i) & ring->mask];
+    if (ring->items)
+        asyncio__free(ring->items, ((size_t)ring->mask + 1) * sizeof(*items));
+    ring->items = items;
+    ring->mask = (uint32_t)capacity - 1;
+    ring->head = 0;
+    ring->tail = count;
+    return 0;
+}
+
+/* Room for so many more items: 0 or -ENOMEM. */
+static inline int asyncio__ring_reserve(asyncio__ring_t *ring, uint32_t count)
+{
+    if (ASYNCIO__UNLIKELY(!ring->items || ring->reserved + count > ring->mask + 1)) {
+        int rc = asyncio__ring_grow(ring, ring->reserved + count);
+        if (rc < 0)
+            return rc;
+    }
+    ring->reserved += count;
+    return 0;
+}
+
+static inline void asyncio__ring_release(asyncio__ring_t *ring, uint32_t count)
+{
+    ring->reserved -= count;
+}
+
+static inline void asyncio__ring_push(asyncio__ring_t *ring, void *item)
+{
+    ring->items[ring->tail++ & ring->mask] = item;
+}
+
+static inline void *asyncio__ring_pop(asyncio__ring_t *ring)
+{
+    return ring->items[ring->head++ & ring->mask];
+}
+
+/* The item so many behind the head, which may be none that was pushed: only to fetch ahead. */
+static inline void *asyncio__ring_ahead(const asyncio__ring_t *ring, uint32_t distance)
+{
+    return ring->items[(ring->head + distance) & ring->mask];
+}
+
+static inline void asyncio__ring_fini(asyncio__ring_t *ring)
+{
+    if (ring->items)
+        asyncio__free(ring->items, ((size_t)ring->mask + 1) * sizeof(*ring->items));
+    memset(ring, 0, sizeof(*ring));
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of system calls as the library begins: libc's functions, or syscall(2) itself. */
+#include "base/syscalls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef __NR_io_uring_setup
+#define __NR_io_uring_setup    425
+#define __NR_io_uring_enter    426
+#define __NR_io_uring_register 427
+#endif
+#ifndef __NR_epoll_pwait2
+#define __NR_epoll_pwait2 441
+#endif
+
+static int call_epoll_pwait2(int epoll, struct epoll_event *events, int count,
+                             const struct timespec *timeout)
+{
+    return (int)syscall(__NR_epoll_pwait2, epoll, events, count, timeout, NULL, 0);
+}
+
+static int call_io_uring_setup(unsigned entries, void *params)
+{
+    return (int)syscall(__NR_io_uring_setup, entries, params);
+}
+
+static int call_io_uring_enter(int ring, unsigned submit, unsigned wait, unsigned flags,
+                               const void *argument, size_t size)
+{
+    return (int)syscall(__NR_io_uring_enter, ring, submit, wait, flags, argument, size);
+}
+
+static int call_io_uring_register(int ring, unsigned operation, void *argument, unsigned count)
+{
+    return (int)syscall(__NR_io_uring_register, ring, operation, argument, count);
+}
+
+static int call_eventfd(unsigned initial, int flags)
+{
+    return eventfd(initial, flags);
+}
+
+static int call_fcntl(int fd, int command, long argument)
+{
+    return fcntl(fd, command, argument);
+}
+
+/* Wrapped, because libc declares the address of these as a transparent union. */
+static int call_accept4(int fd, struct sockaddr *ret_address, socklen_t *size, int flags)
+{
+    return accept4(fd, ret_address, size, flags);
+}
+
+static int call_bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    return bind(fd, address, size);
+}
+
+static int call_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    return connect(fd, address, size);
+}
+
+static int call_getsockname(int fd, struct sockaddr *ret_address, socklen_t *size)
+{
+    return getsockname(fd, ret_address, size);
+}
+
+static int call_getpeername(int fd, struct sockaddr *ret_address, socklen_t *size)
+{
+    return getpeername(fd, ret_address, size);
+}
+
+asyncio__syscalls_t asyncio__sys = {
+    .clock_gettime = clock_gettime,
+    .mmap = mmap,
+    .munmap = munmap,
+    .mprotect = mprotect,
+    .madvise = madvise,
+    .epoll_create1 = epoll_create1,
+    .epoll_ctl = epoll_ctl,
+    .epoll_pwait2 = call_epoll_pwait2,
+    .epoll_wait = epoll_wait,
+    .eventfd = call_eventfd,
+    .io_uring_setup = call_io_uring_setup,
+    .io_uring_enter = call_io_uring_enter,
+    .io_uring_register = call_io_uring_register,
+    .poll = poll,
+    .read = read,
+    .write = write,
+    .close = close,
+    .fcntl = call_fcntl,
+    .fstat = fstat,
+    .socket = socket,
+    .socketpair = socketpair,
+    .bind = call_bind,
+    .listen = listen,
+    .accept4 = call_accept4,
+    .connect = call_connect,
+    .shutdown = shutdown,
+    .getsockopt = getsockopt,
+    .setsockopt = setsockopt,
+    .getsockname = call_getsockname,
+    .getpeername = call_getpeername,
+    .recv = recv,
+    .send = send,
+    .recvmsg = recvmsg,
+    .sendmsg = sendmsg,
+    .unlink = unlink,
+};

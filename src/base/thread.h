@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the library keeps for each thread, in one place, so that one address is computed once.
+ * The types of upper layers are only named here.
+ */
+#ifndef ASYNCIO__BASE_THREAD_H
+#define ASYNCIO__BASE_THREAD_H
+
+#include <asyncio/api.h>
+
+#include "base/compiler.h"
+
+typedef struct asyncio__thread {
+    asyncio_loop_t *running_loop;          /* the loop that runs here, or NULL */
+    asyncio_task_t *task;                  /* the task that runs here, or NULL */
+    asyncio_coroutine_t *coroutine;        /* whose stack this is; NULL: the thread's own */
+    asyncio_error_t **error_slot;          /* the running task's slot; NULL: own_error below */
+    asyncio_error_t *own_error;            /* the slot outside tasks */
+    asyncio_loop_t *set_loop;              /* from asyncio_set_event_loop(): a reference */
+    int constructor_code;                  /* what asyncio_errno() will answer */
+} asyncio__thread_t;
+
+extern ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
+
+/* Grows by one in a forked child: whoever remembers an older number is used across a fork. */
+extern unsigned asyncio__fork_generation;
+
+/* Counts forks from now on; calling it again is harmless. */
+void asyncio__fork_watch(void);
+
+#endif
