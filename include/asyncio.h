@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * libasyncio: asyncio for C. This header is the table of contents; each concept has its own.
+ */
+#ifndef ASYNCIO_H
+#define ASYNCIO_H
+
+/* Errors, memory, the version. */
+#include <asyncio/api.h>
+#include <asyncio/error.h>
+#include <asyncio/memory.h>
+
+/* Runners. */
+#include <asyncio/runner.h>
+
+/* Coroutines and tasks. */
+#include <asyncio/as_completed.h>
+#include <asyncio/coroutine.h>
+#include <asyncio/gather.h>
+#include <asyncio/shield.h>
+#include <asyncio/sleep.h>
+#include <asyncio/task.h>
+#include <asyncio/task_group.h>
+#include <asyncio/timeout.h>
+#include <asyncio/wait.h>
+
+/* Futures. */
+#include <asyncio/future.h>
+
+/* The event loop. */
+#include <asyncio/handle.h>
+#include <asyncio/loop.h>
+#include <asyncio/remote.h>
+
+#endif

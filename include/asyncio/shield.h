@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Shielding: what is awaited goes on when who awaits it is cancelled.
+ *
+ * @code
+ *     asyncio_future_t *outer = asyncio_shield(task);
+ *     int rc = asyncio_await_unref(outer, &value);     a cancel ends this, not the task
+ * @endcode
+ */
+#ifndef ASYNCIO_SHIELD_H
+#define ASYNCIO_SHIELD_H
+
+#include <asyncio/future.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/**
+ * Makes a future that ends as an awaitable does, and whose cancel does not reach it.
+ *
+ * @param awaitable  future, task or coroutine object.
+ * @return a *new* reference: to a new future, or to the awaitable itself where it is done; NULL:
+ *   asyncio_errno() is as for asyncio_ensure_future().
+ *
+ * Ownership: a coroutine object is *taken*, a future *borrowed*; the answer is *new* and keeps a
+ *   reference to what it shields. Its value is the inner one's, *borrowed*.
+ * Context: loop thread, with the loop running.
+ * Cancellation: of the answer does not reach the awaitable; of the awaitable cancels the answer.
+ * Twin: `asyncio.shield`.
+ */
+ASYNCIO_API asyncio_future_t *asyncio_shield(asyncio_awaitable_t *awaitable);
+
+ASYNCIO_END_DECLS
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Task groups: a scope that ends when all its tasks have, and cancels them if one fails.
+ *
+ * @code
+ *     asyncio_task_group_t group;
+ *     int rc = asyncio_task_group_enter(&group);
+ *     if (rc == 0) {
+ *         asyncio_task_group_create_task(&group, fetch_coroutine("a"));
+ *         asyncio_task_group_create_task(&group, fetch_coroutine("b"));
+ *         rc = asyncio_task_group_exit(&group, 0);      waits for both
+ *     }
+ * @endcode
+ *
+ * Errors of tasks and of the body leave as one group: ASYNCIO_EGROUP, the errors being the children
+ * of asyncio_error_last(). ASYNCIO_AUTO(task_group) exits the scope on an early return: its tasks
+ * are cancelled and waited for.
+ */
+#ifndef ASYNCIO_TASK_GROUP_H
+#define ASYNCIO_TASK_GROUP_H
+
+#include <asyncio/task.h>
+#include <asyncio/timeout.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/** A task group, in the frame of who uses it; its content is the library's. */
+typedef struct asyncio_task_group {
+    void *asyncio_reserved[40]; /**< the library's */
+} asyncio_task_group_t;
+
+/**
+ * Begins a task group.
+ *
+ * @param group  the caller's memory.
+ * @return 0; -EINVAL (NULL); ASYNCIO_ERUNTIME (not inside a task).
+ *
+ * Ownership: group is *borrowed* until the exit.
+ * Context: inside a task.
+ * Cancellation: does not suspend.
+ * Twin: `TaskGroup.__aenter__`.
+ */
+ASYNCIO_API int asyncio_task_group_enter(asyncio_task_group_t *group);
+
+/**
+ * Makes a task that belongs to the group.
+ *
+ * @param group      entered; tasks of the group may add more while it exits.
+ * @param coroutine  the object.
+ * @param place      the place for reports; the macro passes it.
+ * @return the task, or NULL; then asyncio_errno() is ASYNCIO_ERUNTIME (not entered, ended, or
+ *   being cancelled; the coroutine was closed), -ENOMEM or -EINVAL.
+ *
+ * Ownership: coroutine is *taken*, also on failure; the task is *borrowed* until the exit.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `TaskGroup.create_task`.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group_t *group,
+                                                              asyncio_coroutine_t *coroutine,
+                                                              const char *place);
+#define asyncio_task_group_create_task(group, coroutine) \
+    asyncio_task_group_create_task_at((group), (coroutine), ASYNCIO_PLACE)
+
+/**
+ * Ends a task group: waits for its tasks, which are cancelled if the body or one of them failed.
+ *
+ * @param group  the group; ending it twice is harmless.
+ * @param rc     what leaves the body: 0 or more, or an error's code.
+ * @return
+ *   - 0 or rc: all ended well.
+ *   - ASYNCIO_EGROUP: tasks or the body failed; the errors are the children of the details.
+ *   - -ECANCELED: this task was cancelled.
+ *   - -EINVAL: NULL.
+ *
+ * Ownership: group is the caller's again, and its tasks' references are given up.
+ * Context: inside the task that entered it.
+ * Cancellation: cancels the group's tasks, and waits for them all the same.
+ * Twin: `TaskGroup.__aexit__`.
+ */
+ASYNCIO_API int asyncio_task_group_exit(asyncio_task_group_t *group, int rc);
+
+/**
+ * Exits a group that is still entered, cancelling its tasks; ASYNCIO_AUTO(task_group) calls it.
+ *
+ * @param group  the group.
+ *
+ * Ownership: group is the caller's again.
+ * Context: inside the task that entered it.
+ * Cancellation: waits all the same.
+ * Twin: none.
+ */
+ASYNCIO_API void asyncio_task_group_cleanup(asyncio_task_group_t *group);
+
+ASYNCIO_END_DECLS
+
+#endif
