@@ -32,6 +32,7 @@ static inline uint32_t asyncio__ring_count(const asyncio__ring_t *ring)
     return ring->tail - ring->head;
 }
 
+/* Keeps head and tail, so that a position stays good. */
 static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint32_t wanted)
 {
     uint64_t capacity = ring->items ? (uint64_t)ring->mask + 1 : 64;
@@ -42,15 +43,13 @@ static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint32_t wanted)
     void **items = asyncio__malloc(capacity * sizeof(*items));
     if (!items)
         return -ENOMEM;
-    uint32_t count = asyncio__ring_count(ring);
-    for (uint32_t i = 0; i < count; i++)
-        items[i] = ring->items[(ring->head + i) & ring->mask];
+    uint32_t mask = (uint32_t)capacity - 1;
+    for (uint32_t at = ring->head; at != ring->tail; at++)
+        items[at & mask] = ring->items[at & ring->mask];
     if (ring->items)
         asyncio__free(ring->items, ((size_t)ring->mask + 1) * sizeof(*items));
     ring->items = items;
-    ring->mask = (uint32_t)capacity - 1;
-    ring->head = 0;
-    ring->tail = count;
+    ring->mask = mask;
     return 0;
 }
 
@@ -71,9 +70,17 @@ static inline void asyncio__ring_release(asyncio__ring_t *ring, uint32_t count)
     ring->reserved -= count;
 }
 
-static inline void asyncio__ring_push(asyncio__ring_t *ring, void *item)
+/* Answers the item's position, by which it can be replaced while it is in the ring. */
+static inline uint32_t asyncio__ring_push(asyncio__ring_t *ring, void *item)
 {
-    ring->items[ring->tail++ & ring->mask] = item;
+    uint32_t position = ring->tail++;
+    ring->items[position & ring->mask] = item;
+    return position;
+}
+
+static inline void asyncio__ring_replace(asyncio__ring_t *ring, uint32_t position, void *item)
+{
+    ring->items[position & ring->mask] = item;
 }
 
 static inline void *asyncio__ring_pop(asyncio__ring_t *ring)

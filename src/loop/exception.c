@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The exception handler: who is told of what would else be lost. The default writes to stderr;
+ * this is the only place where the library prints.
+ */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "loop/loop.h"
+
+/* For what belongs to no loop; set before threads are started. */
+static asyncio_exception_handler_t *process_handler;
+static void *process_arg;
+
+void asyncio_loop_set_exception_handler(asyncio_loop_t *loop, asyncio_exception_handler_t *handler,
+                                        void *arg)
+{
+    if (loop) {
+        loop->exception_handler = handler;
+        loop->exception_arg = arg;
+    } else {
+        process_handler = handler;
+        process_arg = arg;
+    }
+}
+
+void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
+                                            const asyncio_exception_context_t *context)
+{
+    (void)loop;
+    if (!context)
+        return;
+    fprintf(stderr, "asyncio: %s", context->message ? context->message : "unhandled error");
+    if (context->name && *context->name)
+        fprintf(stderr, ": %s", context->name);
+    if (context->place && *context->place)
+        fprintf(stderr, " (made at %s)", context->place);
+    if (context->code < 0) {
+        const char *message = asyncio_error_message(context->error);
+        fprintf(stderr, ": %s: %s", asyncio_error_name(context->code),
+                *message ? message : asyncio_strerror(context->code));
+        const char *place = asyncio_error_place(context->error);
+        if (*place)
+            fprintf(stderr, " at %s", place);
+    }
+    fputc('\n', stderr);
+}
+
+void asyncio_loop_call_exception_handler(asyncio_loop_t *loop,
+                                         const asyncio_exception_context_t *context)
+{
+    if (!context)
+        return;
+    asyncio_exception_handler_t *handler = loop ? loop->exception_handler : process_handler;
+    if (handler)
+        handler(loop, context, loop ? loop->exception_arg : process_arg);
+    else
+        asyncio_loop_default_exception_handler(loop, context);
+}
+
+void asyncio__loop_report(asyncio_loop_t *loop, const char *message, int code,
+                          asyncio_error_t *error, asyncio_future_t *future, const char *place,
+                          const char *name)
+{
+    asyncio_exception_context_t context = {
+        .size = sizeof(context),
+        .message = message,
+        .code = code,
+        .error = error,
+        .future = future,
+        .place = place,
+        .name = name,
+    };
+    asyncio_loop_call_exception_handler(loop, &context);
+}

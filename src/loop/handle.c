@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handles: call_soon, call_later, call_at, call_soon_threadsafe, and how to call them off.
+ *
+ * The loop holds one reference while the callback is pending. A handle that another thread made
+ * is scheduled when the loop takes it out of its inbox. The count is atomic, for those.
+ */
+#include <asyncio/handle.h>
+#include <math.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "loop/timer.h"
+
+enum kind { SOON, TIMED, FROM_THREAD };
+
+struct asyncio_handle {
+    union {
+        asyncio__ready_t ready; /* SOON, and FROM_THREAD once it was taken in */
+        asyncio__timer_t timer; /* TIMED; begins with a ready item too */
+    };
+    asyncio__inbox_node_t node; /* FROM_THREAD: in the inbox */
+    atomic_uint refs;           /* references, the loop's among them */
+    uint8_t kind;               /* enum kind */
+    atomic_bool cancelled;      /* called off */
+    atomic_bool over;           /* it ran, or was dropped: nothing is left to call off */
+    asyncio_callback_t *fn;     /* what to call */
+    void *arg;                  /* passed to it */
+    asyncio_loop_t *loop;       /* whose it is; valid while not over */
+    int64_t when_ns;            /* TIMED: the deadline */
+};
+
+asyncio_handle_t *asyncio_handle_ref(asyncio_handle_t *handle)
+{
+    if (handle)
+        atomic_fetch_add_explicit(&handle->refs, 1, memory_order_relaxed);
+    return handle;
+}
+
+void asyncio_handle_unref(asyncio_handle_t *handle)
+{
+    if (!handle)
+        return;
+    /* The only reference needs no atomic write: nobody else can have one. Acquire, for what the
+     * thread that gave its own up has written. */
+    if (atomic_load_explicit(&handle->refs, memory_order_acquire) == 1 ||
+        atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) == 1)
+        asyncio__free(handle, sizeof(*handle));
+}
+
+static void call(asyncio_handle_t *handle)
+{
+    bool closed = handle->loop->closed;
+    atomic_store_explicit(&handle->over, true, memory_order_relaxed);
+    if (!closed && !atomic_load_explicit(&handle->cancelled, memory_order_relaxed))
+        handle->fn(handle->arg);
+    asyncio_handle_unref(handle);
+}
+
+static void run_soon(asyncio__ready_t *self)
+{
+    asyncio_handle_t *handle = ASYNCIO__CONTAINER(self, asyncio_handle_t, ready);
+    asyncio__loop_release(handle->loop, 1);
+    call(handle);
+}
+
+static void run_timed(asyncio__ready_t *self)
+{
+    asyncio_handle_t *handle = ASYNCIO__CONTAINER(self, asyncio_handle_t, timer.ready);
+    asyncio__timer_begin(handle->loop, &handle->timer);
+    call(handle);
+}
+
+/* The loop took it out of its inbox: it becomes ready, or is dropped. */
+static void deliver(asyncio__inbox_node_t *node, bool closed)
+{
+    asyncio_handle_t *handle = ASYNCIO__CONTAINER(node, asyncio_handle_t, node);
+    if (closed || asyncio__loop_reserve(handle->loop, 1) < 0) {
+        if (!closed)
+            asyncio__loop_report(handle->loop, "a callback was lost", -ENOMEM, NULL, NULL, NULL,
+                                 NULL);
+        atomic_store_explicit(&handle->over, true, memory_order_relaxed);
+        asyncio_handle_unref(handle);
+        return;
+    }
+    asyncio__loop_schedule(handle->loop, &handle->ready);
+}
+
+static asyncio_handle_t *make(asyncio_loop_t *loop, enum kind kind, asyncio_callback_t *fn,
+                              void *arg)
+{
+    asyncio_handle_t *handle = asyncio__malloc(sizeof(*handle));
+    if (!handle)
+        return NULL;
+    atomic_init(&handle->refs, 1);
+    atomic_init(&handle->cancelled, false);
+    atomic_init(&handle->over, false);
+    handle->kind = (uint8_t)kind;
+    handle->fn = fn;
+    handle->arg = arg;
+    handle->loop = loop;
+    if (kind == TIMED)
+        asyncio__timer_init(&handle->timer, run_timed);
+    else
+        handle->ready.run = run_soon;
+    return handle;
+}
+
+/* Hands a reference out, if one is wanted. */
+static int done(asyncio_handle_t *handle, asyncio_handle_t **ret_handle)
+{
+    if (ret_handle)
+        *ret_handle = asyncio_handle_ref(handle);
+    return 0;
+}
+
+int asyncio_loop_call_soon_at(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
+                              const char *place, asyncio_handle_t **ret_handle)
+{
+    (void)place;
+    int rc = asyncio__loop_check(loop);
+    if (rc < 0)
+        return rc;
+    if (!fn)
+        return asyncio__fail(-EINVAL, "no callback was given");
+    asyncio_handle_t *handle = make(loop, SOON, fn, arg);
+    if (!handle || asyncio__loop_reserve(loop, 1) < 0) {
+        asyncio_handle_unref(handle);
+        return asyncio__fail(-ENOMEM, NULL);
+    }
+    asyncio__loop_schedule(loop, &handle->ready);
+    return done(handle, ret_handle);
+}
+
+static int call_at(asyncio_loop_t *loop, int64_t when_ns, asyncio_callback_t *fn, void *arg,
+                   asyncio_timer_handle_t **ret_handle)
+{
+    asyncio_handle_t *handle = make(loop, TIMED, fn, arg);
+    if (!handle)
+        return asyncio__fail(-ENOMEM, NULL);
+    handle->when_ns = when_ns;
+    /* One that never comes is kept in the heap all the same: it can be asked for, and dropped. */
+    if (when_ns == ASYNCIO__NANOSECONDS_FOREVER)
+        when_ns--;
+    if (asyncio__timer_start(loop, &handle->timer, when_ns) < 0) {
+        asyncio_handle_unref(handle);
+        return asyncio__fail(-ENOMEM, NULL);
+    }
+    return done(handle, ret_handle);
+}
+
+static int check_time(asyncio_loop_t *loop, double seconds, asyncio_callback_t *fn)
+{
+    int rc = asyncio__loop_check(loop);
+    if (rc < 0)
+        return rc;
+    if (!fn)
+        return asyncio__fail(-EINVAL, "no callback was given");
+    if (isnan(seconds))
+        return asyncio__fail(-EINVAL, "the time is not a number");
+    return 0;
+}
+
+int asyncio_loop_call_later_at(asyncio_loop_t *loop, double delay, asyncio_callback_t *fn,
+                               void *arg, const char *place, asyncio_timer_handle_t **ret_handle)
+{
+    (void)place;
+    int rc = check_time(loop, delay, fn);
+    if (rc < 0)
+        return rc;
+    int64_t when_ns = asyncio__moment_after(asyncio__loop_now(loop), asyncio__nanoseconds(delay));
+    return call_at(loop, when_ns, fn, arg, ret_handle);
+}
+
+int asyncio_loop_call_at_at(asyncio_loop_t *loop, double when, asyncio_callback_t *fn, void *arg,
+                            const char *place, asyncio_timer_handle_t **ret_handle)
+{
+    (void)place;
+    int rc = check_time(loop, when, fn);
+    if (rc < 0)
+        return rc;
+    return call_at(loop, asyncio__nanoseconds(when), fn, arg, ret_handle);
+}
+
+int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
+                                         const char *place, asyncio_handle_t **ret_handle)
+{
+    /* In the loop's own thread the order among its other calls is kept. */
+    if (loop && asyncio__thread.running_loop == loop)
+        return asyncio_loop_call_soon_at(loop, fn, arg, place, ret_handle);
+    if (!loop || !fn)
+        return asyncio__fail(-EINVAL, "no loop, or no callback, was given");
+    if (loop->fork_generation != asyncio__fork_generation)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "the loop is used in a forked child");
+    asyncio_handle_t *handle = make(loop, FROM_THREAD, fn, arg);
+    if (!handle)
+        return asyncio__fail(-ENOMEM, NULL);
+    handle->node.deliver = deliver;
+    done(handle, ret_handle); /* before the post: the loop may end it at once */
+    int rc = asyncio__inbox_post(loop->inbox, &handle->node);
+    if (rc < 0) {
+        if (ret_handle) {
+            *ret_handle = NULL;
+            asyncio_handle_unref(handle);
+        }
+        asyncio_handle_unref(handle);
+        return asyncio__fail(rc, "Event loop is closed");
+    }
+    return 0;
+}
+
+void asyncio_handle_cancel(asyncio_handle_t *handle)
+{
+    if (!handle || atomic_exchange_explicit(&handle->cancelled, true, memory_order_relaxed))
+        return;
+    /* A timer leaves the heap, so that it neither keeps memory nor moves the virtual clock. */
+    if (handle->kind != TIMED || atomic_load_explicit(&handle->over, memory_order_relaxed))
+        return;
+    asyncio__timer_cancel(handle->loop, &handle->timer);
+    atomic_store_explicit(&handle->over, true, memory_order_relaxed);
+    asyncio_handle_unref(handle);
+}
+
+bool asyncio_handle_cancelled(const asyncio_handle_t *handle)
+{
+    return handle && atomic_load_explicit(&handle->cancelled, memory_order_relaxed);
+}
+
+double asyncio_timer_handle_when(const asyncio_timer_handle_t *handle)
+{
+    return handle && handle->kind == TIMED ? asyncio__seconds(handle->when_ns) : (double)NAN;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inbox: the one way from other threads, and from signal handlers, to a loop.
+ *
+ * A node is posted by one exchange and waits in a chain until the loop takes the whole chain; the
+ * loop is woken once, however many were posted while it had not looked. The inbox is counted
+ * atomically and outlives its loop: a late poster finds it closed.
+ *
+ *     node.deliver = on_delivery;                           called in the loop's thread, once
+ *     rc = asyncio__inbox_post(inbox, &node);               0, or ASYNCIO_ERUNTIME: closed
+ */
+#ifndef ASYNCIO__LOOP_INBOX_H
+#define ASYNCIO__LOOP_INBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "engine/engine.h"
+
+typedef struct asyncio__inbox_node {
+    _Atomic(struct asyncio__inbox_node *) next; /* what was posted before it */
+    /* Called in the loop's thread; closed: the loop has ended, only let go. */
+    void (*deliver)(struct asyncio__inbox_node *node, bool closed);
+} asyncio__inbox_node_t;
+
+typedef struct asyncio__inbox {
+    _Atomic(asyncio__inbox_node_t *) newest; /* the chain, latest first */
+    atomic_bool asleep;        /* the loop waits, or is about to: wake it */
+    atomic_bool closed;        /* nothing is taken any more */
+    atomic_uint posters;       /* threads inside a post: the engine must not go away */
+    atomic_uint refs;          /* references to this record */
+    asyncio__engine_t *engine; /* to wake; valid while not closed or posters > 0 */
+    unsigned fork_generation;  /* of the process that made it */
+} asyncio__inbox_t;
+
+/* One reference, or NULL. */
+asyncio__inbox_t *asyncio__inbox_new(asyncio__engine_t *engine);
+asyncio__inbox_t *asyncio__inbox_ref(asyncio__inbox_t *inbox);
+void asyncio__inbox_unref(asyncio__inbox_t *inbox);
+
+/* Any thread, signal handlers. The node is the inbox's until it is delivered. */
+int asyncio__inbox_post(asyncio__inbox_t *inbox, asyncio__inbox_node_t *node);
+
+/* Delivers what was posted, oldest first. Loop thread. */
+void asyncio__inbox_take(asyncio__inbox_t *inbox);
+
+/* Says that the loop is about to wait: false if there is something to take first. */
+bool asyncio__inbox_sleep(asyncio__inbox_t *inbox);
+void asyncio__inbox_awake(asyncio__inbox_t *inbox);
+
+/* Refuses posts from now on, waits for those under way, and lets go of what was posted. */
+void asyncio__inbox_close(asyncio__inbox_t *inbox);
+
+static inline bool asyncio__inbox_is_empty(asyncio__inbox_t *inbox)
+{
+    return atomic_load_explicit(&inbox->newest, memory_order_relaxed) == NULL;
+}
+
+#endif

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop: made, run turn by turn, closed.
+ *
+ * One turn is asyncio's: wait once; completions become ready, then timers that are due; then
+ * exactly what is ready now runs. While something is ready the wait may be left out for a few
+ * turns. Nothing here knows what a task is.
+ */
+#include "loop/loop.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "loop/timer.h"
+
+#define LONGEST_WAIT_NS  ((int64_t)24 * 3600 * 1000000000)
+#define SLOW_CALLBACK_NS 100000000
+
+/* --- checks -------------------------------------------------------------------------------- */
+
+int asyncio__loop_check_thread(const asyncio_loop_t *loop)
+{
+    if (ASYNCIO__UNLIKELY(!loop))
+        return asyncio__fail(-EINVAL, "no loop was given");
+    if (ASYNCIO__UNLIKELY(loop->fork_generation != asyncio__fork_generation))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "the loop is used in a forked child");
+    if (ASYNCIO__UNLIKELY(loop->running && loop->thread != &asyncio__thread))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "the loop belongs to another thread");
+    return 0;
+}
+
+int asyncio__loop_check(const asyncio_loop_t *loop)
+{
+    int rc = asyncio__loop_check_thread(loop);
+    if (rc == 0 && ASYNCIO__UNLIKELY(loop->closed))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "Event loop is closed");
+    return rc;
+}
+
+/* --- making and ending --------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    int (*open)(asyncio__engine_t **ret_engine);
+} engines[] = {
+    [ASYNCIO_ENGINE_AUTO] = {"auto", NULL},
+    [ASYNCIO_ENGINE_EPOLL] = {"epoll", asyncio__epoll_open},
+    [ASYNCIO_ENGINE_URING] = {"uring", asyncio__uring_open},
+    [ASYNCIO_ENGINE_SIM] = {"sim", asyncio__sim_open},
+};
+#define ENGINE_COUNT (sizeof(engines) / sizeof(engines[0]))
+
+const char *asyncio_engine_name(asyncio_engine_t engine)
+{
+    return (unsigned)engine < ENGINE_COUNT ? engines[engine].name : "?";
+}
+
+static int open_named(asyncio_loop_t *loop, unsigned kind, const char *reason)
+{
+    int rc = engines[kind].open(&loop->engine);
+    if (rc < 0)
+        return rc;
+    loop->engine_kind = (uint8_t)kind;
+    snprintf(loop->engine_reason, sizeof(loop->engine_reason), "%s", reason);
+    return 0;
+}
+
+/* The best there is: io_uring where the kernel has all that makes it fast, else epoll. */
+static int open_best(asyncio_loop_t *loop)
+{
+    int rc = open_named(loop, ASYNCIO_ENGINE_URING, "the fastest here");
+    if (rc == 0 && loop->engine->is_preferred)
+        return 0;
+    char reason[sizeof(loop->engine_reason)];
+    if (rc == 0) {
+        loop->engine->class->close(loop->engine);
+        snprintf(reason, sizeof(reason), "io_uring here lacks what would make it faster");
+    } else {
+        snprintf(reason, sizeof(reason), "io_uring was refused: %s", asyncio_error_name(rc));
+    }
+    return open_named(loop, ASYNCIO_ENGINE_EPOLL, reason);
+}
+
+static int open_engine(asyncio_loop_t *loop, asyncio_engine_t wanted)
+{
+    if ((unsigned)wanted >= ENGINE_COUNT)
+        return asyncio__fail(-EINVAL, "no such engine");
+    if (wanted != ASYNCIO_ENGINE_AUTO)
+        return open_named(loop, wanted, "asked for");
+    const char *name = secure_getenv("ASYNCIO_ENGINE");
+    if (!name || !*name || strcmp(name, "auto") == 0)
+        return open_best(loop);
+    for (unsigned kind = 1; kind < ENGINE_COUNT; kind++)
+        if (strcmp(name, engines[kind].name) == 0)
+            return open_named(loop, kind, "asked for by ASYNCIO_ENGINE");
+    return asyncio__fail(-EINVAL, "ASYNCIO_ENGINE names no engine");
+}
+
+static int check_options(const asyncio_loop_options_t *options)
+{
+    if (options->size < sizeof(*options))
+        return asyncio__fail(-EINVAL, "the options' size is not set");
+    if ((unsigned)options->clock > ASYNCIO_CLOCK_VIRTUAL)
+        return asyncio__fail(-EINVAL, "no such clock");
+    if (options->stack_bytes > ((size_t)64 << 20))
+        return asyncio__fail(-EINVAL, "a stack has at most 64 MiB");
+    return 0;
+}
+
+asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *options)
+{
+    asyncio_loop_options_t defaults = {.size = sizeof(defaults)};
+    if (!options)
+        options = &defaults;
+    int rc = check_options(options);
+    if (rc < 0)
+        return asyncio__fail_new(rc, "bad options of a loop");
+    asyncio__fork_watch();
+    asyncio_loop_t *loop = asyncio__calloc(sizeof(*loop));
+    if (!loop)
+        return asyncio__fail_new(-ENOMEM, NULL);
+    rc = open_engine(loop, options->engine);
+    if (rc < 0) {
+        asyncio__free(loop, sizeof(*loop));
+        return asyncio__fail_new(rc, "the engine could not be had");
+    }
+    loop->inbox = asyncio__inbox_new(loop->engine);
+    rc = asyncio__loop_reserve(loop, 1);
+    if (!loop->inbox || rc < 0) {
+        loop->engine->class->close(loop->engine);
+        asyncio__ring_fini(&loop->ready);
+        asyncio__inbox_unref(loop->inbox);
+        asyncio__free(loop, sizeof(*loop));
+        return asyncio__fail_new(-ENOMEM, NULL);
+    }
+    loop->refs = 1;
+    loop->fork_generation = asyncio__fork_generation;
+    loop->is_virtual = options->clock == ASYNCIO_CLOCK_VIRTUAL;
+    loop->now_ns = loop->is_virtual ? 0 : asyncio__clock_now();
+    loop->turns_allowed = 1;
+    loop->stack_bytes = options->stack_bytes;
+    const char *debug = secure_getenv("ASYNCIO_DEBUG");
+    loop->debug = options->debug || (debug && *debug && strcmp(debug, "0") != 0);
+    asyncio__list_init(&loop->tasks);
+    asyncio__list_init(&loop->watches);
+    return loop;
+}
+
+asyncio_loop_t *asyncio_new_event_loop(void)
+{
+    return asyncio_new_event_loop_full(NULL);
+}
+
+void asyncio__loop_add_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
+{
+    hook->next = loop->hooks;
+    loop->hooks = hook;
+}
+
+void asyncio__loop_remove_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
+{
+    for (asyncio__loop_hook_t **at = &loop->hooks; *at; at = &(*at)->next) {
+        if (*at == hook) {
+            *at = hook->next;
+            return;
+        }
+    }
+}
+
+/* Drops the timers: each goes through the ready queue, whose items know how to let go. */
+static void drop_timers(asyncio_loop_t *loop)
+{
+    loop->now_ns = ASYNCIO__NANOSECONDS_FOREVER;
+    asyncio__timers_expire(loop);
+}
+
+/* Whoever is in the queue now finds the loop closed, and only lets go of what it holds. */
+static void drop_ready(asyncio_loop_t *loop)
+{
+    while (asyncio__ring_count(&loop->ready) > 0) {
+        asyncio__ready_t *item = asyncio__ring_pop(&loop->ready);
+        item->run(item);
+    }
+}
+
+int asyncio_loop_close(asyncio_loop_t *loop)
+{
+    int rc = asyncio__loop_check_thread(loop);
+    if (rc < 0)
+        return rc;
+    if (loop->running)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "Cannot close a running event loop");
+    if (loop->closed)
+        return 0;
+    loop->closed = true;
+    loop->refs++;
+    asyncio__loop_hook_t *hook;
+    while ((hook = loop->hooks)) {
+        loop->hooks = hook->next;
+        hook->close(loop, hook);
+    }
+    asyncio__loop_close_watches(loop);
+    asyncio__inbox_close(loop->inbox);
+    int64_t now_ns = asyncio__loop_now(loop);
+    drop_timers(loop);
+    drop_ready(loop);
+    loop->engine->class->close(loop->engine);
+    loop->engine = NULL;
+    drop_ready(loop);
+    loop->is_virtual = true; /* time stands still from here on */
+    loop->now_ns = now_ns;
+    asyncio__heap_fini(&loop->timers);
+    asyncio_loop_unref(loop);
+    return 0;
+}
+
+static void free_if_unused(asyncio_loop_t *loop)
+{
+    if (loop->refs > 0 || loop->objects > 0)
+        return;
+    asyncio__ring_fini(&loop->ready);
+    asyncio__heap_fini(&loop->timers);
+    asyncio__inbox_unref(loop->inbox);
+    asyncio__free(loop, sizeof(*loop));
+}
+
+void asyncio__loop_drop_object(asyncio_loop_t *loop)
+{
+    loop->objects--;
+    free_if_unused(loop);
+}
+
+asyncio_loop_t *asyncio_loop_ref(asyncio_loop_t *loop)
+{
+    if (loop)
+        loop->refs++;
+    return loop;
+}
+
+void asyncio_loop_unref(asyncio_loop_t *loop)
+{
+    if (!loop || --loop->refs > 0)
+        return;
+    if (!loop->closed) {
+        loop->refs = 1; /* for the closing */
+        if (asyncio_loop_close(loop) < 0)
+            return; /* running, or in a forked child: it must be leaked rather than harmed */
+        loop->refs = 0;
+    }
+    free_if_unused(loop);
+}
+
+/* --- running ------------------------------------------------------------------------------- */
+
+int64_t asyncio__loop_now(const asyncio_loop_t *loop)
+{
+    return loop->is_virtual ? loop->now_ns : asyncio__clock_now();
+}
+
+double asyncio_loop_time(const asyncio_loop_t *loop)
+{
+    return asyncio__seconds(loop ? asyncio__loop_now(loop) : asyncio__clock_now());
+}
+
+/* How long the next wait may be: 0, up to a day, or -1 for ever. */
+static int64_t wait_limit(const asyncio_loop_t *loop)
+{
+    if (asyncio__ring_count(&loop->ready) > 0 || loop->stopping)
+        return 0;
+    const struct asyncio__heap_entry *first = asyncio__heap_first(&loop->timers);
+    if (!first)
+        return -1;
+    int64_t left_ns = first->when_ns - asyncio__loop_now(loop);
+    return left_ns < 0 ? 0 : left_ns < LONGEST_WAIT_NS ? left_ns : LONGEST_WAIT_NS;
+}
+
+/* The virtual clock moves when nothing is ready or under way; else the wait is for that. */
+static int64_t virtual_wait(asyncio_loop_t *loop, int64_t limit_ns)
+{
+    if (limit_ns == 0)
+        return 0;
+    if (loop->engine->in_flight > 0 || loop->jobs > 0 || !asyncio__inbox_is_empty(loop->inbox))
+        return -1;
+    if (limit_ns < 0)
+        return ASYNCIO_EDEADLOOP;
+    loop->now_ns = asyncio__heap_first(&loop->timers)->when_ns;
+    return 0;
+}
+
+/* Turns that may go by until the next poll: as many as took a millisecond lately. */
+static void adapt_turns(asyncio_loop_t *loop, int64_t before_ns)
+{
+    uint32_t turns = loop->turns_allowed - loop->turns_left;
+    int64_t spent_ns = loop->now_ns - before_ns;
+    uint32_t allowed = loop->turns_allowed * 2;
+    if (spent_ns > ASYNCIO__TIME_WITHOUT_POLL_NS / 2)
+        allowed = (uint32_t)(ASYNCIO__TIME_WITHOUT_POLL_NS / 2 * (int64_t)(turns + 1) / spent_ns);
+    if (allowed > ASYNCIO__TURNS_WITHOUT_POLL)
+        allowed = ASYNCIO__TURNS_WITHOUT_POLL;
+    loop->turns_allowed = allowed;
+    loop->turns_left = allowed;
+}
+
+int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
+{
+    int64_t timeout_ns = wait ? wait_limit(loop) : 0;
+    if (loop->is_virtual) {
+        timeout_ns = virtual_wait(loop, timeout_ns);
+        if (timeout_ns == ASYNCIO_EDEADLOOP)
+            return asyncio__fail(ASYNCIO_EDEADLOOP, "nothing is left that could wake the loop");
+    }
+    asyncio__inbox_take(loop->inbox);
+    if (timeout_ns != 0 &&
+        (asyncio__ring_count(&loop->ready) > 0 || !asyncio__inbox_sleep(loop->inbox)))
+        timeout_ns = 0;
+    int rc = 0;
+    if (timeout_ns != 0 || loop->engine->in_flight > 0 || loop->engine->is_foreign)
+        rc = loop->engine->class->wait(loop->engine, timeout_ns);
+    asyncio__inbox_awake(loop->inbox);
+    asyncio__inbox_take(loop->inbox);
+    if (rc < 0)
+        return asyncio__fail(rc, "the engine failed");
+    if (!loop->is_virtual) {
+        int64_t before_ns = loop->now_ns;
+        loop->now_ns = asyncio__clock_now();
+        if (timeout_ns == 0)
+            adapt_turns(loop, before_ns);
+        else
+            loop->turns_left = loop->turns_allowed;
+    }
+    asyncio__timers_expire(loop);
+    return 0;
+}
+
+static ASYNCIO__COLD void run_item_timed(asyncio_loop_t *loop, asyncio__ready_t *item)
+{
+    int64_t before_ns = asyncio__clock_now();
+    item->run(item);
+    int64_t spent_ns = asyncio__clock_now() - before_ns;
+    if (spent_ns < SLOW_CALLBACK_NS)
+        return;
+    char message[64];
+    snprintf(message, sizeof(message), "a callback or a step took %.3f seconds",
+             asyncio__seconds(spent_ns));
+    asyncio__loop_report(loop, message, 0, NULL, NULL, NULL, NULL);
+}
+
+static int run_turn(asyncio_loop_t *loop)
+{
+    if (!asyncio__loop_next_turn_quickly(loop)) {
+        int rc = asyncio__loop_poll(loop, /* wait= */ true);
+        if (rc < 0)
+            return rc;
+        loop->todo = asyncio__ring_count(&loop->ready);
+    }
+    while (loop->todo > 0) {
+        loop->todo--;
+        asyncio__ready_t *item = asyncio__ring_pop(&loop->ready);
+        if (ASYNCIO__UNLIKELY(loop->debug))
+            run_item_timed(loop, item);
+        else
+            item->run(item);
+    }
+    if (ASYNCIO__UNLIKELY(loop->fork_generation != asyncio__fork_generation))
+        return ASYNCIO_ERUNTIME;
+    return 0;
+}
+
+/* The thread that first runs a loop keeps it: engine and stacks belong to that thread. */
+static int begin_running(asyncio_loop_t *loop)
+{
+    int rc = asyncio__loop_check(loop);
+    if (rc < 0)
+        return rc;
+    if (loop->running)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "This event loop is already running");
+    if (asyncio_get_running_loop())
+        return asyncio__fail(ASYNCIO_ERUNTIME,
+                             "Cannot run the event loop while another loop is running");
+    if (loop->thread && loop->thread != &asyncio__thread)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "the loop belongs to the thread that ran it first");
+    loop->thread = &asyncio__thread;
+    return 0;
+}
+
+int asyncio_loop_run_forever(asyncio_loop_t *loop)
+{
+    int rc = begin_running(loop);
+    if (rc < 0)
+        return rc;
+    loop->running = true;
+    loop->refs++; /* a callback may give the last reference up */
+    asyncio__thread.running_loop = loop;
+    loop->turns_left = 0;
+    do
+        rc = run_turn(loop);
+    while (rc == 0 && !loop->stopping);
+    loop->stopping = false;
+    loop->running = false;
+    asyncio__thread.running_loop = NULL;
+    asyncio_loop_unref(loop);
+    return rc;
+}
+
+void asyncio_loop_stop(asyncio_loop_t *loop)
+{
+    if (asyncio__loop_check_thread(loop) == 0)
+        loop->stopping = true;
+}
+
+bool asyncio_loop_is_running(const asyncio_loop_t *loop)
+{
+    return loop && loop->running && loop->fork_generation == asyncio__fork_generation;
+}
+
+bool asyncio_loop_is_closed(const asyncio_loop_t *loop)
+{
+    return !loop || loop->closed;
+}
+
+asyncio_engine_t asyncio_loop_get_engine(const asyncio_loop_t *loop)
+{
+    return loop ? (asyncio_engine_t)loop->engine_kind : ASYNCIO_ENGINE_AUTO;
+}
+
+const char *asyncio_loop_get_engine_reason(const asyncio_loop_t *loop)
+{
+    return loop ? loop->engine_reason : "";
+}
+
+bool asyncio_loop_get_debug(const asyncio_loop_t *loop)
+{
+    return loop && loop->debug;
+}
+
+void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug)
+{
+    if (loop)
+        loop->debug = debug;
+}
+
+/* --- what is no longer to run -------------------------------------------------------------- */
+
+static void run_nothing(asyncio__ready_t *self)
+{
+    (void)self;
+}
+
+void asyncio__loop_unschedule(asyncio_loop_t *loop, uint32_t position)
+{
+    static asyncio__ready_t nothing = {run_nothing};
+    asyncio__ring_replace(&loop->ready, position, &nothing);
+}

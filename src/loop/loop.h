@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop inside the library: what is ready, the timers, and the turn.
+ *
+ * What can be ready embeds an asyncio__ready_t. A slot in the ready queue is reserved when such a
+ * thing is made, so that scheduling it cannot fail:
+ *
+ *     rc = asyncio__loop_reserve(loop, 1);                 when it is made
+ *     asyncio__loop_schedule(loop, &thing->ready);         whenever it is not scheduled
+ *     asyncio__loop_release(loop, 1);                      when it ends
+ *
+ * The loop knows nothing of tasks: it keeps a list for them, and calls hooks at its close.
+ */
+#ifndef ASYNCIO__LOOP_LOOP_H
+#define ASYNCIO__LOOP_LOOP_H
+
+#include <asyncio/loop.h>
+#include <pthread.h>
+
+#include "base/compiler.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/ring.h"
+#include "base/thread.h"
+#include "engine/engine.h"
+#include "loop/inbox.h"
+
+/* Something that the loop runs: embedded, and found again from its address. */
+typedef struct asyncio__ready {
+    void (*run)(struct asyncio__ready *self);
+} asyncio__ready_t;
+
+/* A deadline that makes something ready; see timer.h. */
+typedef struct asyncio__timer asyncio__timer_t;
+
+/* What an upper layer has done when a loop closes, in the order: latest first. */
+typedef struct asyncio__loop_hook {
+    void (*close)(asyncio_loop_t *loop, struct asyncio__loop_hook *hook);
+    struct asyncio__loop_hook *next;
+} asyncio__loop_hook_t;
+
+#define ASYNCIO__TURNS_WITHOUT_POLL 64      /* at most, and at most so long: */
+#define ASYNCIO__TIME_WITHOUT_POLL_NS 1000000
+
+struct asyncio_loop {
+    asyncio__ring_t ready;     /* asyncio__ready_t pointers */
+    uint32_t todo;             /* how many of them are left of this turn */
+    uint32_t turns_left;       /* turns that may go by before the next poll */
+    bool stopping;             /* return at the end of the turn */
+    bool running;              /* inside run_forever() */
+    bool closed;               /* close() has begun */
+    bool debug;                /* slow callbacks are reported */
+    bool is_virtual;           /* now_ns is the clock, and jumps */
+    uint8_t engine_kind;       /* asyncio_engine_t */
+    uint32_t turns_allowed;    /* what turns_left begins with: adapts to how long turns take */
+    int64_t now_ns;            /* the virtual clock; else when the last poll was */
+    asyncio__engine_t *engine; /* NULL once closed */
+    asyncio__inbox_t *inbox;   /* a reference */
+    asyncio__heap_t timers;    /* of asyncio__timer_t */
+    long jobs;                 /* work in other threads that will come back by the inbox */
+    long refs;                 /* the program's references */
+    long objects;              /* futures and coroutines whose memory needs this record */
+    asyncio__list_t tasks;     /* pending tasks, in order of creation; of the task layer */
+    asyncio__list_t watches;   /* add_reader() and add_writer(); see watch.c */
+    asyncio__loop_hook_t *hooks;      /* called at close */
+    void *default_executor;           /* of the executor layer */
+    bool executor_shut_down;          /* shutdown_default_executor() was called */
+    void (*task_created)(asyncio_task_t *task, void *arg); /* tells of each new task; tests */
+    void *task_created_arg;                                /* passed to it */
+    asyncio__thread_t *thread;        /* whose it is, once it has run; NULL before */
+    unsigned fork_generation;         /* of the process that made it */
+    size_t stack_bytes;               /* of coroutines that do not say */
+    asyncio_exception_handler_t *exception_handler; /* NULL: the default */
+    void *exception_arg;                            /* passed to it */
+    char engine_reason[64];                         /* why it runs on its engine */
+};
+
+static inline int asyncio__loop_reserve(asyncio_loop_t *loop, uint32_t count)
+{
+    return asyncio__ring_reserve(&loop->ready, count);
+}
+
+static inline void asyncio__loop_release(asyncio_loop_t *loop, uint32_t count)
+{
+    asyncio__ring_release(&loop->ready, count);
+}
+
+/* Puts it at the end of the ready queue; answers its position. */
+static inline uint32_t asyncio__loop_schedule(asyncio_loop_t *loop, asyncio__ready_t *item)
+{
+    return asyncio__ring_push(&loop->ready, item);
+}
+
+/* Takes back what was scheduled at that position and has not run. */
+void asyncio__loop_unschedule(asyncio_loop_t *loop, uint32_t position);
+
+/* May this thread use the loop: 0, or ASYNCIO_ERUNTIME with a message (closed, forked, another
+ * thread's); -EINVAL for NULL. */
+int asyncio__loop_check(const asyncio_loop_t *loop);
+
+/* The same for what is allowed on a closed loop. */
+int asyncio__loop_check_thread(const asyncio_loop_t *loop);
+
+/* The clock, in nanoseconds. */
+int64_t asyncio__loop_now(const asyncio_loop_t *loop);
+
+/* The memory of the loop is needed by one object less; see objects. */
+void asyncio__loop_drop_object(asyncio_loop_t *loop);
+
+void asyncio__loop_add_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);
+void asyncio__loop_remove_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);
+
+/* Tells the exception handler of an error; any of the pointers may be NULL. */
+void asyncio__loop_report(asyncio_loop_t *loop, const char *message, int code,
+                          asyncio_error_t *error, asyncio_future_t *future, const char *place,
+                          const char *name);
+
+/* Begins the next turn without a poll, if that is allowed: whether todo is not 0 now. */
+static inline bool asyncio__loop_next_turn_quickly(asyncio_loop_t *loop)
+{
+    if (loop->turns_left == 0 || loop->stopping)
+        return false;
+    loop->todo = asyncio__ring_count(&loop->ready);
+    loop->turns_left--;
+    return loop->todo != 0;
+}
+
+/* One poll: waits for the kernel as long as `wait` allows, and makes ready what came. */
+int asyncio__loop_poll(asyncio_loop_t *loop, bool wait);
+
+/* Ends watches; of watch.c. */
+void asyncio__loop_close_watches(asyncio_loop_t *loop);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Remotes: caller-owned doorbells, over the inbox of a loop; see <asyncio/remote.h>. */
+#include <asyncio/remote.h>
+#include <assert.h>
+
+#include "base/error.h"
+#include "loop/loop.h"
+
+/* What is in the caller's memory. */
+typedef struct __attribute__((may_alias)) remote {
+    asyncio__inbox_node_t node; /* in the inbox while posted */
+    asyncio__ready_t ready;     /* in the ready queue once taken in */
+    asyncio__inbox_t *inbox;    /* a reference */
+    asyncio_loop_t *loop;       /* whose; used in its thread only */
+    asyncio_callback_t *fn;     /* what to call */
+    void *arg;                  /* passed to it */
+    uint32_t position;          /* in the ready queue */
+    bool is_ready;              /* in the ready queue */
+    atomic_bool posted;         /* from post() until the callback begins */
+} remote_t;
+static_assert(sizeof(remote_t) <= sizeof(asyncio_remote_t), "the public type has room");
+
+static void run(asyncio__ready_t *self)
+{
+    remote_t *remote = ASYNCIO__CONTAINER(self, remote_t, ready);
+    remote->is_ready = false;
+    /* Sequentially consistent with post(): one that comes from now on rings again. */
+    atomic_store(&remote->posted, false);
+    if (!remote->loop->closed)
+        remote->fn(remote->arg);
+}
+
+static void deliver(asyncio__inbox_node_t *node, bool closed)
+{
+    remote_t *remote = ASYNCIO__CONTAINER(node, remote_t, node);
+    if (closed)
+        return;
+    remote->is_ready = true;
+    remote->position = asyncio__loop_schedule(remote->loop, &remote->ready);
+}
+
+int asyncio_remote_init(asyncio_remote_t *memory, asyncio_loop_t *loop, asyncio_callback_t *fn,
+                        void *arg)
+{
+    remote_t *remote = (remote_t *)memory;
+    if (!remote || !fn)
+        return asyncio__fail(-EINVAL, "no remote, or no callback, was given");
+    int rc = asyncio__loop_check(loop);
+    if (rc < 0)
+        return rc;
+    rc = asyncio__loop_reserve(loop, 1);
+    if (rc < 0)
+        return asyncio__fail(rc, NULL);
+    *remote = (remote_t){.node.deliver = deliver, .ready.run = run, .loop = loop, .fn = fn,
+                         .arg = arg, .inbox = asyncio__inbox_ref(loop->inbox)};
+    asyncio_loop_ref(loop);
+    return 0;
+}
+
+int asyncio_remote_post(asyncio_remote_t *memory)
+{
+    remote_t *remote = (remote_t *)memory;
+    if (!remote || !remote->inbox)
+        return -EINVAL;
+    if (atomic_exchange(&remote->posted, true))
+        return 0;
+    return asyncio__inbox_post(remote->inbox, &remote->node);
+}
+
+void asyncio_remote_fini(asyncio_remote_t *memory)
+{
+    remote_t *remote = (remote_t *)memory;
+    if (!remote || !remote->inbox)
+        return;
+    if (!remote->loop->closed)
+        asyncio__inbox_take(remote->inbox); /* so that the node is not in it */
+    if (remote->is_ready)
+        asyncio__loop_unschedule(remote->loop, remote->position);
+    asyncio__loop_release(remote->loop, 1);
+    asyncio__inbox_unref(remote->inbox);
+    asyncio_loop_unref(remote->loop);
+    remote->inbox = NULL;
+}

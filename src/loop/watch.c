@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Readers and writers: add_reader() and add_writer(), level-triggered.
+ *
+ * One record a descriptor holds both directions. While a direction is ready its callback is put
+ * into the ready queue once a turn; removing it takes it out again.
+ */
+#include "base/error.h"
+#include "base/memory.h"
+#include "loop/loop.h"
+
+struct direction {
+    asyncio__ready_t ready; /* calls fn */
+    asyncio_callback_t *fn; /* NULL: not watched */
+    void *arg;              /* passed to it */
+    uint32_t position;      /* in the ready queue */
+    bool is_ready;          /* in the ready queue */
+};
+
+typedef struct watched {
+    asyncio__watch_t watch;  /* the engine's view */
+    asyncio__list_t link;    /* in loop->watches */
+    asyncio_loop_t *loop;    /* whose */
+    struct direction input;  /* add_reader() */
+    struct direction output; /* add_writer() */
+} watched_t;
+
+static void run_direction(struct direction *direction)
+{
+    direction->is_ready = false;
+    if (direction->fn)
+        direction->fn(direction->arg);
+}
+
+static void run_input(asyncio__ready_t *self)
+{
+    run_direction(ASYNCIO__CONTAINER(self, struct direction, ready));
+}
+
+static void schedule(watched_t *watched, struct direction *direction)
+{
+    if (!direction->fn || direction->is_ready)
+        return;
+    direction->is_ready = true;
+    direction->position = asyncio__loop_schedule(watched->loop, &direction->ready);
+}
+
+static void on_ready(asyncio__watch_t *watch, unsigned events)
+{
+    watched_t *watched = ASYNCIO__CONTAINER(watch, watched_t, watch);
+    if (events & ASYNCIO__WATCH_READ)
+        schedule(watched, &watched->input);
+    if (events & ASYNCIO__WATCH_WRITE)
+        schedule(watched, &watched->output);
+}
+
+static watched_t *find(asyncio_loop_t *loop, int fd)
+{
+    for (asyncio__list_t *at = loop->watches.next; at != &loop->watches; at = at->next) {
+        watched_t *watched = ASYNCIO__CONTAINER(at, watched_t, link);
+        if (watched->watch.fd == fd)
+            return watched;
+    }
+    return NULL;
+}
+
+static void unschedule(watched_t *watched, struct direction *direction)
+{
+    if (direction->is_ready)
+        asyncio__loop_unschedule(watched->loop, direction->position);
+    direction->is_ready = false;
+    direction->fn = NULL;
+}
+
+static void forget(watched_t *watched)
+{
+    asyncio__list_remove(&watched->link);
+    asyncio__loop_release(watched->loop, 2);
+    asyncio__free(watched, sizeof(*watched));
+}
+
+/* Tells the engine what is asked for now. */
+static int update(watched_t *watched)
+{
+    watched->watch.events = (watched->input.fn ? ASYNCIO__WATCH_READ : 0) |
+                            (watched->output.fn ? ASYNCIO__WATCH_WRITE : 0);
+    asyncio__engine_t *engine = watched->loop->engine;
+    return engine->class->watch(engine, &watched->watch);
+}
+
+static int make(asyncio_loop_t *loop, int fd, watched_t **ret_watched)
+{
+    watched_t *watched = asyncio__calloc(sizeof(*watched));
+    if (!watched)
+        return -ENOMEM;
+    int rc = asyncio__loop_reserve(loop, 2);
+    if (rc < 0) {
+        asyncio__free(watched, sizeof(*watched));
+        return rc;
+    }
+    watched->watch.fd = fd;
+    watched->watch.ready = on_ready;
+    watched->loop = loop;
+    watched->input.ready.run = run_input;
+    watched->output.ready.run = run_input;
+    asyncio__list_append(&loop->watches, &watched->link);
+    *ret_watched = watched;
+    return 0;
+}
+
+static int add(asyncio_loop_t *loop, int fd, bool is_input, asyncio_callback_t *fn, void *arg)
+{
+    int rc = asyncio__loop_check(loop);
+    if (rc < 0)
+        return rc;
+    if (fd < 0 || !fn)
+        return asyncio__fail(-EINVAL, "no descriptor, or no callback, was given");
+    watched_t *watched = find(loop, fd);
+    if (!watched && (rc = make(loop, fd, &watched)) < 0)
+        return asyncio__fail(rc, NULL);
+    struct direction *direction = is_input ? &watched->input : &watched->output;
+    bool was_watched = direction->fn != NULL;
+    unschedule(watched, direction); /* the former callback will not run any more */
+    direction->fn = fn;
+    direction->arg = arg;
+    if (was_watched)
+        return 0;
+    rc = update(watched);
+    if (rc < 0) {
+        direction->fn = NULL;
+        if (!watched->input.fn && !watched->output.fn)
+            forget(watched);
+        return asyncio__fail(rc, "the descriptor cannot be watched");
+    }
+    return 0;
+}
+
+static int take_away(asyncio_loop_t *loop, int fd, bool is_input)
+{
+    int rc = asyncio__loop_check_thread(loop);
+    if (rc < 0)
+        return rc;
+    watched_t *watched = loop->closed ? NULL : find(loop, fd);
+    if (!watched)
+        return 0;
+    struct direction *direction = is_input ? &watched->input : &watched->output;
+    if (!direction->fn)
+        return 0;
+    unschedule(watched, direction);
+    asyncio__ignore(update(watched)); /* to watch less cannot fail in a way that matters */
+    if (!watched->input.fn && !watched->output.fn)
+        forget(watched);
+    return 1;
+}
+
+int asyncio_loop_add_reader(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn, void *arg)
+{
+    return add(loop, fd, /* is_input= */ true, fn, arg);
+}
+
+int asyncio_loop_remove_reader(asyncio_loop_t *loop, int fd)
+{
+    return take_away(loop, fd, /* is_input= */ true);
+}
+
+int asyncio_loop_add_writer(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn, void *arg)
+{
+    return add(loop, fd, /* is_input= */ false, fn, arg);
+}
+
+int asyncio_loop_remove_writer(asyncio_loop_t *loop, int fd)
+{
+    return take_away(loop, fd, /* is_input= */ false);
+}
+
+void asyncio__loop_close_watches(asyncio_loop_t *loop)
+{
+    asyncio__list_t *first;
+    while ((first = loop->watches.next) != &loop->watches) {
+        watched_t *watched = ASYNCIO__CONTAINER(first, watched_t, link);
+        unschedule(watched, &watched->input);
+        unschedule(watched, &watched->output);
+        asyncio__ignore(update(watched));
+        forget(watched);
+    }
+}
