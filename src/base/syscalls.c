@@ -15,9 +15,31 @@
 #define __NR_io_uring_enter    426
 #define __NR_io_uring_register 427
 #endif
+#ifndef __NR_pidfd_open
+#define __NR_pidfd_open 434
+#endif
+#ifndef __NR_process_madvise
+#define __NR_process_madvise 440
+#endif
 #ifndef __NR_epoll_pwait2
 #define __NR_epoll_pwait2 441
 #endif
+
+static ssize_t call_process_madvise(int pidfd, const struct iovec *ranges, size_t count, int advice,
+                                    unsigned flags)
+{
+    return (ssize_t)syscall(__NR_process_madvise, pidfd, ranges, count, advice, flags);
+}
+
+static int call_pidfd_open(pid_t process, unsigned flags)
+{
+    return (int)syscall(__NR_pidfd_open, process, flags);
+}
+
+static int call_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
 
 static int call_epoll_pwait2(int epoll, struct epoll_event *events, int count,
                              const struct timespec *timeout)
@@ -83,6 +105,10 @@ asyncio__syscalls_t asyncio__sys = {
     .munmap = munmap,
     .mprotect = mprotect,
     .madvise = madvise,
+    .process_madvise = call_process_madvise,
+    .pidfd_open = call_pidfd_open,
+    .mincore = mincore,
+    .open = call_open,
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,
     .epoll_pwait2 = call_epoll_pwait2,

@@ -27,6 +27,11 @@ typedef struct asyncio__syscalls {
     int (*munmap)(void *address, size_t size);
     int (*mprotect)(void *address, size_t size, int protection);
     int (*madvise)(void *address, size_t size, int advice);
+    ssize_t (*process_madvise)(int pidfd, const struct iovec *ranges, size_t count, int advice,
+                               unsigned flags); /* -1 with ENOSYS where it is missing */
+    int (*pidfd_open)(pid_t process, unsigned flags); /* likewise */
+    int (*mincore)(void *address, size_t size, unsigned char *ret_pages);
+    int (*open)(const char *path, int flags, mode_t mode);
     int (*epoll_create1)(int flags);
     int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
     int (*epoll_pwait2)(int epoll, struct epoll_event *events, int count,
