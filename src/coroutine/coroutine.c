@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Coroutine objects: made, run, driven by hand, closed. Knows nothing of loops and tasks; an
+ * await inside one that is driven by hand is handed out by the task layer.
+ */
+#include "coroutine/coroutine.h"
+
+#include <asyncio/future.h>
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#define STACK_MOST_BYTES ((size_t)64 << 20)
+
+void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
+
+static bool is_coroutine(const asyncio_awaitable_t *awaitable)
+{
+    return asyncio__tag_of(awaitable) == ASYNCIO__TAG_COROUTINE;
+}
+
+bool asyncio_iscoroutine(const asyncio_awaitable_t *awaitable)
+{
+    return is_coroutine(awaitable);
+}
+
+asyncio_coroutine_t *asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn, const void *arg,
+                                               const asyncio_coroutine_options_t *options,
+                                               const char *place)
+{
+    size_t copy_bytes = options ? options->copy_bytes : 0;
+    size_t stack_bytes = options ? options->stack_bytes : 0;
+    if (!fn || (copy_bytes && !arg) || copy_bytes > UINT32_MAX / 2 ||
+        stack_bytes > STACK_MOST_BYTES || (options && options->size < sizeof(*options)))
+        return asyncio__fail_new(-EINVAL, "bad arguments of a coroutine object");
+    asyncio_coroutine_t *coroutine = asyncio__malloc(sizeof(*coroutine) + copy_bytes);
+    if (!coroutine)
+        return asyncio__fail_new(-ENOMEM, NULL);
+    memset(coroutine, 0, sizeof(*coroutine));
+    coroutine->tag = ASYNCIO__TAG_COROUTINE;
+    coroutine->refs = 1;
+    coroutine->fn = fn;
+    coroutine->arg = (void *)arg;
+    coroutine->place = place;
+    if (options) {
+        coroutine->destroy = options->destroy;
+        coroutine->stack_bytes = (uint32_t)stack_bytes;
+    }
+    if (copy_bytes) {
+        coroutine->copy_bytes = (uint32_t)copy_bytes;
+        coroutine->arg = memcpy(coroutine + 1, arg, copy_bytes);
+    }
+    return coroutine;
+}
+
+asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coroutine)
+{
+    if (coroutine)
+        coroutine->refs++;
+    return coroutine;
+}
+
+void asyncio__coroutine_end(asyncio_coroutine_t *coroutine)
+{
+    asyncio_destroy_t *destroy = coroutine->destroy;
+    coroutine->state = ASYNCIO__COROUTINE_ENDED;
+    coroutine->destroy = NULL;
+    if (destroy)
+        destroy(coroutine->arg);
+}
+
+void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine)
+{
+    if (!coroutine || coroutine->refs > 1) {
+        if (coroutine)
+            coroutine->refs--;
+        return;
+    }
+    if (coroutine->state == ASYNCIO__COROUTINE_CREATED) {
+        if (asyncio__coroutine_on_unused)
+            asyncio__coroutine_on_unused(coroutine);
+        asyncio__coroutine_end(coroutine);
+    } else if (coroutine->state == ASYNCIO__COROUTINE_WAITING) {
+        coroutine->refs++; /* which close() gives up */
+        asyncio__ignore(asyncio_coroutine_close(coroutine));
+        if (coroutine->state == ASYNCIO__COROUTINE_WAITING)
+            asyncio__coroutine_end(coroutine); /* it would not end: its stack is abandoned */
+    }
+    coroutine->tag = ASYNCIO__TAG_FREED;
+    asyncio__free(coroutine, sizeof(*coroutine) + coroutine->copy_bytes);
+}
+
+int asyncio__coroutine_take(asyncio_coroutine_t *coroutine)
+{
+    if (coroutine->state != ASYNCIO__COROUTINE_CREATED)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "cannot reuse already awaited coroutine");
+    coroutine->state = ASYNCIO__COROUTINE_TAKEN;
+    return 0;
+}
+
+/* --- running ------------------------------------------------------------------------------- */
+
+int asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result)
+{
+    *ret_result = (asyncio__result_t){NULL, NULL};
+    coroutine->state = ASYNCIO__COROUTINE_RUNNING;
+    int code = coroutine->fn(coroutine->arg, &ret_result->value);
+    asyncio__coroutine_end(coroutine);
+    if (code >= 0)
+        return 0;
+    /* A value beside an error belongs to nobody. */
+    if (ret_result->destroy && ret_result->value)
+        ret_result->destroy(ret_result->value);
+    *ret_result = (asyncio__result_t){NULL, NULL};
+    return code;
+}
+
+int asyncio__coroutine_call(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result)
+{
+    asyncio_coroutine_t *host = asyncio__thread.coroutine;
+    asyncio__result_t *outer = host->result;
+    host->result = ret_result;
+    int code = asyncio__coroutine_run(coroutine, ret_result);
+    host->result = outer;
+    return code;
+}
+
+int asyncio_return(void **ret_result, void *value, asyncio_destroy_t *destroy)
+{
+    if (!ret_result) {
+        if (destroy)
+            destroy(value);
+        return asyncio__fail(-EINVAL, "there is no place for the result");
+    }
+    asyncio_coroutine_t *host = asyncio__thread.coroutine;
+    *ret_result = value;
+    if (host && host->result && ret_result == &host->result->value)
+        host->result->destroy = destroy;
+    return 0;
+}
+
+/* --- driven by hand ------------------------------------------------------------------------ */
+
+/* The first frame on the stack of one that is driven by hand. */
+static void run_driven(void *argument)
+{
+    asyncio_coroutine_t *coroutine = argument;
+    asyncio__result_t result;
+    coroutine->result = &result;
+    coroutine->code = asyncio__coroutine_run(coroutine, &result);
+    /* The value moves to who drives it, and with it the duty to give it back. */
+    coroutine->transfer = result.value;
+    coroutine->result = NULL;
+    asyncio__stack_t *stack = coroutine->stack;
+    asyncio__context_t *back = coroutine->back;
+    coroutine->stack = NULL;
+    coroutine->back = NULL;
+    asyncio__stack_release(stack);
+    asyncio__context_leave(&coroutine->context, back);
+}
+
+/* Goes on in the coroutine until it yields, awaits or ends. */
+static int resume(asyncio_coroutine_t *coroutine, void *value, int code, void **ret_out)
+{
+    asyncio_coroutine_t *former = asyncio__thread.coroutine;
+    asyncio__context_t here = {0};
+    coroutine->refs++; /* it may let go of itself */
+    coroutine->back = &here;
+    coroutine->transfer = value;
+    coroutine->code = code;
+    coroutine->state = ASYNCIO__COROUTINE_RUNNING;
+    asyncio__thread.coroutine = coroutine;
+    asyncio__context_switch(&here, &coroutine->context);
+    asyncio__thread.coroutine = former;
+    int answer = coroutine->code;
+    if (ret_out && answer >= 0)
+        *ret_out = coroutine->transfer;
+    asyncio_coroutine_unref(coroutine);
+    return answer;
+}
+
+/* May it be driven: 0, or an error. */
+static int check_drivable(asyncio_coroutine_t *coroutine)
+{
+    if (!is_coroutine(coroutine))
+        return asyncio__fail(-EINVAL, "no coroutine object");
+    bool drivable = coroutine->state == ASYNCIO__COROUTINE_CREATED ||
+                    (coroutine->state == ASYNCIO__COROUTINE_WAITING && coroutine->back);
+    if (!drivable)
+        return asyncio__fail(ASYNCIO_ERUNTIME, coroutine->state == ASYNCIO__COROUTINE_RUNNING
+                                                   ? "coroutine already executing"
+                                                   : "cannot reuse already awaited coroutine");
+    return 0;
+}
+
+int asyncio_coroutine_send(asyncio_coroutine_t *coroutine, void *value, void **ret_out)
+{
+    int rc = check_drivable(coroutine);
+    if (rc < 0)
+        return rc;
+    if (coroutine->state == ASYNCIO__COROUTINE_WAITING)
+        return resume(coroutine, value, 0, ret_out);
+    if (value)
+        return asyncio__fail(-EINVAL, "can't send a value to a just-started coroutine");
+    size_t stack_bytes = coroutine->stack_bytes;
+    coroutine->stack =
+        asyncio__stack_acquire(stack_bytes ? stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES);
+    if (!coroutine->stack)
+        return asyncio__fail(-ENOMEM, "no stack for a coroutine");
+    asyncio__context_prepare(&coroutine->context, coroutine->stack, run_driven, coroutine);
+    return resume(coroutine, NULL, 0, ret_out);
+}
+
+int asyncio_coroutine_throw(asyncio_coroutine_t *coroutine, int code, void **ret_out)
+{
+    int rc = check_drivable(coroutine);
+    if (rc < 0)
+        return rc;
+    if (code >= 0)
+        return asyncio__fail(-EINVAL, "an error's code is negative");
+    if (coroutine->state == ASYNCIO__COROUTINE_WAITING)
+        return resume(coroutine, NULL, code, ret_out);
+    asyncio__coroutine_end(coroutine);
+    return code;
+}
+
+int asyncio_coroutine_close(asyncio_coroutine_t *coroutine)
+{
+    if (!coroutine)
+        return 0;
+    if (!is_coroutine(coroutine))
+        return asyncio__fail(-EINVAL, "no coroutine object");
+    int rc = 0;
+    if (coroutine->state == ASYNCIO__COROUTINE_RUNNING) {
+        rc = asyncio__fail(ASYNCIO_ERUNTIME, "coroutine already executing");
+    } else if (coroutine->state == ASYNCIO__COROUTINE_CREATED) {
+        asyncio__coroutine_end(coroutine);
+    } else if (coroutine->state == ASYNCIO__COROUTINE_WAITING && coroutine->back) {
+        coroutine->is_closing = true;
+        rc = resume(coroutine, NULL, ASYNCIO_EGENERATOREXIT, NULL);
+        if (rc > 0)
+            rc = asyncio__fail(ASYNCIO_ERUNTIME, "coroutine ignored GeneratorExit");
+        else if (rc == ASYNCIO_EGENERATOREXIT)
+            rc = 0;
+    }
+    asyncio_coroutine_unref(coroutine);
+    return rc;
+}
+
+int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int answer)
+{
+    asyncio__context_t *back = coroutine->back;
+    coroutine->transfer = value;
+    coroutine->code = answer;
+    coroutine->state = ASYNCIO__COROUTINE_WAITING;
+    asyncio__context_switch(&coroutine->context, back);
+    return coroutine->code;
+}
+
+int asyncio_yield(void *value, void **ret_sent)
+{
+    asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
+    if (!coroutine || !coroutine->back)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "a yield needs a coroutine driven by hand");
+    int code = asyncio__coroutine_hand_out(coroutine, value, ASYNCIO_YIELDED);
+    if (code < 0)
+        return code;
+    if (ret_sent)
+        *ret_sent = coroutine->transfer;
+    return 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The record of a coroutine object, and how its body is run.
+ *
+ * An object is used once. It runs in one of three ways: on the stack of who awaits it
+ * (asyncio__coroutine_call), on a stack of its own driven by hand (send, throw, close), or on a
+ * stack of its own driven by a task. The arguments that were copied stand behind the record.
+ */
+#ifndef ASYNCIO__COROUTINE_COROUTINE_H
+#define ASYNCIO__COROUTINE_COROUTINE_H
+
+#include <asyncio/coroutine.h>
+
+#include "base/tag.h"
+#include "base/thread.h"
+#include "coroutine/context.h"
+
+typedef enum asyncio__coroutine_state {
+    ASYNCIO__COROUTINE_CREATED, /* nothing has run */
+    ASYNCIO__COROUTINE_TAKEN,   /* a task's, which has not begun */
+    ASYNCIO__COROUTINE_RUNNING, /* on the processor, or has called what is */
+    ASYNCIO__COROUTINE_WAITING, /* away: its context says where */
+    ASYNCIO__COROUTINE_ENDED,   /* returned, closed, or abandoned */
+} asyncio__coroutine_state_t;
+
+/* A place of the library's for a result: what asyncio_return() recognises. */
+typedef struct asyncio__result {
+    void *value;                /* what the function put here */
+    asyncio_destroy_t *destroy; /* gives it back; NULL for none */
+} asyncio__result_t;
+
+struct asyncio_coroutine {
+    uint32_t tag;                     /* ASYNCIO__TAG_COROUTINE */
+    uint32_t refs;                    /* references */
+    asyncio_coroutine_function_t *fn; /* the body */
+    void *arg;                        /* passed to it */
+    asyncio_destroy_t *destroy;       /* of arg, when the object ends; then NULL */
+    const char *place;                /* "file:line name" */
+    asyncio__stack_t *stack;          /* while it has one of its own */
+    asyncio__context_t context;       /* where it goes on */
+    asyncio__context_t *back;         /* where a yield goes: who drives it by hand; else NULL */
+    asyncio__result_t *result;        /* the innermost place of the library's on this stack */
+    void *transfer;                   /* a value on its way in or out */
+    int32_t code;                     /* thrown in, or answered to who drives it */
+    uint8_t state;                    /* asyncio__coroutine_state_t */
+    bool is_closing;                  /* every await answers ASYNCIO_EGENERATOREXIT */
+    uint16_t refusals;                /* how often one did since */
+    uint32_t copy_bytes;              /* of arguments behind the record */
+    uint32_t stack_bytes;             /* wanted; 0: the default */
+};
+
+/* Called with an object whose last reference went and that never ran; the task layer sets it. */
+extern void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
+
+/* Marks an object as used: 0, or ASYNCIO_ERUNTIME if it was. */
+int asyncio__coroutine_take(asyncio_coroutine_t *coroutine);
+
+/* Runs the body here, on the present stack, to its end; answers its code. */
+int asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result);
+
+/* The same for `await coroutine`: on the stack of the running one, whose place it borrows. */
+int asyncio__coroutine_call(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result);
+
+/* It has ended, whether or not it ran: its argument is given back. */
+void asyncio__coroutine_end(asyncio_coroutine_t *coroutine);
+
+/* Hands `transfer` and an answer (ASYNCIO_YIELDED, ASYNCIO_AWAITING) to who drives the running
+ * coroutine by hand, and waits for the next send: 0, or the code that was thrown in. */
+int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int answer);
+
+/* How often a coroutine that is being closed may await once more before it is abandoned. */
+#define ASYNCIO__REFUSALS_MOST 1000
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Futures: a result that is not there yet, and who is called when it is; see future.h.
+ *
+ * Finishing cannot fail: what is called has its slot in the ready queue already. A scheduled
+ * callback holds a reference to its future until it has run.
+ */
+#include "task/future.h"
+
+#include <asyncio/task.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* --- making and ending --------------------------------------------------------------------- */
+
+static const asyncio__future_class_t plain = {.size_bytes = sizeof(asyncio_future_t)};
+
+asyncio_future_t *asyncio__future_new(asyncio_loop_t *loop, const asyncio__future_class_t *class,
+                                      const char *place)
+{
+    if (!class)
+        class = &plain;
+    asyncio_future_t *future = asyncio__calloc(class->size_bytes);
+    if (!future)
+        return NULL;
+    future->tag = ASYNCIO__TAG_FUTURE;
+    future->refs = 1;
+    future->loop = loop;
+    future->class = class;
+    future->place = place;
+    loop->objects++;
+    return future;
+}
+
+asyncio_future_t *asyncio_loop_create_future_at(asyncio_loop_t *loop, const char *place)
+{
+    if (!loop && !(loop = asyncio_get_running_loop()))
+        return asyncio__fail_new(ASYNCIO_ERUNTIME, "no running event loop");
+    int rc = asyncio__loop_check(loop);
+    if (rc < 0) {
+        asyncio__thread.constructor_code = rc;
+        return NULL;
+    }
+    asyncio_future_t *future = asyncio__future_new(loop, NULL, place);
+    return future ? future : asyncio__fail_new(-ENOMEM, NULL);
+}
+
+asyncio_future_t *asyncio_future_ref(asyncio_future_t *future)
+{
+    if (future)
+        future->refs++;
+    return future;
+}
+
+/* Nobody asked for the error, and now nobody can. */
+static ASYNCIO__COLD void report_unread(asyncio_future_t *future)
+{
+    future->refs = 1; /* for the handler */
+    asyncio__loop_report(future->loop,
+                         asyncio__is_task(future) ? "Task exception was never retrieved"
+                                                  : "Future exception was never retrieved",
+                         future->code, future->error, future, future->place,
+                         asyncio__is_task(future) ? asyncio_task_get_name(future) : NULL);
+    future->refs = 0;
+}
+
+static void free_callbacks(asyncio_future_t *future);
+
+void asyncio_future_unref(asyncio_future_t *future)
+{
+    if (!future || --future->refs > 0)
+        return;
+    if (future->state == ASYNCIO__FAILED && !future->is_reported)
+        report_unread(future);
+    free_callbacks(future);
+    if (future->destroy && !future->is_moved)
+        future->destroy(future->value);
+    asyncio_error_unref(future->error);
+    if (future->class->finalize)
+        future->class->finalize(future);
+    asyncio_loop_t *loop = future->loop;
+    future->tag = ASYNCIO__TAG_FREED;
+    asyncio__free(future, future->class->size_bytes);
+    asyncio__loop_drop_object(loop);
+}
+
+/* --- finishing ----------------------------------------------------------------------------- */
+
+/* Each callback goes to the ready queue, in the order in which they were added. */
+static void schedule_callbacks(asyncio_future_t *future)
+{
+    asyncio__callback_t *callback = future->callbacks;
+    future->callbacks = NULL;
+    while (callback) {
+        asyncio__callback_t *next = callback->next;
+        callback->next = NULL;
+        future->refs++; /* until it has run */
+        asyncio__loop_schedule(future->loop, &callback->ready);
+        callback = next;
+    }
+}
+
+void asyncio__future_finish(asyncio_future_t *future, void *value, asyncio_destroy_t *destroy)
+{
+    future->state = ASYNCIO__FINISHED;
+    future->value = value;
+    future->destroy = destroy;
+    schedule_callbacks(future);
+}
+
+void asyncio__future_fail(asyncio_future_t *future, int code, asyncio_error_t *error)
+{
+    future->state = ASYNCIO__FAILED;
+    future->code = code;
+    future->error = error;
+    schedule_callbacks(future);
+}
+
+void asyncio__future_make_cancelled(asyncio_future_t *future, asyncio_error_t *error)
+{
+    future->state = ASYNCIO__CANCELLED;
+    future->is_reported = true;
+    future->error = error;
+    schedule_callbacks(future);
+}
+
+void asyncio__future_wake(asyncio_future_t *future)
+{
+    if (future->state == ASYNCIO__PENDING)
+        asyncio__future_finish(future, NULL, NULL);
+}
+
+/* --- callbacks ----------------------------------------------------------------------------- */
+
+void asyncio__future_add_callback(asyncio_future_t *future, asyncio__callback_t *callback)
+{
+    callback->future = future;
+    callback->next = NULL;
+    if (future->state != ASYNCIO__PENDING) {
+        future->refs++;
+        asyncio__loop_schedule(future->loop, &callback->ready);
+        return;
+    }
+    if (future->callbacks)
+        future->last_callback->next = callback;
+    else
+        future->callbacks = callback;
+    future->last_callback = callback;
+}
+
+/* Unlinks what `at` points to; before is the one ahead of it, or NULL. */
+static void unlink_callback(asyncio_future_t *future, asyncio__callback_t **at,
+                            asyncio__callback_t *before)
+{
+    asyncio__callback_t *callback = *at;
+    *at = callback->next;
+    if (future->last_callback == callback)
+        future->last_callback = before;
+    callback->next = NULL;
+}
+
+bool asyncio__future_remove_callback(asyncio_future_t *future, asyncio__callback_t *callback)
+{
+    asyncio__callback_t *before = NULL;
+    for (asyncio__callback_t **at = &future->callbacks; *at; at = &(*at)->next) {
+        if (*at == callback) {
+            unlink_callback(future, at, before);
+            return true;
+        }
+        before = *at;
+    }
+    return false;
+}
+
+/* A callback of the program's, in memory of its own. */
+typedef struct done_callback {
+    asyncio__callback_t callback; /* in a future, or in the ready queue */
+    asyncio_done_callback_t *fn;  /* what to call */
+    void *arg;                    /* passed to it */
+} done_callback_t;
+
+static void free_done_callback(asyncio_loop_t *loop, done_callback_t *done)
+{
+    asyncio__loop_release(loop, 1);
+    asyncio__free(done, sizeof(*done));
+}
+
+static void run_done_callback(asyncio__ready_t *self)
+{
+    done_callback_t *done = ASYNCIO__CONTAINER(self, done_callback_t, callback.ready);
+    asyncio_future_t *future = done->callback.future;
+    asyncio_done_callback_t *fn = done->fn;
+    void *arg = done->arg;
+    free_done_callback(future->loop, done);
+    if (!future->loop->closed)
+        fn(future, arg);
+    asyncio_future_unref(future);
+}
+
+static void free_callbacks(asyncio_future_t *future)
+{
+    while (future->callbacks) {
+        asyncio__callback_t *callback = future->callbacks;
+        future->callbacks = callback->next;
+        if (callback->ready.run == run_done_callback)
+            free_done_callback(future->loop,
+                               ASYNCIO__CONTAINER(callback, done_callback_t, callback));
+    }
+}
+
+int asyncio__future_check(const asyncio_future_t *future)
+{
+    if (!asyncio__is_future(future))
+        return asyncio__fail(-EINVAL, "no future was given");
+    return asyncio__loop_check_thread(future->loop);
+}
+
+int asyncio_future_add_done_callback(asyncio_future_t *future, asyncio_done_callback_t *fn,
+                                     void *arg)
+{
+    int rc = asyncio__future_check(future);
+    if (rc == 0)
+        rc = asyncio__loop_check(future->loop);
+    if (rc < 0)
+        return rc;
+    if (!fn)
+        return asyncio__fail(-EINVAL, "no callback was given");
+    done_callback_t *done = asyncio__malloc(sizeof(*done));
+    if (!done || asyncio__loop_reserve(future->loop, 1) < 0) {
+        asyncio__free(done, sizeof(*done));
+        return asyncio__fail(-ENOMEM, NULL);
+    }
+    done->callback.ready.run = run_done_callback;
+    done->fn = fn;
+    done->arg = arg;
+    asyncio__future_add_callback(future, &done->callback);
+    return 0;
+}
+
+int asyncio_future_remove_done_callback(asyncio_future_t *future, asyncio_done_callback_t *fn,
+                                        void *arg)
+{
+    int rc = asyncio__future_check(future);
+    if (rc < 0)
+        return rc;
+    int count = 0;
+    asyncio__callback_t *before = NULL, **at = &future->callbacks;
+    while (*at) {
+        done_callback_t *done = ASYNCIO__CONTAINER(*at, done_callback_t, callback);
+        if ((*at)->ready.run == run_done_callback && done->fn == fn && done->arg == arg) {
+            unlink_callback(future, at, before);
+            free_done_callback(future->loop, done);
+            count++;
+        } else {
+            before = *at;
+            at = &(*at)->next;
+        }
+    }
+    return count;
+}
+
+/* --- outcomes ------------------------------------------------------------------------------ */
+
+int asyncio__future_outcome(asyncio_future_t *future, asyncio_error_t **ret_error)
+{
+    *ret_error = NULL;
+    if (future->state == ASYNCIO__FINISHED)
+        return 0;
+    future->is_reported = true;
+    if (future->is_stored) {
+        *ret_error = future->error;
+        future->error = NULL;
+        future->is_stored = false;
+    } else {
+        *ret_error = asyncio_error_ref(future->error);
+    }
+    return future->state == ASYNCIO__CANCELLED ? -ECANCELED : future->code;
+}
+
+int asyncio__future_raise(asyncio_future_t *future)
+{
+    asyncio_error_t *error;
+    int code = asyncio__future_outcome(future, &error);
+    return code < 0 ? asyncio__fail_with(code, error) : 0;
+}
+
+void *asyncio__future_move_value(asyncio_future_t *future)
+{
+    if (future->destroy)
+        future->is_moved = true;
+    return future->value;
+}
+
+int asyncio_future_result(asyncio_future_t *future, void **ret_value)
+{
+    if (!asyncio__is_future(future))
+        return asyncio__fail(-EINVAL, "no future was given");
+    if (!asyncio__future_is_done(future))
+        return asyncio__fail(ASYNCIO_EINVALIDSTATE, "Result is not ready.");
+    if (future->state != ASYNCIO__FINISHED)
+        return asyncio__future_raise(future);
+    if (future->is_moved)
+        return asyncio__fail(ASYNCIO_EINVALIDSTATE, "the result was moved out");
+    if (ret_value)
+        *ret_value = future->value;
+    return 0;
+}
+
+int asyncio_future_exception(asyncio_future_t *future, asyncio_error_t **ret_error)
+{
+    if (!asyncio__is_future(future))
+        return asyncio__fail(-EINVAL, "no future was given");
+    if (!asyncio__future_is_done(future))
+        return asyncio__fail(ASYNCIO_EINVALIDSTATE, "Exception is not set.");
+    if (future->state == ASYNCIO__CANCELLED)
+        return asyncio__future_raise(future);
+    asyncio_error_t *error;
+    int code = asyncio__future_outcome(future, &error);
+    if (code < 0 && !error)
+        error = asyncio__error_new_static(code, NULL, NULL);
+    if (ret_error)
+        *ret_error = error;
+    else
+        asyncio_error_unref(error);
+    return 0;
+}
+
+static int check_settable(asyncio_future_t *future)
+{
+    int rc = asyncio__future_check(future);
+    if (rc < 0)
+        return rc;
+    if (asyncio__is_task(future))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "Task does not support set_result operation");
+    if (asyncio__future_is_done(future))
+        return asyncio__fail(ASYNCIO_EINVALIDSTATE, "invalid state");
+    return 0;
+}
+
+int asyncio_future_set_result_full(asyncio_future_t *future, void *value,
+                                   asyncio_destroy_t *destroy)
+{
+    int rc = check_settable(future);
+    if (rc == 0)
+        asyncio__future_finish(future, value, destroy);
+    return rc;
+}
+
+int asyncio_future_set_result(asyncio_future_t *future, void *value)
+{
+    return asyncio_future_set_result_full(future, value, NULL);
+}
+
+int asyncio_future_set_exception(asyncio_future_t *future, int code)
+{
+    asyncio_error_t *error = asyncio__error_take_of(code);
+    int rc = check_settable(future);
+    if (rc == 0 && code >= 0)
+        rc = asyncio__fail(-EINVAL, "an error's code is negative");
+    if (rc < 0) {
+        asyncio_error_unref(error);
+        return rc;
+    }
+    asyncio__future_fail(future, code, error);
+    return 0;
+}
+
+int asyncio_future_cancel(asyncio_future_t *future, const char *message)
+{
+    int rc = asyncio__future_check(future);
+    if (rc < 0)
+        return rc;
+    asyncio_error_t *error = asyncio__error_new_cancelled(message);
+    rc = asyncio__future_cancel(future, error);
+    asyncio_error_unref(error);
+    if (rc == -EDEADLK)
+        return asyncio__fail(rc, "tasks await each other in a ring");
+    return rc;
+}
+
+/* --- questions ----------------------------------------------------------------------------- */
+
+bool asyncio_future_done(const asyncio_future_t *future)
+{
+    return asyncio__is_future(future) && asyncio__future_is_done(future);
+}
+
+bool asyncio_future_cancelled(const asyncio_future_t *future)
+{
+    return asyncio__is_future(future) && future->state == ASYNCIO__CANCELLED;
+}
+
+asyncio_loop_t *asyncio_future_get_loop(const asyncio_future_t *future)
+{
+    return asyncio__is_future(future) ? future->loop : NULL;
+}
+
+bool asyncio_isfuture(const asyncio_awaitable_t *awaitable)
+{
+    return asyncio__is_future(awaitable);
+}
+
+bool asyncio_istask(const asyncio_awaitable_t *awaitable)
+{
+    return asyncio__is_task(awaitable);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Futures inside the library: the record, callbacks without allocation, and kinds of futures that
+ * answer a cancel in their own way.
+ *
+ * A future may stand in the frame of who waits for it, as most waiters of the library do:
+ *
+ *     asyncio_future_t waiter;
+ *     asyncio__future_init(&waiter, loop, NULL);
+ *     rc = asyncio__future_wait(&waiter);              suspends until someone finishes it
+ *     asyncio__future_fini(&waiter);
+ *
+ * A callback is embedded in who is called. When the future is done each goes to the ready queue;
+ * its slot there was reserved by who owns it.
+ */
+#ifndef ASYNCIO__TASK_FUTURE_H
+#define ASYNCIO__TASK_FUTURE_H
+
+#include <asyncio/future.h>
+
+#include "base/error.h"
+#include "base/tag.h"
+#include "loop/loop.h"
+
+typedef enum asyncio__future_state {
+    ASYNCIO__PENDING,
+    ASYNCIO__FINISHED,
+    ASYNCIO__FAILED,
+    ASYNCIO__CANCELLED,
+} asyncio__future_state_t;
+
+/* What is called when a future is done: run() finds its owner around it. */
+typedef struct asyncio__callback {
+    asyncio__ready_t ready;         /* run() in the loop */
+    struct asyncio__callback *next; /* added later to the same future */
+    asyncio_future_t *future;       /* what it is or was added to */
+} asyncio__callback_t;
+
+/* A kind of future. */
+typedef struct asyncio__future_class {
+    /* In the place of a plain cancel; 1 accepted, 0 not. NULL: a plain one. */
+    int (*cancel)(asyncio_future_t *future, asyncio_error_t *message);
+    /* The last reference went: lets go of what the kind holds. NULL: nothing. */
+    void (*finalize)(asyncio_future_t *future);
+    size_t size_bytes; /* of the whole record */
+} asyncio__future_class_t;
+
+struct asyncio_future {
+    uint32_t tag;                         /* ASYNCIO__TAG_FUTURE or _TASK */
+    uint32_t refs;                        /* references */
+    uint8_t state;                        /* asyncio__future_state_t */
+    bool is_reported;                     /* its error was asked for, or needs no asking */
+    bool is_stored;                       /* error is a CancelledError that is given once */
+    bool is_moved;                        /* its value was moved out */
+    int32_t code;                         /* why it failed */
+    asyncio_loop_t *loop;                 /* whose; NULL for what is done and has none */
+    const asyncio__future_class_t *class; /* NULL: a plain future */
+    void *value;                          /* once finished */
+    asyncio_destroy_t *destroy;           /* of value */
+    asyncio_error_t *error;               /* details; of a cancelled one, what goes with it */
+    asyncio__callback_t *callbacks;       /* in order; NULL once done */
+    asyncio__callback_t *last_callback;   /* the newest, while there are any */
+    const char *place;                    /* where it was made */
+};
+
+/* A plain future in memory of the caller's, with one reference that is never given up. */
+static inline void asyncio__future_init(asyncio_future_t *future, asyncio_loop_t *loop,
+                                        const asyncio__future_class_t *class)
+{
+    *future = (asyncio_future_t){
+        .tag = ASYNCIO__TAG_FUTURE, .refs = 1, .is_reported = true, .loop = loop, .class = class};
+}
+
+/* Lets go of what such a future holds; it is done, or nobody waits for it. */
+static inline void asyncio__future_fini(asyncio_future_t *future)
+{
+    asyncio_error_unref(future->error);
+}
+
+/* A future of a kind in memory of its own (zero behind the record), or NULL. */
+asyncio_future_t *asyncio__future_new(asyncio_loop_t *loop, const asyncio__future_class_t *class,
+                                      const char *place);
+
+static inline bool asyncio__future_is_done(const asyncio_future_t *future)
+{
+    return future->state != ASYNCIO__PENDING;
+}
+
+static inline bool asyncio__is_future(const asyncio_awaitable_t *awaitable)
+{
+    uint32_t tag = asyncio__tag_of(awaitable);
+    return tag == ASYNCIO__TAG_FUTURE || tag == ASYNCIO__TAG_TASK;
+}
+
+static inline bool asyncio__is_task(const asyncio_awaitable_t *awaitable)
+{
+    return asyncio__tag_of(awaitable) == ASYNCIO__TAG_TASK;
+}
+
+/* Finish a pending future; its callbacks go to the ready queue. An error is handed over. */
+void asyncio__future_finish(asyncio_future_t *future, void *value, asyncio_destroy_t *destroy);
+void asyncio__future_fail(asyncio_future_t *future, int code, asyncio_error_t *error);
+void asyncio__future_make_cancelled(asyncio_future_t *future, asyncio_error_t *error);
+
+/* Finishes it with no value unless it is done: what wakes a waiter. */
+void asyncio__future_wake(asyncio_future_t *future);
+
+/* Adds a callback to the list, or to the ready queue if the future is done. */
+void asyncio__future_add_callback(asyncio_future_t *future, asyncio__callback_t *callback);
+
+/* Takes it out of the list: false if it is not there (it is in the ready queue, or has run). */
+bool asyncio__future_remove_callback(asyncio_future_t *future, asyncio__callback_t *callback);
+
+/* Cancels in the way of its kind: 1, 0 or -EDEADLK; message is borrowed. */
+int asyncio__future_cancel(asyncio_future_t *future, asyncio_error_t *message);
+
+/* The outcome of one that is done: 0, or its code and details. A stored CancelledError is given
+ * once; the error counts as asked for. *ret_error is a new reference, or NULL. */
+int asyncio__future_outcome(asyncio_future_t *future, asyncio_error_t **ret_error);
+
+/* The same with the details put into the slot. */
+int asyncio__future_raise(asyncio_future_t *future);
+
+/* Moves the value of a finished future out, if it has a destructor; else copies it. */
+void *asyncio__future_move_value(asyncio_future_t *future);
+
+/* Checks that it is a future of the running loop: 0, -EINVAL or ASYNCIO_ERUNTIME. */
+int asyncio__future_check(const asyncio_future_t *future);
+
+#endif
