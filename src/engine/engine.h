@@ -126,10 +126,16 @@ typedef struct asyncio__engine_class {
 
 struct asyncio__engine {
     const asyncio__engine_class_t *class;
-    long in_flight;      /* operations and watches not yet completed or ended */
-    uint64_t enters;     /* system calls made to wait or submit */
-    uint64_t submitted;  /* operations that did not complete at once */
-    uint64_t inlined;    /* operations that did */
+    long in_flight;             /* operations and watches not yet completed or ended */
+    uint64_t enters;            /* system calls made to wait or submit */
+    uint64_t submitted;         /* operations that did not complete at once */
+    uint64_t inlined;           /* operations that did */
+    asyncio__list_t done;       /* completed ones that the next wait() hands out */
+    asyncio__list_t delivering; /* those that the present wait() hands out */
+    bool is_preferred;          /* this kernel has all that makes this engine fast */
+    bool is_foreign;            /* poll_fd() was asked for: what is done must show there */
+    bool is_waiting;            /* inside wait(), before it hands out */
+    bool is_closing;            /* inside close(): nothing can be submitted any more */
 };
 
 /* Each makes its engine: 0 and the engine, or -errno (EPERM, ENOSYS, …: not to be had here). */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How every engine ends an operation: finish() sets its result and queues it, deliver() calls
+ * its complete. Nothing is called while an engine looks through what the kernel gave it, so that
+ * a callback may submit, cancel, close and end whatever it likes.
+ *
+ *     asyncio__finish(engine, operation, -ECANCELED);     anywhere
+ *     asyncio__deliver(engine);                           last thing in wait()
+ *
+ * What a callback finishes is delivered by the next wait(), never by the present one.
+ */
+#ifndef ASYNCIO__ENGINE_COMPLETION_H
+#define ASYNCIO__ENGINE_COMPLETION_H
+
+#include "engine/engine.h"
+
+/* operation->state: where an operation is. */
+enum {
+    ASYNCIO__IDLE,      /* its owner's: not submitted, or delivered */
+    ASYNCIO__QUEUED,    /* in its file's list, waiting for its turn or for the descriptor */
+    ASYNCIO__IN_KERNEL, /* the same, and the kernel holds it and its buffer */
+    ASYNCIO__POLLED,    /* the same, but the kernel only watches the descriptor for it */
+    ASYNCIO__FINISHED,  /* its result is known; it is in done or in delivering */
+};
+
+/* operation->note: what else is known. */
+#define ASYNCIO__CONNECTING    1u /* connect(2) has begun: now its outcome is awaited */
+#define ASYNCIO__CANCEL_WANTED 2u /* cancel() was called, and the kernel is to be told */
+#define ASYNCIO__CANCEL_SENT   4u /* the kernel was told */
+
+/* After so many completions at once on one file the next goes through wait(), so that a peer
+ * that never pauses cannot keep the loop from everybody else. */
+#define ASYNCIO__INLINE_LIMIT 16
+
+enum { ASYNCIO__READ = 0, ASYNCIO__WRITE = 1 };
+
+/* Which of the two the operation is: kinds of writes are odd. */
+static inline int asyncio__direction(const asyncio__operation_t *operation)
+{
+    return operation->kind & 1;
+}
+
+static inline asyncio__operation_t *asyncio__operation_of(asyncio__list_t *link)
+{
+    return ASYNCIO__CONTAINER(link, asyncio__operation_t, link);
+}
+
+static inline void asyncio__engine_init(asyncio__engine_t *engine,
+                                        const asyncio__engine_class_t *class)
+{
+    engine->class = class;
+    asyncio__list_init(&engine->done);
+    asyncio__list_init(&engine->delivering);
+}
+
+/* Queues an operation that is in no list, and is counted as in flight. */
+static inline void asyncio__finish(asyncio__engine_t *engine, asyncio__operation_t *operation,
+                                   int result)
+{
+    operation->result = result;
+    operation->state = ASYNCIO__FINISHED;
+    asyncio__list_append(&engine->done, &operation->link);
+    if (engine->is_foreign && !engine->is_waiting)
+        engine->class->wake(engine);
+}
+
+static inline void asyncio__deliver(asyncio__engine_t *engine)
+{
+    asyncio__list_t *link;
+    engine->is_waiting = false;
+    asyncio__list_move(&engine->done, &engine->delivering);
+    while ((link = asyncio__list_pop(&engine->delivering)) != NULL) {
+        asyncio__operation_t *operation = asyncio__operation_of(link);
+        operation->state = ASYNCIO__IDLE;
+        engine->in_flight--;
+        operation->complete(operation);
+    }
+}
+
+#endif

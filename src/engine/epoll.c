@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine over epoll: readiness made into completions.
+ *
+ * An operation is tried at once; what would block waits for an event and is tried again. A
+ * descriptor is registered once, at its first EAGAIN, edge-triggered for both directions, so
+ * that steady work costs no epoll_ctl. Per direction a file remembers whether a try is worth its
+ * system call:
+ *
+ *     ready[d]  --EAGAIN, or a short read of TCP-->  not ready  --event-->  ready[d]
+ *
+ * An edge that comes between is not lost: it is in the next epoll_wait, or, before the file was
+ * registered, in what EPOLL_CTL_ADD reports. Watches are level-triggered entries of the same set.
+ *
+ * The kernel names registrations by open file, we by number. owners[] says whose the present
+ * registration of a number is: a descriptor that the program closed behind our back, and whose
+ * number has a new owner, must not take the new owner's registration away.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/compiler.h"
+#include "base/memory.h"
+#include "base/syscalls.h"
+#include "engine/attempt.h"
+#include "engine/completion.h"
+
+#define EVENTS_MAX 256
+
+/* What an event of the set leads to: how the records of files and watches begin. */
+typedef struct entry {
+    enum { ENTRY_WAKE, ENTRY_FILE, ENTRY_WATCH } kind;
+    int fd;               /* the number under which it was registered */
+    bool is_registered;   /* it is in the epoll set */
+    bool is_ended;        /* only here because the kernel may still name it */
+    asyncio__list_t link; /* in the engine's files, watches or lost */
+} entry_t;
+
+typedef struct file {
+    asyncio__file_t base;
+    entry_t entry;
+    bool ready[2];          /* by direction: a try may succeed */
+    bool is_socket;         /* else read(2) and write(2) */
+    bool drains;            /* TCP: a short read means that nothing is left */
+    bool is_special;        /* a hang-up, error or urgent data came: a short read means nothing */
+    unsigned inlined;       /* completions at once, in a row */
+    unsigned pending[2];    /* by direction: operations in base.operations */
+} file_t;
+
+typedef struct watch {
+    entry_t entry;
+    asyncio__watch_t *user;   /* whose events these are */
+    unsigned polled;          /* epoll's bits that are to be delivered */
+    asyncio__operation_t due; /* stands for the watch in the queue of completions */
+} watch_t;
+
+typedef struct engine {
+    asyncio__engine_t base;
+    int epoll_fd;          /* the set */
+    int wake_fd;           /* an eventfd in the set, edge-triggered and never read */
+    bool lacks_pwait2;     /* the kernel has only epoll_wait's milliseconds */
+    entry_t wake_entry;    /* of wake_fd */
+    entry_t **owners;      /* by number: the entry registered there, or NULL */
+    size_t owners_count;   /* room in owners */
+    asyncio__list_t files; /* all that are open */
+    asyncio__list_t watches; /* all that go on */
+    asyncio__list_t lost;  /* ended entries that the kernel may still name; freed at the end */
+    struct epoll_event events[EVENTS_MAX]; /* of the present wait() */
+} engine_t;
+
+static engine_t *engine_of(asyncio__engine_t *engine)
+{
+    return ASYNCIO__CONTAINER(engine, engine_t, base);
+}
+
+static file_t *file_of(asyncio__file_t *file)
+{
+    return ASYNCIO__CONTAINER(file, file_t, base);
+}
+
+/* ---- Registrations ---- */
+
+static int reserve_owner(engine_t *engine, int fd)
+{
+    size_t count = engine->owners_count ? engine->owners_count : 64;
+    if ((size_t)fd < engine->owners_count)
+        return 0;
+    while (count <= (size_t)fd)
+        count *= 2;
+    entry_t **owners = asyncio__realloc(
+        engine->owners, engine->owners_count * sizeof(*owners), count * sizeof(*owners));
+    if (!owners)
+        return -ENOMEM;
+    memset(owners + engine->owners_count, 0, (count - engine->owners_count) * sizeof(*owners));
+    engine->owners = owners;
+    engine->owners_count = count;
+    return 0;
+}
+
+static int add_entry(engine_t *engine, entry_t *entry, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = entry};
+    int rc = reserve_owner(engine, entry->fd);
+    if (rc < 0)
+        return rc;
+    if (asyncio__sys.epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, entry->fd, &event) < 0)
+        return -errno;
+    engine->owners[entry->fd] = entry;
+    entry->is_registered = true;
+    return 0;
+}
+
+/*
+ * Takes an entry out of the set. False when the number does not mean its descriptor any more:
+ * then a copy of the descriptor may keep the registration alive, so the record must live on.
+ */
+static bool remove_entry(engine_t *engine, entry_t *entry)
+{
+    struct epoll_event event = {.events = 0};
+    if (!entry->is_registered)
+        return true;
+    entry->is_registered = false;
+    if (engine->owners[entry->fd] != entry)
+        return false;
+    engine->owners[entry->fd] = NULL;
+    return asyncio__sys.epoll_ctl(engine->epoll_fd, EPOLL_CTL_DEL, entry->fd, &event) == 0;
+}
+
+static void free_entry(entry_t *entry)
+{
+    asyncio__list_remove(&entry->link);
+    if (entry->kind == ENTRY_FILE)
+        asyncio__free(ASYNCIO__CONTAINER(entry, file_t, entry), sizeof(file_t));
+    else
+        asyncio__free(ASYNCIO__CONTAINER(entry, watch_t, entry), sizeof(watch_t));
+}
+
+/* Ends an entry; true when its number still means its descriptor. */
+static bool end_entry(engine_t *engine, entry_t *entry)
+{
+    if (remove_entry(engine, entry)) {
+        free_entry(entry);
+        return true;
+    }
+    entry->is_ended = true;
+    asyncio__list_remove(&entry->link);
+    asyncio__list_append(&engine->lost, &entry->link);
+    return false;
+}
+
+static ASYNCIO__COLD int register_file(engine_t *engine, file_t *file)
+{
+    int protocol = 0;
+    socklen_t size = sizeof(protocol);
+    if (file->is_socket && asyncio__sys.getsockopt(file->base.fd, SOL_SOCKET, SO_PROTOCOL,
+                                                   &protocol, &size) == 0)
+        file->drains = protocol == IPPROTO_TCP;
+    return add_entry(engine, &file->entry, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
+}
+
+/* ---- Operations ---- */
+
+/*
+ * Keeps ready[] true to the kernel after a try that was not EAGAIN. A short read of TCP left
+ * nothing behind, unless there is an end, an error or an urgent mark, which stop a read early
+ * and of which no second edge would tell.
+ */
+static inline void note_success(file_t *file, const asyncio__operation_t *operation)
+{
+    if (operation->kind == ASYNCIO__RECV && file->drains && !file->is_special &&
+        operation->result > 0 && (size_t)operation->result < operation->size &&
+        operation->flags == 0)
+        file->ready[ASYNCIO__READ] = false;
+}
+
+static inline void note_would_block(file_t *file, const asyncio__operation_t *operation)
+{
+    /* These two wait for something else than what the other reads wait for. */
+    if (!(operation->flags & (MSG_OOB | MSG_ERRQUEUE)))
+        file->ready[asyncio__direction(operation)] = false;
+}
+
+static int epoll_submit(asyncio__engine_t *base, asyncio__operation_t *operation)
+{
+    engine_t *engine = engine_of(base);
+    file_t *file = file_of(operation->file);
+    int direction = asyncio__direction(operation);
+    if (ASYNCIO__UNLIKELY(base->is_closing))
+        return -ECANCELED;
+    operation->note = 0;
+    if (file->pending[direction] == 0 && file->ready[direction]) {
+        if (asyncio__attempt(operation, file->is_socket)) {
+            note_success(file, operation);
+            if (++file->inlined <= ASYNCIO__INLINE_LIMIT) {
+                base->inlined++;
+                return 1;
+            }
+            file->inlined = 0;
+            base->in_flight++;
+            base->submitted++;
+            asyncio__finish(base, operation, operation->result);
+            return 0;
+        }
+        note_would_block(file, operation);
+    }
+    if (!file->entry.is_registered) {
+        int rc = register_file(engine, file);
+        if (rc < 0)
+            return rc;
+    }
+    operation->state = ASYNCIO__QUEUED;
+    asyncio__list_append(&file->base.operations, &operation->link);
+    file->pending[direction]++;
+    file->inlined = 0;
+    base->in_flight++;
+    base->submitted++;
+    return 0;
+}
+
+static inline void end_operation(engine_t *engine, file_t *file, asyncio__operation_t *operation,
+                                 int result)
+{
+    asyncio__list_remove(&operation->link);
+    file->pending[asyncio__direction(operation)]--;
+    asyncio__finish(&engine->base, operation, result);
+}
+
+static void epoll_cancel(asyncio__engine_t *base, asyncio__operation_t *operation)
+{
+    if (operation->state == ASYNCIO__QUEUED)
+        end_operation(engine_of(base), file_of(operation->file), operation, -ECANCELED);
+}
+
+static void end_operations(engine_t *engine, file_t *file, int result)
+{
+    while (!asyncio__list_is_empty(&file->base.operations))
+        end_operation(engine, file, asyncio__operation_of(file->base.operations.next), result);
+}
+
+static void handle_file(engine_t *engine, file_t *file, uint32_t events)
+{
+    if (events & ~(uint32_t)EPOLLOUT)
+        file->ready[ASYNCIO__READ] = true;
+    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        file->ready[ASYNCIO__WRITE] = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+        file->is_special = true;
+
+    asyncio__list_t *next, *all = &file->base.operations;
+    bool is_blocked[2] = {false, false};
+    for (asyncio__list_t *link = all->next; link != all; link = next) {
+        asyncio__operation_t *operation = asyncio__operation_of(link);
+        int direction = asyncio__direction(operation);
+        next = link->next;
+        if (is_blocked[direction] || !file->ready[direction])
+            continue;
+        if (asyncio__attempt(operation, file->is_socket)) {
+            note_success(file, operation);
+            end_operation(engine, file, operation, operation->result);
+        } else {
+            note_would_block(file, operation);
+            is_blocked[direction] = true;
+        }
+    }
+}
+
+/* ---- Files ---- */
+
+static int epoll_open_file(asyncio__engine_t *base, int fd, asyncio__file_t **ret_file)
+{
+    bool is_socket;
+    int rc = asyncio__descriptor_check(fd, &is_socket);
+    if (rc < 0)
+        return rc;
+    file_t *file = asyncio__calloc(sizeof(*file));
+    if (!file)
+        return -ENOMEM;
+    file->base.fd = file->entry.fd = fd;
+    file->entry.kind = ENTRY_FILE;
+    file->is_socket = is_socket;
+    file->ready[ASYNCIO__READ] = file->ready[ASYNCIO__WRITE] = true;
+    asyncio__list_init(&file->base.operations);
+    asyncio__list_append(&engine_of(base)->files, &file->entry.link);
+    *ret_file = &file->base;
+    return 0;
+}
+
+static void epoll_close_file(asyncio__engine_t *base, asyncio__file_t *closed)
+{
+    engine_t *engine = engine_of(base);
+    file_t *file = file_of(closed);
+    int fd = closed->fd;
+    end_operations(engine, file, -EBADF);
+    if (end_entry(engine, &file->entry))
+        asyncio__sys.close(fd);
+}
+
+static int epoll_detach_file(asyncio__engine_t *base, asyncio__file_t *file)
+{
+    if (!asyncio__list_is_empty(&file->operations))
+        return -EBUSY;
+    end_entry(engine_of(base), &file_of(file)->entry);
+    return 0;
+}
+
+/* ---- Watches ---- */
+
+static void deliver_watch(asyncio__operation_t *due)
+{
+    watch_t *watch = ASYNCIO__CONTAINER(due, watch_t, due);
+    unsigned events = asyncio__watch_events(watch->polled, watch->user->events);
+    if (events)
+        watch->user->ready(watch->user, events);
+}
+
+static void handle_watch(engine_t *engine, watch_t *watch, uint32_t events)
+{
+    watch->polled = events;
+    if (asyncio__list_is_member(&watch->due.link))
+        return;
+    engine->base.in_flight++;
+    asyncio__finish(&engine->base, &watch->due, 0);
+}
+
+static void end_watch(engine_t *engine, watch_t *watch)
+{
+    if (asyncio__list_is_member(&watch->due.link)) {
+        asyncio__list_remove(&watch->due.link);
+        engine->base.in_flight--;
+    }
+    engine->base.in_flight--;
+    watch->user->engine_data = NULL;
+    watch->user = NULL;
+    end_entry(engine, &watch->entry);
+}
+
+static int begin_watch(engine_t *engine, asyncio__watch_t *user)
+{
+    bool is_socket;
+    int rc = asyncio__descriptor_check(user->fd, &is_socket);
+    if (rc < 0)
+        return rc;
+    watch_t *watch = asyncio__calloc(sizeof(*watch));
+    if (!watch)
+        return -ENOMEM;
+    watch->entry.kind = ENTRY_WATCH;
+    watch->entry.fd = user->fd;
+    watch->user = user;
+    watch->due.complete = deliver_watch;
+    rc = add_entry(engine, &watch->entry, asyncio__poll_events(user->events));
+    if (rc < 0) {
+        asyncio__free(watch, sizeof(*watch));
+        return rc;
+    }
+    asyncio__list_append(&engine->watches, &watch->entry.link);
+    engine->base.in_flight++;
+    user->engine_data = watch;
+    return 0;
+}
+
+static int epoll_watch(asyncio__engine_t *base, asyncio__watch_t *user)
+{
+    engine_t *engine = engine_of(base);
+    watch_t *watch = user->engine_data;
+    if (!watch)
+        return user->events ? begin_watch(engine, user) : 0;
+    if (user->events == 0) {
+        end_watch(engine, watch);
+        return 0;
+    }
+    struct epoll_event event = {.events = asyncio__poll_events(user->events),
+                                .data.ptr = &watch->entry};
+    if (engine->owners[user->fd] == &watch->entry &&
+        asyncio__sys.epoll_ctl(engine->epoll_fd, EPOLL_CTL_MOD, user->fd, &event) == 0)
+        return 0;
+    /* The descriptor was closed and the number may mean another one: begin again with that. */
+    end_watch(engine, watch);
+    return begin_watch(engine, user);
+}
+
+/* ---- Waiting ---- */
+
+static int wait_for_events(engine_t *engine, int64_t timeout_ns)
+{
+    engine->base.enters++;
+    if (!engine->lacks_pwait2) {
+        struct timespec timeout = {.tv_sec = timeout_ns / 1000000000,
+                                   .tv_nsec = timeout_ns % 1000000000};
+        int count = asyncio__sys.epoll_pwait2(engine->epoll_fd, engine->events, EVENTS_MAX,
+                                              timeout_ns < 0 ? NULL : &timeout);
+        if (count >= 0 || (errno != ENOSYS && errno != EPERM))
+            return count;
+        engine->lacks_pwait2 = true;
+    }
+    int timeout_ms = -1;
+    if (timeout_ns >= 0) {
+        int64_t rounded = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+        timeout_ms = rounded < INT_MAX ? (int)rounded : INT_MAX;
+    }
+    return asyncio__sys.epoll_wait(engine->epoll_fd, engine->events, EVENTS_MAX, timeout_ms);
+}
+
+static int epoll_wait_(asyncio__engine_t *base, int64_t timeout_ns)
+{
+    engine_t *engine = engine_of(base);
+    int rc = 0;
+    if (!asyncio__list_is_empty(&base->done))
+        timeout_ns = 0;
+    base->is_waiting = true;
+    int count = wait_for_events(engine, timeout_ns);
+    if (count < 0 && errno != EINTR)
+        rc = -errno;
+    for (int i = 0; i < count; i++) {
+        entry_t *entry = engine->events[i].data.ptr;
+        uint32_t events = engine->events[i].events;
+        if (entry->kind == ENTRY_WAKE || entry->is_ended)
+            continue;
+        if (entry->kind == ENTRY_FILE)
+            handle_file(engine, ASYNCIO__CONTAINER(entry, file_t, entry), events);
+        else
+            handle_watch(engine, ASYNCIO__CONTAINER(entry, watch_t, entry), events);
+    }
+    asyncio__deliver(base);
+    return rc;
+}
+
+static void epoll_wake(asyncio__engine_t *base)
+{
+    int saved = errno;
+    uint64_t one = 1;
+    asyncio__ignore(asyncio__sys.write(engine_of(base)->wake_fd, &one, sizeof(one)));
+    errno = saved;
+}
+
+static int epoll_poll_fd(asyncio__engine_t *base)
+{
+    base->is_foreign = true;
+    return engine_of(base)->epoll_fd;
+}
+
+/* ---- Beginning and end ---- */
+
+static void free_engine(engine_t *engine)
+{
+    if (engine->wake_fd >= 0)
+        asyncio__sys.close(engine->wake_fd);
+    if (engine->epoll_fd >= 0)
+        asyncio__sys.close(engine->epoll_fd);
+    asyncio__free(engine->owners, engine->owners_count * sizeof(*engine->owners));
+    asyncio__free(engine, sizeof(*engine));
+}
+
+static void epoll_close(asyncio__engine_t *base)
+{
+    engine_t *engine = engine_of(base);
+    asyncio__list_t *link;
+    base->is_closing = true;
+    for (link = engine->files.next; link != &engine->files; link = link->next)
+        end_operations(engine, ASYNCIO__CONTAINER(link, file_t, entry.link), -ECANCELED);
+    while (!asyncio__list_is_empty(&engine->watches))
+        end_watch(engine, ASYNCIO__CONTAINER(engine->watches.next, watch_t, entry.link));
+    /* Nothing can be submitted now, so that this ends. */
+    while (!asyncio__list_is_empty(&base->done))
+        asyncio__deliver(base);
+    while (!asyncio__list_is_empty(&engine->files))
+        epoll_close_file(base,
+                         &ASYNCIO__CONTAINER(engine->files.next, file_t, entry.link)->base);
+    while (!asyncio__list_is_empty(&engine->lost))
+        free_entry(ASYNCIO__CONTAINER(engine->lost.next, entry_t, link));
+    free_engine(engine);
+}
+
+static const asyncio__engine_class_t epoll_class = {
+    .name = "epoll",
+    .close = epoll_close,
+    .open_file = epoll_open_file,
+    .close_file = epoll_close_file,
+    .detach_file = epoll_detach_file,
+    .submit = epoll_submit,
+    .cancel = epoll_cancel,
+    .wait = epoll_wait_,
+    .wake = epoll_wake,
+    .watch = epoll_watch,
+    .poll_fd = epoll_poll_fd,
+};
+
+int asyncio__epoll_open(asyncio__engine_t **ret_engine)
+{
+    engine_t *engine = asyncio__calloc(sizeof(*engine));
+    if (!engine)
+        return -ENOMEM;
+    asyncio__engine_init(&engine->base, &epoll_class);
+    engine->base.is_preferred = true;
+    asyncio__list_init(&engine->files);
+    asyncio__list_init(&engine->watches);
+    asyncio__list_init(&engine->lost);
+    engine->wake_fd = -1;
+    engine->epoll_fd = asyncio__sys.epoll_create1(EPOLL_CLOEXEC);
+    int rc = engine->epoll_fd < 0 ? -errno : 0;
+    if (rc == 0) {
+        engine->wake_fd = asyncio__sys.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        rc = engine->wake_fd < 0 ? -errno : 0;
+    }
+    if (rc == 0) {
+        engine->wake_entry.kind = ENTRY_WAKE;
+        engine->wake_entry.fd = engine->wake_fd;
+        rc = add_entry(engine, &engine->wake_entry, EPOLLIN | EPOLLET);
+    }
+    if (rc < 0) {
+        free_engine(engine);
+        return rc;
+    }
+    *ret_engine = &engine->base;
+    return 0;
+}
