@@ -179,8 +179,7 @@ static void drop_timers(asyncio_loop_t *loop)
     asyncio__timers_expire(loop);
 }
 
-/* Whoever is in the queue now finds the loop closed, and only lets go of what it holds. */
-static void drop_ready(asyncio_loop_t *loop)
+void asyncio__loop_drop_ready(asyncio_loop_t *loop)
 {
     while (asyncio__ring_count(&loop->ready) > 0) {
         asyncio__ready_t *item = asyncio__ring_pop(&loop->ready);
@@ -208,10 +207,10 @@ int asyncio_loop_close(asyncio_loop_t *loop)
     asyncio__inbox_close(loop->inbox);
     int64_t now_ns = asyncio__loop_now(loop);
     drop_timers(loop);
-    drop_ready(loop);
+    asyncio__loop_drop_ready(loop);
     loop->engine->class->close(loop->engine);
     loop->engine = NULL;
-    drop_ready(loop);
+    asyncio__loop_drop_ready(loop);
     loop->is_virtual = true; /* time stands still from here on */
     loop->now_ns = now_ns;
     asyncio__heap_fini(&loop->timers);

@@ -63,6 +63,7 @@ struct asyncio_loop {
     asyncio__list_t tasks;     /* pending tasks, in order of creation; of the task layer */
     asyncio__list_t watches;   /* add_reader() and add_writer(); see watch.c */
     asyncio__loop_hook_t *hooks;      /* called at close */
+    asyncio__loop_hook_t *task_hook;  /* of the task layer: among them, or NULL */
     void *default_executor;           /* of the executor layer */
     bool executor_shut_down;          /* shutdown_default_executor() was called */
     void (*task_created)(asyncio_task_t *task, void *arg); /* tells of each new task; tests */
@@ -127,6 +128,9 @@ static inline bool asyncio__loop_next_turn_quickly(asyncio_loop_t *loop)
 
 /* One poll: waits for the kernel as long as `wait` allows, and makes ready what came. */
 int asyncio__loop_poll(asyncio_loop_t *loop, bool wait);
+
+/* At close: what is ready runs, finds the loop closed, and only lets go of what it holds. */
+void asyncio__loop_drop_ready(asyncio_loop_t *loop);
 
 /* Ends watches; of watch.c. */
 void asyncio__loop_close_watches(asyncio_loop_t *loop);

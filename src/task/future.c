@@ -96,7 +96,7 @@ static void schedule_callbacks(asyncio_future_t *future)
         asyncio__callback_t *next = callback->next;
         callback->next = NULL;
         future->refs++; /* until it has run */
-        asyncio__loop_schedule(future->loop, &callback->ready);
+        callback->position = asyncio__loop_schedule(future->loop, &callback->ready);
         callback = next;
     }
 }
@@ -139,7 +139,7 @@ void asyncio__future_add_callback(asyncio_future_t *future, asyncio__callback_t 
     callback->next = NULL;
     if (future->state != ASYNCIO__PENDING) {
         future->refs++;
-        asyncio__loop_schedule(future->loop, &callback->ready);
+        callback->position = asyncio__loop_schedule(future->loop, &callback->ready);
         return;
     }
     if (future->callbacks)

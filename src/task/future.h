@@ -34,6 +34,7 @@ typedef struct asyncio__callback {
     asyncio__ready_t ready;         /* run() in the loop */
     struct asyncio__callback *next; /* added later to the same future */
     asyncio_future_t *future;       /* what it is or was added to */
+    uint32_t position;              /* in the ready queue, once it is there */
 } asyncio__callback_t;
 
 /* A kind of future. */
@@ -43,7 +44,24 @@ typedef struct asyncio__future_class {
     /* The last reference went: lets go of what the kind holds. NULL: nothing. */
     void (*finalize)(asyncio_future_t *future);
     size_t size_bytes; /* of the whole record */
+    /* A value that is there is not lost to a cancel: the wait answers it, the cancel waits. */
+    bool keeps_value;
+    /* Of one that gathers: the child at an index, NULL behind the last. */
+    asyncio_future_t *(*child)(asyncio_future_t *future, size_t index);
+    /* Of one that gathers: what a cancel under way keeps in it. */
+    struct asyncio__cancel_frame *(*cancel_frame)(asyncio_future_t *future);
 } asyncio__future_class_t;
+
+/* What a cancel keeps in a gathering while it walks through its children; see cancel.c. */
+typedef struct asyncio__cancel_frame {
+    asyncio_future_t *above; /* the gathering that this one was reached from, or NULL */
+    asyncio_future_t *first; /* the first of the tasks that led here, or NULL */
+    asyncio_future_t *last;  /* the one of them that awaits this gathering */
+    size_t next;             /* index of the next child */
+    bool any;                /* a child accepted */
+    bool is_active;          /* it is on the path */
+    bool requested;          /* out: cancelled at least once; the gathering reads it */
+} asyncio__cancel_frame_t;
 
 struct asyncio_future {
     uint32_t tag;                         /* ASYNCIO__TAG_FUTURE or _TASK */

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * await, create_task, ensure_future, run_until_complete: how awaitables become results.
+ */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "task/task.h"
+
+int asyncio__fail_null(void)
+{
+    int code = asyncio_errno();
+    return asyncio__fail(code < 0 ? code : -EINVAL, "no awaitable was given");
+}
+
+void asyncio__discard(asyncio_awaitable_t *awaitable)
+{
+    if (!asyncio_iscoroutine(awaitable))
+        return;
+    asyncio_coroutine_t *coroutine = awaitable;
+    if (coroutine->state == ASYNCIO__COROUTINE_CREATED)
+        asyncio__coroutine_end(coroutine);
+    asyncio_coroutine_unref(coroutine);
+}
+
+asyncio__task_t *asyncio__task_running(void)
+{
+    if (!asyncio__thread.task) {
+        asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task");
+        return NULL;
+    }
+    return asyncio__task_of(asyncio__thread.task);
+}
+
+/* --- await --------------------------------------------------------------------------------- */
+
+/* The object runs now, on this stack; its value moves to the caller. */
+static int await_coroutine(asyncio_coroutine_t *coroutine, void **ret_result)
+{
+    int rc;
+    if (!asyncio__thread.coroutine)
+        rc = asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
+    else
+        rc = asyncio__coroutine_take(coroutine);
+    if (rc < 0) {
+        asyncio__discard(coroutine);
+        return rc;
+    }
+    asyncio__result_t result;
+    rc = asyncio__coroutine_call(coroutine, &result);
+    asyncio_coroutine_unref(coroutine);
+    if (rc < 0)
+        return rc;
+    if (ret_result)
+        *ret_result = result.value;
+    else if (result.destroy)
+        result.destroy(result.value);
+    return 0;
+}
+
+static int await_future(asyncio_future_t *future, void **ret_result)
+{
+    if (!asyncio__future_is_done(future)) {
+        future->refs++; /* others may give theirs up meanwhile */
+        int rc = asyncio__future_wait(future);
+        if (rc == 0 && future->is_moved)
+            rc = asyncio__fail(ASYNCIO_EINVALIDSTATE, "the result was moved out");
+        if (rc == 0 && ret_result)
+            *ret_result = future->value;
+        asyncio_future_unref(future);
+        return rc;
+    }
+    if (!asyncio__thread.coroutine)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
+    return asyncio_future_result(future, ret_result);
+}
+
+int asyncio_await(asyncio_awaitable_t *awaitable, void **ret_result)
+{
+    switch (asyncio__tag_of(awaitable)) {
+    case ASYNCIO__TAG_COROUTINE:
+        return await_coroutine(awaitable, ret_result);
+    case ASYNCIO__TAG_FUTURE:
+    case ASYNCIO__TAG_TASK:
+        return await_future(awaitable, ret_result);
+    default:
+        return awaitable ? asyncio__fail(-EINVAL, "not awaitable") : asyncio__fail_null();
+    }
+}
+
+int asyncio_await_unref(asyncio_future_t *future, void **ret_result)
+{
+    if (!asyncio__is_future(future))
+        return future ? asyncio__fail(-EINVAL, "not a future") : asyncio__fail_null();
+    void *value;
+    int rc = await_future(future, &value);
+    if (rc == 0 && ret_result)
+        *ret_result = asyncio__future_move_value(future);
+    asyncio_future_unref(future);
+    return rc;
+}
+
+/* --- making tasks -------------------------------------------------------------------------- */
+
+asyncio_task_t *asyncio_create_task_at(asyncio_coroutine_t *coroutine, const char *place)
+{
+    return asyncio__task_new(NULL, coroutine, place);
+}
+
+asyncio_task_t *asyncio_loop_create_task_full_at(asyncio_loop_t *loop,
+                                                 asyncio_coroutine_t *coroutine,
+                                                 const asyncio_task_options_t *options,
+                                                 const char *place)
+{
+    if (!loop || (options && options->size < sizeof(*options))) {
+        asyncio__discard(coroutine);
+        return asyncio__fail_new(-EINVAL, "no loop was given, or bad options");
+    }
+    asyncio_task_t *task = asyncio__task_new(loop, coroutine, place);
+    if (task && options && options->name)
+        asyncio__ignore(asyncio_task_set_name(task, options->name));
+    return task;
+}
+
+asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable_t *awaitable)
+{
+    if (!asyncio__is_future(awaitable)) {
+        if (awaitable && !asyncio_iscoroutine(awaitable))
+            return asyncio__fail_new(-EINVAL, "not awaitable");
+        return asyncio__task_new(loop, awaitable, NULL);
+    }
+    asyncio_future_t *future = awaitable;
+    if (loop && future->loop != loop)
+        return asyncio__fail_new(-EINVAL, "the future belongs to another loop");
+    return asyncio_future_ref(future);
+}
+
+asyncio_future_t *asyncio_ensure_future(asyncio_awaitable_t *awaitable)
+{
+    return asyncio__ensure_future(asyncio_get_running_loop(), awaitable);
+}
+
+int asyncio_task_detach(asyncio_task_t *task)
+{
+    if (!task)
+        return asyncio__fail_null();
+    if (!asyncio__is_task(task))
+        return asyncio__fail(-EINVAL, "no task was given");
+    asyncio_future_unref(task);
+    return 0;
+}
+
+/* --- run_until_complete -------------------------------------------------------------------- */
+
+/* The callback that stops the loop when the future is done. */
+typedef struct stopper {
+    asyncio__callback_t callback; /* in the future, or in the ready queue */
+    bool is_over;                 /* it ran */
+} stopper_t;
+
+static void run_stopper(asyncio__ready_t *self)
+{
+    stopper_t *stopper = ASYNCIO__CONTAINER(self, stopper_t, callback.ready);
+    asyncio_future_t *future = stopper->callback.future;
+    stopper->is_over = true;
+    future->loop->stopping = true;
+    asyncio_future_unref(future);
+}
+
+/* Runs until the future is done: 0, or why not. */
+static int run_until_done(asyncio_loop_t *loop, asyncio_future_t *future)
+{
+    stopper_t stopper = {.callback.ready.run = run_stopper};
+    int rc = asyncio__loop_reserve(loop, 1);
+    if (rc < 0)
+        return asyncio__fail(rc, NULL);
+    asyncio__future_add_callback(future, &stopper.callback);
+    rc = asyncio_loop_run_forever(loop);
+    bool removed = asyncio__future_remove_callback(future, &stopper.callback);
+    if (!removed && !stopper.is_over) {
+        /* Done in the last turn, and the loop was stopped otherwise: it is in the queue. */
+        asyncio__loop_unschedule(loop, stopper.callback.position);
+        asyncio_future_unref(future);
+    }
+    asyncio__loop_release(loop, 1);
+    if (rc < 0)
+        return rc;
+    if (!asyncio__future_is_done(future))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "Event loop stopped before Future completed.");
+    return 0;
+}
+
+int asyncio_loop_run_until_complete(asyncio_loop_t *loop, asyncio_awaitable_t *awaitable,
+                                    void **ret_result)
+{
+    if (!awaitable)
+        return asyncio__fail_null();
+    bool is_ours = asyncio_iscoroutine(awaitable);
+    int rc = asyncio__loop_check(loop);
+    if (rc == 0 && loop->running)
+        rc = asyncio__fail(ASYNCIO_ERUNTIME, "This event loop is already running");
+    else if (rc == 0 && asyncio_get_running_loop())
+        rc = asyncio__fail(ASYNCIO_ERUNTIME,
+                           "Cannot run the event loop while another loop is running");
+    if (rc < 0) {
+        asyncio__discard(awaitable);
+        return rc;
+    }
+    asyncio_future_t *future = asyncio__ensure_future(loop, awaitable);
+    if (!future) {
+        rc = asyncio_errno();
+        return rc < 0 ? rc : -EINVAL;
+    }
+    rc = run_until_done(loop, future);
+    if (rc == 0) {
+        void *value = NULL;
+        rc = asyncio_future_result(future, &value);
+        if (rc == 0 && ret_result)
+            *ret_result = is_ours ? asyncio__future_move_value(future) : value;
+    }
+    asyncio_future_unref(future);
+    return rc;
+}
+
+/* --- about tasks --------------------------------------------------------------------------- */
+
+asyncio_task_t *asyncio_task_ref(asyncio_task_t *task)
+{
+    return asyncio_future_ref(task);
+}
+
+void asyncio_task_unref(asyncio_task_t *task)
+{
+    asyncio_future_unref(task);
+}
+
+const char *asyncio_task_get_name(asyncio_task_t *future)
+{
+    if (!asyncio__is_task(future))
+        return "";
+    asyncio__task_t *task = asyncio__task_of(future);
+    if (!task->name) {
+        char name[24];
+        snprintf(name, sizeof(name), "Task-%u", task->number);
+        task->name = asyncio__strdup(name);
+    }
+    return task->name ? task->name : "Task";
+}
+
+int asyncio_task_set_name(asyncio_task_t *future, const char *name)
+{
+    if (!asyncio__is_task(future) || !name)
+        return asyncio__fail(-EINVAL, "no task, or no name, was given");
+    char *copy = asyncio__strdup(name);
+    if (!copy)
+        return asyncio__fail(-ENOMEM, NULL);
+    asyncio__free_string(asyncio__task_of(future)->name);
+    asyncio__task_of(future)->name = copy;
+    return 0;
+}
+
+asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *task)
+{
+    return asyncio__is_task(task) ? ((const asyncio__task_t *)(const void *)task)->coroutine
+                                  : NULL;
+}
+
+asyncio_task_t *asyncio_current_task(void)
+{
+    return asyncio__thread.task;
+}
+
+long asyncio_all_tasks(asyncio_loop_t *loop, asyncio_task_t **ret_tasks, size_t capacity)
+{
+    if (!loop && !(loop = asyncio_get_running_loop()))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    long rc = asyncio__loop_check_thread(loop);
+    if (rc < 0)
+        return rc;
+    size_t count = 0;
+    for (asyncio__list_t *at = loop->tasks.next; at != &loop->tasks; at = at->next, count++) {
+        asyncio__task_t *task = ASYNCIO__CONTAINER(at, asyncio__task_t, link);
+        if (count < capacity && ret_tasks)
+            ret_tasks[count] = asyncio_task_ref(&task->future);
+    }
+    return (long)count;
+}
+
+/* --- coroutine objects that nobody used ---------------------------------------------------- */
+
+static void report_unused(asyncio_coroutine_t *coroutine)
+{
+    asyncio_exception_context_t context = {.size = sizeof(context),
+                                           .message = "coroutine was never awaited",
+                                           .coroutine = coroutine,
+                                           .place = coroutine->place};
+    coroutine->refs++; /* for the handler */
+    asyncio_loop_call_exception_handler(asyncio_get_running_loop(), &context);
+    coroutine->refs--;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    asyncio__coroutine_on_unused = report_unused;
+}

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks: made, stepped, suspended, ended.
+ *
+ * Whoever suspends looks at the head of the ready queue: if that is a step of another task, it
+ * switches there directly; else to the loop. A stack whose coroutine has ended runs the next new
+ * task without any switch. Neither changes the order in which things run.
+ */
+#include "task/task.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* Where the loop of this thread goes on when no task can. */
+static ASYNCIO__THREAD_LOCAL asyncio__context_t root;
+
+static atomic_uint task_count;
+
+/* --- making -------------------------------------------------------------------------------- */
+
+static void finalize(asyncio_future_t *future)
+{
+    asyncio__task_t *task = asyncio__task_of(future);
+    asyncio_coroutine_unref(task->coroutine);
+    asyncio_error_unref(task->error);
+    asyncio_error_unref(task->cancel_message);
+    asyncio__free_string(task->name);
+}
+
+static const asyncio__future_class_t task_class = {.finalize = finalize,
+                                                   .size_bytes = sizeof(asyncio__task_t)};
+
+static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);
+
+/* The first task of a loop has the loop end its tasks at close. */
+static int add_hook(asyncio_loop_t *loop)
+{
+    if (loop->task_hook)
+        return 0;
+    asyncio__loop_hook_t *hook = asyncio__calloc(sizeof(*hook));
+    if (!hook)
+        return -ENOMEM;
+    hook->close = end_tasks;
+    loop->task_hook = hook;
+    asyncio__loop_add_hook(loop, hook);
+    return 0;
+}
+
+static asyncio__task_t *make(asyncio_loop_t *loop, const char *place)
+{
+    if (add_hook(loop) < 0 || asyncio__loop_reserve(loop, 1) < 0)
+        return NULL;
+    asyncio_future_t *future = asyncio__future_new(loop, &task_class, place);
+    if (!future) {
+        asyncio__loop_release(loop, 1);
+        return NULL;
+    }
+    future->tag = ASYNCIO__TAG_TASK;
+    return asyncio__task_of(future);
+}
+
+asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                  const char *place)
+{
+    if (ASYNCIO__UNLIKELY(asyncio__tag_of(coroutine) != ASYNCIO__TAG_COROUTINE)) {
+        if (coroutine || !asyncio__thread.constructor_code)
+            asyncio__fail_new(-EINVAL, "a coroutine object was expected");
+        return NULL;
+    }
+    int rc = -ENOMEM;
+    if (!loop && !(loop = asyncio_get_running_loop()))
+        rc = asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    else
+        rc = asyncio__loop_check(loop);
+    asyncio__task_t *task = rc == 0 ? make(loop, coroutine->place ? coroutine->place : place) : NULL;
+    if (!task) {
+        asyncio__discard(coroutine);
+        return asyncio__fail_new(rc < 0 ? rc : -ENOMEM, "no task could be made");
+    }
+    task->is_refused = coroutine->state != ASYNCIO__COROUTINE_CREATED;
+    if (!task->is_refused)
+        coroutine->state = ASYNCIO__COROUTINE_TAKEN;
+    task->coroutine = coroutine;
+    task->number = atomic_fetch_add_explicit(&task_count, 1, memory_order_relaxed) + 1;
+    task->wait.ready.run = asyncio__task_step;
+    asyncio__list_append(&loop->tasks, &task->link);
+    task->future.refs++; /* the loop's, while it is pending */
+    asyncio__loop_schedule(loop, &task->wait.ready);
+    if (ASYNCIO__UNLIKELY(loop->task_created != NULL))
+        loop->task_created(&task->future, loop->task_created_arg);
+    return &task->future;
+}
+
+/* --- the step ------------------------------------------------------------------------------ */
+
+/* A cancel that must be thrown takes the place of any other outcome but a CancelledError. */
+static ASYNCIO__COLD int throw_cancel(asyncio__task_t *task, int code)
+{
+    /* Exception: an operation that has its data gives it, and the cancel waits. */
+    task->must_cancel = false;
+    if (code == -ECANCELED)
+        return code;
+    asyncio_error_unref(task->error);
+    task->error = asyncio_error_ref(task->cancel_message);
+    return -ECANCELED;
+}
+
+/* The step up to where the coroutine goes on: what its suspension will answer. */
+static inline void begin_step(asyncio__task_t *task)
+{
+    asyncio_future_t *future = task->wait.future;
+    int code = task->resume_code;
+    bool keeps_value = false;
+    if (future) {
+        task->wait.future = NULL;
+        code = 0;
+        keeps_value = future->class && future->class->keeps_value;
+        if (ASYNCIO__UNLIKELY(future->state != ASYNCIO__FINISHED)) {
+            asyncio_error_unref(task->error);
+            code = asyncio__future_outcome(future, &task->error);
+        }
+        future->refs--; /* the schedule's; who waits has one of its own */
+    }
+    if (ASYNCIO__UNLIKELY(task->must_cancel)) {
+        if (keeps_value && code == 0) {
+            task->must_cancel = false;
+            task->late_cancel = true;
+        } else {
+            code = throw_cancel(task, code);
+        }
+    }
+    task->resume_code = code;
+    asyncio__thread.task = &task->future;
+    asyncio__thread.coroutine = task->coroutine;
+    asyncio__thread.error_slot = &task->error;
+}
+
+/* The coroutine has ended with that code: so does the task. */
+static void end_task(asyncio__task_t *task, int code, asyncio__result_t result)
+{
+    asyncio_future_t *future = &task->future;
+    asyncio_loop_t *loop = future->loop;
+    asyncio_coroutine_t *coroutine = task->coroutine;
+    task->coroutine = NULL;
+    asyncio__list_remove(&task->link);
+    asyncio__loop_release(loop, 1);
+    if (code == 0 && !task->must_cancel) {
+        asyncio__future_finish(future, result.value, result.destroy);
+    } else if (code == 0) {
+        task->must_cancel = false;
+        if (result.destroy)
+            result.destroy(result.value);
+        asyncio__future_make_cancelled(future, asyncio_error_ref(task->cancel_message));
+    } else {
+        asyncio_error_t *error =
+            asyncio_error_code(task->error) == code ? asyncio_error_ref(task->error) : NULL;
+        if (code == -ECANCELED) {
+            future->is_stored = true;
+            asyncio__future_make_cancelled(future, error);
+        } else {
+            asyncio__future_fail(future, code, error);
+        }
+    }
+    asyncio__thread.task = NULL;
+    asyncio__thread.coroutine = NULL;
+    asyncio__thread.error_slot = NULL;
+    asyncio_coroutine_unref(coroutine);
+    asyncio_future_unref(future);
+}
+
+/* The next thing to run, if that is a step of a task and may be run from here; taken out. */
+static inline asyncio__task_t *take_next(asyncio_loop_t *loop)
+{
+    if (loop->todo == 0 && !asyncio__loop_next_turn_quickly(loop))
+        return NULL;
+    if (ASYNCIO__UNLIKELY(loop->debug || loop->closed))
+        return NULL;
+    asyncio__ready_t *item = asyncio__ring_ahead(&loop->ready, 0);
+    if (item->run != asyncio__task_step)
+        return NULL;
+    asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
+    /* What ends without running is the loop's business. */
+    if (!task->is_started && (task->is_refused || task->must_cancel))
+        return NULL;
+    loop->todo--;
+    asyncio__ring_pop(&loop->ready);
+    return task;
+}
+
+static size_t stack_bytes_of(const asyncio__task_t *task)
+{
+    size_t bytes = task->coroutine->stack_bytes;
+    if (!bytes)
+        bytes = task->future.loop->stack_bytes;
+    return bytes ? bytes : ASYNCIO__STACK_DEFAULT_BYTES;
+}
+
+/* Runs the body of a task that has a stack, to its end. Never inlined: its caller's frame is the
+ * first on the stack and stays while tasks come and go. */
+static __attribute__((noinline)) void run_body(asyncio__task_t *task)
+{
+    asyncio__result_t result;
+    asyncio_coroutine_t *coroutine = task->coroutine;
+    task->is_started = true;
+    coroutine->result = &result;
+    asyncio_coroutine_ref(coroutine);
+    int code = asyncio__coroutine_run(coroutine, &result);
+    coroutine->result = NULL;
+    end_task(task, code, result);
+}
+
+/* The first frame on a task's stack. When the task has ended the stack goes to the next one. */
+static void task_main(void *argument)
+{
+    asyncio__task_t *task = argument;
+    for (;;) {
+        asyncio_loop_t *loop = task->future.loop;
+        asyncio_coroutine_t *coroutine = task->coroutine;
+        size_t stack_bytes = stack_bytes_of(task);
+        run_body(task);
+        asyncio__stack_t *stack = coroutine->stack;
+        coroutine->stack = NULL;
+        task = take_next(loop);
+        if (task && !task->is_started && stack_bytes_of(task) == stack_bytes) {
+            /* In place: no switch, and the stack is warm. */
+            asyncio__context_t dead = coroutine->context;
+            task->coroutine->stack = stack;
+            task->coroutine->context = dead;
+            asyncio_coroutine_unref(coroutine);
+            begin_step(task);
+            continue;
+        }
+        asyncio__context_t dead = coroutine->context, *to = &root;
+        asyncio_coroutine_unref(coroutine);
+        if (task && !task->is_started) {
+            /* Another size of stack: the loop gets it one. */
+            loop->todo++;
+            loop->ready.head--;
+        } else if (task) {
+            begin_step(task);
+            to = &task->coroutine->context;
+        }
+        asyncio__stack_release(stack);
+        asyncio__context_leave(&dead, to);
+    }
+}
+
+/* A stack for a task that begins: false if there is none. */
+static bool give_stack(asyncio__task_t *task)
+{
+    asyncio_coroutine_t *coroutine = task->coroutine;
+    coroutine->stack = asyncio__stack_acquire(stack_bytes_of(task));
+    if (!coroutine->stack)
+        return false;
+    asyncio__context_prepare(&coroutine->context, coroutine->stack, task_main, task);
+    return true;
+}
+
+/* Ends a task whose body will never run. */
+static ASYNCIO__COLD void end_unstarted(asyncio__task_t *task, int code, const char *message)
+{
+    if (message)
+        code = asyncio__fail(code, message);
+    if (!task->is_refused)
+        asyncio__coroutine_end(task->coroutine);
+    end_task(task, code, (asyncio__result_t){NULL, NULL});
+}
+
+void asyncio__task_step(asyncio__ready_t *self)
+{
+    asyncio__task_t *task = ASYNCIO__CONTAINER(self, asyncio__task_t, wait.ready);
+    if (ASYNCIO__UNLIKELY(task->future.loop->closed)) {
+        if (task->wait.future)
+            task->wait.future->refs--;
+        task->wait.future = NULL;
+        return;
+    }
+    asyncio_coroutine_t *former = asyncio__thread.coroutine;
+    begin_step(task);
+    if (ASYNCIO__UNLIKELY(!task->is_started)) {
+        if (task->is_refused)
+            end_unstarted(task, ASYNCIO_ERUNTIME, "cannot reuse already awaited coroutine");
+        else if (task->resume_code < 0)
+            end_unstarted(task, task->resume_code, NULL);
+        else if (!give_stack(task))
+            end_unstarted(task, -ENOMEM, "no stack for a task");
+        else
+            asyncio__context_switch(&root, &task->coroutine->context);
+    } else {
+        asyncio__context_switch(&root, &task->coroutine->context);
+    }
+    asyncio__thread.task = NULL;
+    asyncio__thread.coroutine = former;
+    asyncio__thread.error_slot = NULL;
+}
+
+/* --- suspending ---------------------------------------------------------------------------- */
+
+/* Goes to the next task, or to the loop; returns when this task's next step has begun. */
+static inline int suspend(asyncio__task_t *task)
+{
+    asyncio_coroutine_t *coroutine = task->coroutine;
+    asyncio__task_t *next = take_next(task->future.loop);
+    coroutine->state = ASYNCIO__COROUTINE_WAITING;
+    if (next == NULL) {
+        asyncio__context_switch(&coroutine->context, &root);
+    } else {
+        begin_step(next);
+        if (next != task) {
+            if (next->is_started || give_stack(next)) {
+                asyncio__context_switch(&coroutine->context, &next->coroutine->context);
+            } else {
+                end_unstarted(next, -ENOMEM, "no stack for a task");
+                asyncio__context_switch(&coroutine->context, &root);
+            }
+        }
+    }
+    coroutine->state = ASYNCIO__COROUTINE_RUNNING;
+    return task->resume_code;
+}
+
+/* Every await of a coroutine that is being closed; one that will not end is abandoned. */
+static ASYNCIO__COLD int refuse(asyncio_coroutine_t *coroutine)
+{
+    if (coroutine->refusals++ < ASYNCIO__REFUSALS_MOST)
+        return asyncio__fail(ASYNCIO_EGENERATOREXIT, "the coroutine is being closed");
+    coroutine->state = ASYNCIO__COROUTINE_WAITING;
+    if (coroutine->back)
+        return asyncio__coroutine_hand_out(coroutine, NULL, ASYNCIO_AWAITING);
+    asyncio__context_switch(&coroutine->context, &root);
+    return ASYNCIO_EGENERATOREXIT;
+}
+
+ASYNCIO__COLD int asyncio__raise_late_cancel(void)
+{
+    asyncio_future_t *future = asyncio__thread.task;
+    asyncio__task_t *task = future ? asyncio__task_of(future) : NULL;
+    if (!task || !task->late_cancel)
+        return 0;
+    task->late_cancel = false;
+    return asyncio__fail_with(-ECANCELED, asyncio_error_ref(task->cancel_message));
+}
+
+/* What a suspension looks at first: 0, or why there is none. */
+static inline int before_suspension(asyncio_coroutine_t *coroutine)
+{
+    if (ASYNCIO__UNLIKELY(!coroutine))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
+    if (ASYNCIO__UNLIKELY(coroutine->is_closing))
+        return refuse(coroutine);
+    if (ASYNCIO__UNLIKELY(asyncio__thread.task &&
+                          asyncio__task_of(asyncio__thread.task)->late_cancel))
+        return asyncio__raise_late_cancel();
+    return 0;
+}
+
+int asyncio__give_way(void)
+{
+    asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
+    int rc = before_suspension(coroutine);
+    if (rc < 0)
+        return rc;
+    if (coroutine->back)
+        return asyncio__coroutine_hand_out(coroutine, NULL, ASYNCIO_AWAITING);
+    asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
+    task->resume_code = 0;
+    asyncio__loop_schedule(task->future.loop, &task->wait.ready);
+    return suspend(task);
+}
+
+/* The future cannot be waited for: the error comes with the next step, as in asyncio. */
+static ASYNCIO__COLD int fail_next_step(asyncio__task_t *task, const char *message)
+{
+    task->resume_code = asyncio__fail(ASYNCIO_ERUNTIME, message);
+    asyncio__loop_schedule(task->future.loop, &task->wait.ready);
+    return suspend(task);
+}
+
+static ASYNCIO__COLD int wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future)
+{
+    while (!asyncio__future_is_done(future)) {
+        int rc = asyncio__coroutine_hand_out(coroutine, future, ASYNCIO_AWAITING);
+        if (rc < 0)
+            return asyncio_error_code(*(asyncio__thread.error_slot
+                                            ? asyncio__thread.error_slot
+                                            : &asyncio__thread.own_error)) == rc
+                       ? rc
+                       : asyncio__fail(rc, NULL);
+    }
+    return asyncio__future_raise(future);
+}
+
+int asyncio__future_wait(asyncio_future_t *future)
+{
+    asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
+    int rc = before_suspension(coroutine);
+    if (rc < 0)
+        return rc;
+    if (asyncio__future_is_done(future))
+        return asyncio__future_raise(future);
+    if (ASYNCIO__UNLIKELY(coroutine->back != NULL))
+        return wait_by_hand(coroutine, future);
+    asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
+    if (ASYNCIO__UNLIKELY(future == &task->future))
+        return fail_next_step(task, "Task cannot await on itself");
+    if (ASYNCIO__UNLIKELY(future->loop != task->future.loop))
+        return fail_next_step(task, "the future belongs to another loop");
+    asyncio__future_add_callback(future, &task->wait);
+    if (ASYNCIO__UNLIKELY(task->must_cancel) &&
+        asyncio__future_cancel(future, task->cancel_message) == 1)
+        task->must_cancel = false;
+    return suspend(task);
+}
+
+/* --- a loop that closes -------------------------------------------------------------------- */
+
+/* Throws ASYNCIO_EGENERATOREXIT into a task; it ends, or is abandoned with its stack. */
+static void throw_out(asyncio__task_t *task)
+{
+    asyncio_coroutine_t *coroutine = task->coroutine;
+    if (task->wait.future) {
+        asyncio__ignore(asyncio__future_remove_callback(task->wait.future, &task->wait));
+        task->wait.future = NULL;
+    }
+    task->must_cancel = task->late_cancel = false;
+    task->resume_code = ASYNCIO_EGENERATOREXIT;
+    asyncio_coroutine_t *former = asyncio__thread.coroutine;
+    begin_step(task);
+    if (!task->is_started) {
+        end_unstarted(task, ASYNCIO_EGENERATOREXIT, NULL);
+    } else {
+        asyncio_task_ref(&task->future);
+        coroutine->is_closing = true;
+        asyncio__context_switch(&root, &coroutine->context);
+        if (!asyncio__future_is_done(&task->future)) {
+            asyncio__loop_report(task->future.loop, "a task that would not end was abandoned", 0,
+                                 NULL, &task->future, task->future.place,
+                                 asyncio_task_get_name(&task->future));
+            asyncio__coroutine_end(coroutine);
+            end_task(task, ASYNCIO_EGENERATOREXIT, (asyncio__result_t){NULL, NULL});
+        }
+        asyncio_task_unref(&task->future);
+    }
+    asyncio__thread.task = NULL;
+    asyncio__thread.coroutine = former;
+    asyncio__thread.error_slot = NULL;
+}
+
+static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
+{
+    asyncio__free(hook, sizeof(*hook));
+    loop->task_hook = NULL;
+    asyncio__loop_drop_ready(loop);
+    while (!asyncio__list_is_empty(&loop->tasks)) {
+        asyncio__task_t *task = ASYNCIO__CONTAINER(loop->tasks.next, asyncio__task_t, link);
+        asyncio_task_t *kept = asyncio_task_ref(&task->future);
+        asyncio__loop_report(loop, "Task was destroyed but it is pending!", 0, NULL, kept,
+                             kept->place, asyncio_task_get_name(kept));
+        kept->is_reported = true;
+        throw_out(task);
+        kept->is_reported = true; /* its GeneratorExit is no news */
+        asyncio__loop_drop_ready(loop);
+        asyncio_task_unref(kept);
+    }
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks inside the library: the record, the step, and how a coroutine suspends.
+ *
+ * A task waits for at most one future at a time, through the callback in its own record; so
+ * neither a wait nor a wake-up allocates. While it is pending, either it waits for a future, or
+ * its step is in the ready queue. The loop's list of tasks holds a reference to each pending one.
+ *
+ *     rc = asyncio__future_wait(&waiter);     0: the future is finished
+ *                                            -ECANCELED: this task was cancelled, even if the
+ *                                             future has a value: pass on what it stands for
+ */
+#ifndef ASYNCIO__TASK_TASK_H
+#define ASYNCIO__TASK_TASK_H
+
+#include <asyncio/task.h>
+
+#include "coroutine/coroutine.h"
+#include "task/future.h"
+
+typedef struct asyncio__task {
+    asyncio_future_t future;        /* what others see; first, so that both are one address */
+    asyncio__callback_t wait;       /* the step, and the future that it waits for */
+    asyncio__list_t link;           /* in loop->tasks while pending */
+    asyncio_coroutine_t *coroutine; /* a reference, while pending */
+    asyncio_error_t *error;         /* the slot of its latest failing call */
+    asyncio_error_t *cancel_message;/* of the latest cancel that became must_cancel */
+    char *name;                     /* as given; NULL: by number */
+    uint32_t number;                /* how many tasks were made before it, plus 1 */
+    uint32_t requests;              /* cancels not taken back */
+    int32_t resume_code;            /* what its suspension answers; before: an error to throw */
+    bool must_cancel;               /* the next step throws CancelledError */
+    bool late_cancel;               /* an I/O wait won against a cancel: the next wait throws */
+    bool is_cancelling;             /* on the path of a cancel under way */
+    bool is_refused;                /* its coroutine was used before */
+    bool is_started;                /* its body has begun */
+} asyncio__task_t;
+
+static inline asyncio__task_t *asyncio__task_of(asyncio_future_t *future)
+{
+    return (asyncio__task_t *)(void *)future;
+}
+
+/* A new task on a loop (NULL: the running one); coroutine is taken, also on failure. */
+asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                  const char *place);
+
+/* The running task of the running loop, or NULL with the slot filled. */
+asyncio__task_t *asyncio__task_running(void);
+
+/* Suspends the running coroutine until the future is done: 0, or what was thrown in. Pending or
+ * done, of this loop. Who calls it holds the future. */
+int asyncio__future_wait(asyncio_future_t *future);
+
+/* Gives way for one turn: 0, or what was thrown in. */
+int asyncio__give_way(void);
+
+/* Raises a cancel that an I/O wait has left over: 0 or -ECANCELED. */
+int asyncio__raise_late_cancel(void);
+
+/* Why a NULL came instead of an awaitable: the constructor's code, or -EINVAL. */
+int asyncio__fail_null(void);
+
+/* Makes a future of an awaitable, on that loop; as asyncio_ensure_future(). */
+asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable_t *awaitable);
+
+/* Gives up awaitables that were handed over and will not be used: coroutine objects are closed. */
+void asyncio__discard(asyncio_awaitable_t *awaitable);
+
+/* Runs the step of a task: what its wait callback does. */
+void asyncio__task_step(asyncio__ready_t *self);
+
+#endif
