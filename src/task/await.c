@@ -153,16 +153,10 @@ int asyncio_task_detach(asyncio_task_t *task)
 /* --- run_until_complete -------------------------------------------------------------------- */
 
 /* The callback that stops the loop when the future is done. */
-typedef struct stopper {
-    asyncio__callback_t callback; /* in the future, or in the ready queue */
-    bool is_over;                 /* it ran */
-} stopper_t;
-
 static void run_stopper(asyncio__ready_t *self)
 {
-    stopper_t *stopper = ASYNCIO__CONTAINER(self, stopper_t, callback.ready);
-    asyncio_future_t *future = stopper->callback.future;
-    stopper->is_over = true;
+    asyncio_future_t *future =
+        asyncio__callback_begin(ASYNCIO__CONTAINER(self, asyncio__callback_t, ready));
     future->loop->stopping = true;
     asyncio_future_unref(future);
 }
@@ -170,18 +164,13 @@ static void run_stopper(asyncio__ready_t *self)
 /* Runs until the future is done: 0, or why not. */
 static int run_until_done(asyncio_loop_t *loop, asyncio_future_t *future)
 {
-    stopper_t stopper = {.callback.ready.run = run_stopper};
+    asyncio__callback_t stopper = {.ready.run = run_stopper};
     int rc = asyncio__loop_reserve(loop, 1);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
-    asyncio__future_add_callback(future, &stopper.callback);
+    asyncio__future_add_callback(future, &stopper);
     rc = asyncio_loop_run_forever(loop);
-    bool removed = asyncio__future_remove_callback(future, &stopper.callback);
-    if (!removed && !stopper.is_over) {
-        /* Done in the last turn, and the loop was stopped otherwise: it is in the queue. */
-        asyncio__loop_unschedule(loop, stopper.callback.position);
-        asyncio_future_unref(future);
-    }
+    asyncio__future_drop_callback(&stopper);
     asyncio__loop_release(loop, 1);
     if (rc < 0)
         return rc;

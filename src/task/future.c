@@ -173,6 +173,18 @@ bool asyncio__future_remove_callback(asyncio_future_t *future, asyncio__callback
     return false;
 }
 
+void asyncio__future_drop_callback(asyncio__callback_t *callback)
+{
+    asyncio_future_t *future = callback->future;
+    if (!future)
+        return;
+    callback->future = NULL;
+    if (!asyncio__future_remove_callback(future, callback)) {
+        asyncio__loop_unschedule(future->loop, callback->position);
+        asyncio_future_unref(future);
+    }
+}
+
 /* A callback of the program's, in memory of its own. */
 typedef struct done_callback {
     asyncio__callback_t callback; /* in a future, or in the ready queue */
@@ -189,7 +201,7 @@ static void free_done_callback(asyncio_loop_t *loop, done_callback_t *done)
 static void run_done_callback(asyncio__ready_t *self)
 {
     done_callback_t *done = ASYNCIO__CONTAINER(self, done_callback_t, callback.ready);
-    asyncio_future_t *future = done->callback.future;
+    asyncio_future_t *future = asyncio__callback_begin(&done->callback);
     asyncio_done_callback_t *fn = done->fn;
     void *arg = done->arg;
     free_done_callback(future->loop, done);
@@ -203,6 +215,7 @@ static void free_callbacks(asyncio_future_t *future)
     while (future->callbacks) {
         asyncio__callback_t *callback = future->callbacks;
         future->callbacks = callback->next;
+        callback->future = NULL; /* the library's own find out by that */
         if (callback->ready.run == run_done_callback)
             free_done_callback(future->loop,
                                ASYNCIO__CONTAINER(callback, done_callback_t, callback));

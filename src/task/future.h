@@ -70,6 +70,7 @@ struct asyncio_future {
     bool is_reported;                     /* its error was asked for, or needs no asking */
     bool is_stored;                       /* error is a CancelledError that is given once */
     bool is_moved;                        /* its value was moved out */
+    bool is_marked;                       /* seen by who collects awaitables; see sources.c */
     int32_t code;                         /* why it failed */
     asyncio_loop_t *loop;                 /* whose; NULL for what is done and has none */
     const asyncio__future_class_t *class; /* NULL: a plain future */
@@ -125,6 +126,17 @@ void asyncio__future_wake(asyncio_future_t *future);
 
 /* Adds a callback to the list, or to the ready queue if the future is done. */
 void asyncio__future_add_callback(asyncio_future_t *future, asyncio__callback_t *callback);
+
+/* The first thing that run() does: the future, with the schedule's reference to give up. */
+static inline asyncio_future_t *asyncio__callback_begin(asyncio__callback_t *callback)
+{
+    asyncio_future_t *future = callback->future;
+    callback->future = NULL;
+    return future;
+}
+
+/* It will not be called, whether it is in a list, in the ready queue, or in neither. */
+void asyncio__future_drop_callback(asyncio__callback_t *callback);
 
 /* Takes it out of the list: false if it is not there (it is in the ready queue, or has run). */
 bool asyncio__future_remove_callback(asyncio_future_t *future, asyncio__callback_t *callback);

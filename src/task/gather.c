@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gather: a future over many, whose cancel reaches each of them.
+ *
+ * The gathering holds its children; they know it only by its callbacks, which it takes out when
+ * it goes. Cancelled, it does not become cancelled: it fails with CancelledError once all
+ * children are done.
+ */
+#include <asyncio/gather.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "task/sources.h"
+#include "task/task.h"
+#include "task/twin.h"
+
+typedef struct gathering gathering_t;
+
+/* One child's callback. */
+struct child {
+    asyncio__callback_t callback; /* in the child */
+    gathering_t *gathering;       /* whose */
+};
+
+struct gathering {
+    asyncio_future_t future;       /* what others see */
+    asyncio__cancel_frame_t frame; /* of a cancel under way */
+    asyncio__sources_t sources;    /* the children, with a reference each */
+    struct child *children;        /* a callback for each child */
+    void **values;                 /* in order of the sources; the future's value */
+    size_t finished;               /* children whose callback was called */
+    bool return_exceptions;        /* errors are kept in their places */
+};
+
+static gathering_t *gathering_of(asyncio_future_t *future)
+{
+    return (gathering_t *)(void *)future;
+}
+
+static asyncio_future_t *child_at(asyncio_future_t *future, size_t index)
+{
+    const asyncio__sources_t *sources = &gathering_of(future)->sources;
+    return index < sources->source_count ? sources->futures[sources->places[index]] : NULL;
+}
+
+static asyncio__cancel_frame_t *frame_of(asyncio_future_t *future)
+{
+    return &gathering_of(future)->frame;
+}
+
+static void finalize(asyncio_future_t *future)
+{
+    gathering_t *gathering = gathering_of(future);
+    size_t count = gathering->sources.count;
+    if (gathering->children) {
+        for (size_t i = 0; i < count; i++) {
+            /* The gathering was done: later errors of its children are nobody's. */
+            if (asyncio__future_is_done(future))
+                gathering->sources.futures[i]->is_reported = true;
+            asyncio__future_drop_callback(&gathering->children[i].callback);
+        }
+        asyncio__loop_release(future->loop, (uint32_t)count);
+    }
+    asyncio__free(gathering->children, count * sizeof(*gathering->children));
+    asyncio__free(gathering->values,
+                  gathering->sources.source_count * sizeof(*gathering->values));
+    asyncio__sources_fini(&gathering->sources);
+}
+
+static const asyncio__future_class_t gathering_class = {
+    .finalize = finalize,
+    .size_bytes = sizeof(gathering_t),
+    .child = child_at,
+    .cancel_frame = frame_of,
+};
+
+/* A CancelledError as the last source's future would make it. */
+static asyncio_error_t *cancelled_error_of_last(gathering_t *gathering)
+{
+    asyncio_future_t *last = child_at(&gathering->future, gathering->sources.source_count - 1);
+    asyncio_error_t *error = NULL;
+    if (last->state == ASYNCIO__CANCELLED)
+        asyncio__ignore(asyncio__future_outcome(last, &error));
+    return error;
+}
+
+static void finish(gathering_t *gathering)
+{
+    if (gathering->frame.requested) {
+        asyncio__future_fail(&gathering->future, -ECANCELED, cancelled_error_of_last(gathering));
+        return;
+    }
+    for (size_t i = 0; i < gathering->sources.source_count; i++) {
+        asyncio_future_t *child = child_at(&gathering->future, i);
+        child->is_reported = true;
+        gathering->values[i] = child->state == ASYNCIO__FINISHED ? child->value : NULL;
+    }
+    asyncio__future_finish(&gathering->future, gathering->values, NULL);
+}
+
+static void child_done(gathering_t *gathering, asyncio_future_t *child)
+{
+    gathering->finished++;
+    if (asyncio__future_is_done(&gathering->future)) {
+        child->is_reported = true;
+        return;
+    }
+    if (!gathering->return_exceptions && child->state != ASYNCIO__FINISHED) {
+        asyncio_error_t *error;
+        int code = asyncio__future_outcome(child, &error);
+        asyncio__future_fail(&gathering->future, code, error);
+        return;
+    }
+    if (gathering->finished == gathering->sources.count)
+        finish(gathering);
+}
+
+static void on_child_done(asyncio__ready_t *self)
+{
+    struct child *child = ASYNCIO__CONTAINER(self, struct child, callback.ready);
+    asyncio_future_t *future = asyncio__callback_begin(&child->callback);
+    gathering_t *gathering = child->gathering;
+    asyncio_future_ref(&gathering->future);
+    child_done(gathering, future);
+    asyncio_future_unref(future);
+    asyncio_future_unref(&gathering->future);
+}
+
+/* Registers with the children; those that are done already count at once, after the others. */
+static void begin(gathering_t *gathering)
+{
+    size_t count = gathering->sources.count;
+    for (size_t i = 0; i < count; i++) {
+        asyncio_future_t *child = gathering->sources.futures[i];
+        gathering->children[i] = (struct child){.callback.ready.run = on_child_done,
+                                                .gathering = gathering};
+        if (!asyncio__future_is_done(child))
+            asyncio__future_add_callback(child, &gathering->children[i].callback);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!gathering->children[i].callback.future)
+            child_done(gathering, gathering->sources.futures[i]);
+    if (count == 0)
+        asyncio__future_finish(&gathering->future, gathering->values, NULL);
+}
+
+static asyncio_future_t *gather(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables,
+                                size_t count, bool return_exceptions)
+{
+    asyncio__sources_t sources;
+    int rc = asyncio__sources_collect(loop, awaitables, count, &sources);
+    if (rc < 0) {
+        asyncio__thread.constructor_code = rc;
+        return NULL;
+    }
+    asyncio_future_t *future = asyncio__future_new(loop, &gathering_class, "asyncio_gather");
+    if (!future) {
+        asyncio__sources_fini(&sources);
+        return asyncio__fail_new(-ENOMEM, NULL);
+    }
+    gathering_t *gathering = gathering_of(future);
+    gathering->sources = sources;
+    gathering->return_exceptions = return_exceptions;
+    gathering->values = asyncio__malloc(count * sizeof(*gathering->values));
+    gathering->children = asyncio__malloc(sources.count * sizeof(*gathering->children));
+    if (!gathering->values || !gathering->children ||
+        asyncio__loop_reserve(loop, (uint32_t)sources.count) < 0) {
+        asyncio__free(gathering->children, sources.count * sizeof(*gathering->children));
+        gathering->children = NULL;
+        asyncio_future_unref(future);
+        return asyncio__fail_new(-ENOMEM, NULL);
+    }
+    begin(gathering);
+    return future;
+}
+
+asyncio_future_t *asyncio_gather(asyncio_awaitable_t *const *awaitables, size_t count,
+                                 const asyncio_gather_options_t *options)
+{
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    bool is_bad = options && options->size < sizeof(*options);
+    if (loop && !is_bad)
+        return gather(loop, awaitables, count, options && options->return_exceptions);
+    for (size_t i = 0; awaitables && i < count; i++)
+        asyncio__discard(awaitables[i]);
+    return loop ? asyncio__fail_new(-EINVAL, "the options' size is not set")
+                : asyncio__fail_new(ASYNCIO_ERUNTIME, "no running event loop");
+}
+
+asyncio_future_t *asyncio_gather_of(size_t count, ...)
+{
+    asyncio_awaitable_t *few[16], **awaitables = few;
+    if (count > 16 && !(awaitables = asyncio__malloc(count * sizeof(*awaitables))))
+        return asyncio__fail_new(-ENOMEM, NULL);
+    va_list arguments;
+    va_start(arguments, count);
+    for (size_t i = 0; i < count; i++)
+        awaitables[i] = va_arg(arguments, asyncio_awaitable_t *);
+    va_end(arguments);
+    asyncio_future_t *future = asyncio_gather(awaitables, count, NULL);
+    if (awaitables != few)
+        asyncio__free(awaitables, count * sizeof(*awaitables));
+    return future;
+}
+
+int asyncio_gather_result(asyncio_future_t *future, size_t index, void **ret_value)
+{
+    if (!asyncio__is_future(future) || future->class != &gathering_class)
+        return asyncio__fail(-EINVAL, "no gathering was given");
+    asyncio_future_t *child = child_at(future, index);
+    if (!child)
+        return asyncio__fail(-EINVAL, "the gathering has fewer children");
+    if (child->state != ASYNCIO__CANCELLED)
+        return asyncio_future_result(child, ret_value);
+    /* Its stored CancelledError stays for who asks the child itself. */
+    return asyncio__fail_with(-ECANCELED,
+                              child->is_stored ? NULL : asyncio_error_ref(child->error));
+}
+
+/* --- in one call --------------------------------------------------------------------------- */
+
+int asyncio_gather_await(asyncio_awaitable_t *const *awaitables, size_t count, void **ret_values)
+{
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    if (!asyncio__thread.coroutine || !loop) {
+        for (size_t i = 0; awaitables && i < count; i++)
+            asyncio__discard(awaitables[i]);
+        return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
+    }
+    asyncio_future_t *future = gather(loop, awaitables, count, /* return_exceptions= */ false);
+    if (!future)
+        return asyncio_errno();
+    int rc = asyncio_await(future, NULL);
+    gathering_t *gathering = gathering_of(future);
+    for (size_t i = 0; rc == 0 && ret_values && i < count; i++) {
+        asyncio_future_t *child = child_at(future, i);
+        /* Of a coroutine object nobody else can have the task: its value moves. */
+        bool is_ours = (const void *)child != (const void *)awaitables[i];
+        ret_values[i] = is_ours ? asyncio__future_move_value(child) : gathering->values[i];
+    }
+    asyncio_future_unref(future);
+    return rc;
+}
+
+/* The arguments of the twin: an array of its own. */
+struct arguments {
+    asyncio_awaitable_t **awaitables; /* count of them; NULL once they were handed on */
+    size_t count;                     /* of awaitables */
+    void **ret_values;                /* the caller's */
+};
+
+static int run_twin(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct arguments *arguments = arg;
+    int rc = asyncio_gather_await(arguments->awaitables, arguments->count, arguments->ret_values);
+    asyncio__free(arguments->awaitables, arguments->count * sizeof(void *));
+    arguments->awaitables = NULL;
+    return rc;
+}
+
+static void destroy_twin(void *arg)
+{
+    struct arguments *arguments = arg;
+    if (!arguments->awaitables)
+        return;
+    for (size_t i = 0; i < arguments->count; i++)
+        asyncio__discard(arguments->awaitables[i]);
+    asyncio__free(arguments->awaitables, arguments->count * sizeof(void *));
+}
+
+asyncio_coroutine_t *asyncio_gather_await_coroutine(asyncio_awaitable_t *const *awaitables,
+                                                    size_t count, void **ret_values)
+{
+    struct arguments arguments = {asyncio__malloc(count * sizeof(void *)), count, ret_values};
+    asyncio_coroutine_t *twin = NULL;
+    if (arguments.awaitables && (awaitables || !count)) {
+        if (count)
+            memcpy(arguments.awaitables, awaitables, count * sizeof(void *));
+        twin = asyncio__twin(run_twin, &arguments, sizeof(arguments), destroy_twin,
+                             "asyncio_gather");
+    }
+    if (twin)
+        return twin;
+    for (size_t i = 0; awaitables && i < count; i++)
+        asyncio__discard(awaitables[i]);
+    asyncio__free(arguments.awaitables, count * sizeof(void *));
+    return asyncio__fail_new(awaitables || !count ? -ENOMEM : -EINVAL, NULL);
+}

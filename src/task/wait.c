@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* wait: until some or all of many are done, or the time is over; raises nothing of theirs. */
+#include <asyncio/wait.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "loop/timer.h"
+#include "task/sources.h"
+#include "task/task.h"
+#include "task/twin.h"
+
+typedef struct waiting {
+    asyncio_future_t waiter;           /* finished when satisfied */
+    asyncio__timer_t timer;            /* the timeout */
+    size_t counter;                    /* futures that are not done */
+    asyncio_return_when_t return_when; /* what satisfies */
+} waiting_t;
+
+/* One future's callback. */
+struct watch {
+    asyncio__callback_t callback; /* in the future */
+    waiting_t *waiting;           /* whose */
+};
+
+static void on_timer(asyncio__ready_t *self)
+{
+    waiting_t *waiting = ASYNCIO__CONTAINER(self, waiting_t, timer.ready);
+    asyncio__timer_begin(waiting->waiter.loop, &waiting->timer);
+    asyncio__future_wake(&waiting->waiter);
+}
+
+static void on_completion(asyncio__ready_t *self)
+{
+    struct watch *watch = ASYNCIO__CONTAINER(self, struct watch, callback.ready);
+    asyncio_future_t *future = asyncio__callback_begin(&watch->callback);
+    waiting_t *waiting = watch->waiting;
+    waiting->counter--;
+    if (waiting->counter == 0 || waiting->return_when == ASYNCIO_FIRST_COMPLETED ||
+        (waiting->return_when == ASYNCIO_FIRST_EXCEPTION && future->state == ASYNCIO__FAILED)) {
+        asyncio__timer_cancel(waiting->waiter.loop, &waiting->timer);
+        asyncio__future_wake(&waiting->waiter);
+    }
+    asyncio_future_unref(future);
+}
+
+static int wait_for_sources(asyncio_loop_t *loop, const asyncio__sources_t *sources,
+                            double timeout, asyncio_return_when_t return_when)
+{
+    waiting_t waiting = {.counter = sources->count, .return_when = return_when};
+    struct watch *watches = asyncio__malloc(sources->count * sizeof(*watches));
+    if (!watches)
+        return asyncio__fail(-ENOMEM, NULL);
+    int rc = asyncio__loop_reserve(loop, (uint32_t)sources->count);
+    if (rc < 0)
+        goto free_watches;
+    asyncio__future_init(&waiting.waiter, loop, NULL);
+    asyncio__timer_init(&waiting.timer, on_timer);
+    rc = asyncio__timer_start(loop, &waiting.timer,
+                              asyncio__moment_after(asyncio__loop_now(loop),
+                                                    asyncio__nanoseconds(timeout)));
+    if (rc < 0)
+        goto release;
+    for (size_t i = 0; i < sources->count; i++) {
+        watches[i] = (struct watch){.callback.ready.run = on_completion, .waiting = &waiting};
+        asyncio__future_add_callback(sources->futures[i], &watches[i].callback);
+    }
+    rc = asyncio__future_wait(&waiting.waiter);
+    asyncio__timer_cancel(loop, &waiting.timer);
+    for (size_t i = 0; i < sources->count; i++)
+        asyncio__future_drop_callback(&watches[i].callback);
+    asyncio__future_fini(&waiting.waiter);
+release:
+    asyncio__loop_release(loop, (uint32_t)sources->count);
+free_watches:
+    asyncio__free(watches, sources->count * sizeof(*watches));
+    return rc == -ENOMEM ? asyncio__fail(rc, NULL) : rc;
+}
+
+static int check(asyncio_awaitable_t *const *awaitables, size_t count, double timeout,
+                 asyncio_return_when_t return_when)
+{
+    if (!asyncio__thread.coroutine || !asyncio_get_running_loop())
+        return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
+    if (!count || !awaitables)
+        return asyncio__fail(-EINVAL, "Set of Tasks/Futures is empty.");
+    if (isnan(timeout) || (unsigned)return_when > ASYNCIO_FIRST_EXCEPTION)
+        return asyncio__fail(-EINVAL, "Invalid timeout or return_when value");
+    return 0;
+}
+
+/* Puts the tasks that were made where the coroutine objects were. */
+static void replace(asyncio_awaitable_t **awaitables, const asyncio__sources_t *sources)
+{
+    for (size_t i = 0; i < sources->source_count; i++) {
+        asyncio_future_t *future = sources->futures[sources->places[i]];
+        if (awaitables[i] != future)
+            awaitables[i] = asyncio_future_ref(future);
+    }
+}
+
+int asyncio_wait(asyncio_awaitable_t **awaitables, size_t count, double timeout,
+                 asyncio_return_when_t return_when, bool *ret_done)
+{
+    asyncio__sources_t sources;
+    int rc = check(awaitables, count, timeout, return_when);
+    bool is_collected = rc == 0;
+    /* Whatever happens, slots of coroutine objects are NULL or tasks afterwards. */
+    bool *was_coroutine = asyncio__calloc(count ? count : 1);
+    for (size_t i = 0; was_coroutine && awaitables && i < count; i++)
+        was_coroutine[i] = asyncio_iscoroutine(awaitables[i]);
+    if (rc == 0 && was_coroutine) {
+        rc = asyncio__sources_collect(asyncio_get_running_loop(), awaitables, count, &sources);
+    } else {
+        if (rc == 0)
+            rc = asyncio__fail(-ENOMEM, NULL);
+        for (size_t i = 0; awaitables && i < count; i++)
+            asyncio__discard(awaitables[i]);
+        is_collected = false;
+    }
+    for (size_t i = 0; rc < 0 && was_coroutine && awaitables && i < count; i++)
+        if (was_coroutine[i])
+            awaitables[i] = NULL;
+    asyncio__free(was_coroutine, count ? count : 1);
+    if (rc < 0 || !is_collected)
+        return rc;
+    replace(awaitables, &sources);
+    rc = wait_for_sources(asyncio_get_running_loop(), &sources, timeout, return_when);
+    int done = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool is_done = asyncio__future_is_done(sources.futures[sources.places[i]]);
+        done += is_done;
+        if (ret_done && rc == 0)
+            ret_done[i] = is_done;
+    }
+    asyncio__sources_fini(&sources);
+    return rc < 0 ? rc : done;
+}
+
+/* --- the twin ------------------------------------------------------------------------------ */
+
+struct arguments {
+    asyncio_awaitable_t **awaitables;  /* an array of its own */
+    bool *was_coroutine;               /* whose references are ours */
+    size_t count;                      /* of both */
+    double timeout;                    /* seconds */
+    asyncio_return_when_t return_when; /* which */
+    bool *ret_done;                    /* the caller's */
+    bool is_started;                   /* the coroutine objects were handed on */
+};
+
+static int run_twin(void *arg, void **ret_result)
+{
+    struct arguments *arguments = arg;
+    arguments->is_started = true;
+    int rc = asyncio_wait(arguments->awaitables, arguments->count, arguments->timeout,
+                          arguments->return_when, arguments->ret_done);
+    if (rc < 0)
+        return rc;
+    *ret_result = ASYNCIO_INT(rc);
+    return 0;
+}
+
+static void destroy_twin(void *arg)
+{
+    struct arguments *arguments = arg;
+    for (size_t i = 0; i < arguments->count; i++) {
+        if (!arguments->is_started)
+            asyncio__discard(arguments->awaitables[i]);
+        else if (arguments->was_coroutine[i])
+            asyncio_future_unref(arguments->awaitables[i]);
+    }
+    asyncio__free(arguments->awaitables, arguments->count * sizeof(void *));
+    asyncio__free(arguments->was_coroutine, arguments->count);
+}
+
+asyncio_coroutine_t *asyncio_wait_coroutine(asyncio_awaitable_t *const *awaitables, size_t count,
+                                            double timeout, asyncio_return_when_t return_when,
+                                            bool *ret_done)
+{
+    struct arguments arguments = {.count = awaitables ? count : 0, .timeout = timeout,
+                                  .return_when = return_when, .ret_done = ret_done};
+    count = arguments.count;
+    arguments.awaitables = asyncio__malloc(count * sizeof(void *));
+    arguments.was_coroutine = asyncio__malloc(count);
+    asyncio_coroutine_t *twin = NULL;
+    if (arguments.awaitables && arguments.was_coroutine) {
+        for (size_t i = 0; i < count; i++) {
+            arguments.awaitables[i] = awaitables[i];
+            arguments.was_coroutine[i] = asyncio_iscoroutine(awaitables[i]);
+        }
+        twin = asyncio__twin(run_twin, &arguments, sizeof(arguments), destroy_twin,
+                             "asyncio_wait");
+    }
+    if (twin)
+        return twin;
+    for (size_t i = 0; i < count; i++)
+        asyncio__discard(awaitables[i]);
+    asyncio__free(arguments.awaitables, count * sizeof(void *));
+    asyncio__free(arguments.was_coroutine, count);
+    return asyncio__fail_new(-ENOMEM, NULL);
+}
