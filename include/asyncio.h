@@ -28,6 +28,9 @@
 /* Futures. */
 #include <asyncio/future.h>
 
+/* Sockets. */
+#include <asyncio/socket.h>
+
 /* The event loop. */
 #include <asyncio/handle.h>
 #include <asyncio/loop.h>

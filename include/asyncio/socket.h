@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Sockets: descriptors that the loop waits for.
+ *
+ * @code
+ *     char buffer[1024];
+ *     ssize_t n = asyncio_loop_sock_recv(loop, sock, buffer, sizeof(buffer));
+ *     if (n > 0)
+ *         rc = asyncio_loop_sock_sendall(loop, sock, buffer, (size_t)n, NULL);
+ * @endcode
+ *
+ * A socket owns its descriptor and belongs to the loop that first uses it. Closing it ends every
+ * wait on it. Several tasks may wait on one socket, one a direction if the order of bytes matters.
+ */
+#ifndef ASYNCIO_SOCKET_H
+#define ASYNCIO_SOCKET_H
+
+#include <asyncio/loop.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/** A socket; it owns its descriptor. */
+typedef struct asyncio_socket asyncio_socket_t;
+
+/**
+ * Makes a socket, non-blocking and close-on-exec.
+ *
+ * @param family    AF_INET, AF_INET6, AF_UNIX, …
+ * @param type      SOCK_STREAM or SOCK_DGRAM
+ * @param protocol  0 for the usual one
+ * @return a *new* reference, or NULL; then asyncio_errno() is -errno of socket(2) or -ENOMEM.
+ *
+ * Ownership: the socket is *new*.
+ * Context: any thread; it belongs to the loop that first uses it.
+ * Cancellation: does not suspend.
+ * Twin: `socket.socket`.
+ */
+ASYNCIO_API asyncio_socket_t *asyncio_socket(int family, int type, int protocol);
+
+/**
+ * Makes a socket of an open descriptor, which is made non-blocking.
+ *
+ * @param fd  an open socket, pipe or terminal
+ * @return a *new* reference, or NULL; then asyncio_errno() is -EBADF, -EINVAL or -ENOMEM, and fd
+ *   is the caller's still.
+ *
+ * Ownership: fd is *taken*; the socket is *new*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `socket.socket(fileno=fd)`.
+ */
+ASYNCIO_API asyncio_socket_t *asyncio_socket_from_fd(int fd);
+
+/**
+ * Takes another reference.
+ *
+ * @param sock  NULL is allowed
+ * @return sock.
+ *
+ * Ownership: the reference is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API asyncio_socket_t *asyncio_socket_ref(asyncio_socket_t *sock);
+
+/**
+ * Gives a reference up; the last one closes the socket, if it is open.
+ *
+ * @param sock  NULL is allowed
+ *
+ * Ownership: sock is *taken*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `del sock`.
+ */
+ASYNCIO_API void asyncio_socket_unref(asyncio_socket_t *sock);
+
+/**
+ * Closes a socket now: what waits on it ends with -EBADF.
+ *
+ * @param sock  closing twice is harmless
+ * @return 0, or -EINVAL for NULL.
+ *
+ * Ownership: sock is *borrowed*; its descriptor is closed as soon as the kernel has let go of it.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.close`.
+ */
+ASYNCIO_API int asyncio_socket_close(asyncio_socket_t *sock);
+
+/**
+ * Answers the descriptor of a socket.
+ *
+ * @param sock  the socket
+ * @return the descriptor, or -1 once it is closed.
+ *
+ * Ownership: the descriptor is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.fileno`.
+ */
+ASYNCIO_API int asyncio_socket_fileno(const asyncio_socket_t *sock);
+
+/**
+ * Gives a socket an address.
+ *
+ * @param sock     the socket
+ * @param address  the address
+ * @param size     of it, in bytes
+ * @return 0, -EINVAL, -EBADF, or -errno of bind(2).
+ *
+ * Ownership: all is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.bind`.
+ */
+ASYNCIO_API int asyncio_socket_bind(asyncio_socket_t *sock, const struct sockaddr *address,
+                                    socklen_t size);
+
+/**
+ * Has a socket accept connections.
+ *
+ * @param sock     the socket
+ * @param backlog  how many may wait; 0 or less: 100
+ * @return 0, -EINVAL, -EBADF, or -errno of listen(2).
+ *
+ * Ownership: sock is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.listen`.
+ */
+ASYNCIO_API int asyncio_socket_listen(asyncio_socket_t *sock, int backlog);
+
+/**
+ * Ends sending, receiving or both.
+ *
+ * @param sock  the socket
+ * @param how   SHUT_RD, SHUT_WR or SHUT_RDWR
+ * @return 0, -EINVAL, -EBADF, or -errno of shutdown(2).
+ *
+ * Ownership: sock is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.shutdown`.
+ */
+ASYNCIO_API int asyncio_socket_shutdown(asyncio_socket_t *sock, int how);
+
+/**
+ * Sets an option that is a number.
+ *
+ * @param sock   the socket
+ * @param level  SOL_SOCKET, IPPROTO_TCP, …
+ * @param name   of the option
+ * @param value  its value
+ * @return 0, -EINVAL, -EBADF, or -errno of setsockopt(2).
+ *
+ * Ownership: sock is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.setsockopt`.
+ */
+ASYNCIO_API int asyncio_socket_setsockopt(asyncio_socket_t *sock, int level, int name, int value);
+
+/**
+ * Answers the own address of a socket.
+ *
+ * @param sock         the socket
+ * @param ret_address  room for it
+ * @param size         of the room in bytes; afterwards, of the address
+ * @return 0, -EINVAL, -EBADF, or -errno of getsockname(2).
+ *
+ * Ownership: all is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.getsockname`.
+ */
+ASYNCIO_API int asyncio_socket_getsockname(const asyncio_socket_t *sock,
+                                           struct sockaddr *ret_address, socklen_t *size);
+
+/**
+ * Answers the peer's address of a socket.
+ *
+ * @param sock         the socket
+ * @param ret_address  room for it
+ * @param size         of the room in bytes; afterwards, of the address
+ * @return 0, -EINVAL, -EBADF, or -errno of getpeername(2).
+ *
+ * Ownership: all is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.getpeername`.
+ */
+ASYNCIO_API int asyncio_socket_getpeername(const asyncio_socket_t *sock,
+                                           struct sockaddr *ret_address, socklen_t *size);
+
+/**
+ * Receives at least one byte into a buffer.
+ *
+ * @param loop    the running loop
+ * @param sock    the socket
+ * @param buffer  room for size bytes
+ * @param size    in bytes
+ * @return - the number of bytes; 0 at the end of the stream (or for a size of 0).
+ *   - -EBADF: the socket was closed, before or meanwhile.
+ *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EOPNOTSUPP: the engine has no sockets (sim).
+ *   - -EINVAL: NULL.
+ *   - -ENOMEM: out of memory.
+ *   - any other -errno of the system.
+ *
+ * Ownership: all is *borrowed* for the call.
+ * Context: inside a task.
+ * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Twin: `loop.sock_recv_into`.
+ */
+ASYNCIO_API ssize_t asyncio_loop_sock_recv_into(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                                void *buffer, size_t size);
+
+/**
+ * The coroutine object of asyncio_loop_sock_recv_into(), whose result is ASYNCIO_INT(count).
+ *
+ * @param loop    the running loop
+ * @param sock    the socket
+ * @param buffer  room for size bytes
+ * @param size    in bytes
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.sock_recv_into`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_loop_sock_recv_into_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock, void *buffer,
+                                      size_t size);
+
+/**
+ * Receives bytes: another name of asyncio_loop_sock_recv_into(), since C has no bytes object.
+ *
+ * @param loop    the running loop
+ * @param sock    the socket
+ * @param buffer  room for size bytes
+ * @param size    in bytes
+ * @return as asyncio_loop_sock_recv_into().
+ *
+ * Ownership: all is *borrowed* for the call.
+ * Context: inside a task.
+ * Cancellation: as asyncio_loop_sock_recv_into().
+ * Twin: `loop.sock_recv`.
+ */
+ASYNCIO_API ssize_t asyncio_loop_sock_recv(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                           void *buffer, size_t size);
+
+/**
+ * The coroutine object of asyncio_loop_sock_recv().
+ *
+ * @param loop    the running loop
+ * @param sock    the socket
+ * @param buffer  room for size bytes
+ * @param size    in bytes
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.sock_recv`.
+ */
+ASYNCIO_API asyncio_coroutine_t *asyncio_loop_sock_recv_coroutine(asyncio_loop_t *loop,
+                                                                  asyncio_socket_t *sock,
+                                                                  void *buffer, size_t size);
+
+/**
+ * Sends all bytes.
+ *
+ * @param loop      the running loop
+ * @param sock      the socket
+ * @param data      size bytes
+ * @param size      in bytes
+ * @param ret_sent  how many were sent, also on failure; NULL drops it
+ * @return - 0: all were sent.
+ *   - -EBADF: the socket was closed, before or meanwhile.
+ *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EOPNOTSUPP: the engine has no sockets (sim).
+ *   - -EINVAL: NULL.
+ *   - -ENOMEM: out of memory.
+ *   - any other -errno of the system.
+ *
+ * Ownership: all is *borrowed* for the call.
+ * Context: inside a task.
+ * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Twin: `loop.sock_sendall`.
+ */
+ASYNCIO_API int asyncio_loop_sock_sendall(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                          const void *data, size_t size, size_t *ret_sent);
+
+/**
+ * The coroutine object of asyncio_loop_sock_sendall(), whose result is ASYNCIO_INT(count).
+ *
+ * @param loop      the running loop
+ * @param sock      the socket
+ * @param data      size bytes
+ * @param size      in bytes
+ * @param ret_sent  how many were sent, also on failure; NULL drops it
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.sock_sendall`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_loop_sock_sendall_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                    const void *data, size_t size, size_t *ret_sent);
+
+/**
+ * Accepts a connection.
+ *
+ * @param loop          the running loop
+ * @param sock          the socket
+ * @param ret_sock      where to put the new socket: a new reference
+ * @param ret_address   room for the peer's address, or NULL
+ * @param address_size  of the room in bytes; afterwards, of the address; NULL with it
+ * @return - 0: *ret_sock is the connection.
+ *   - -EBADF: the socket was closed, before or meanwhile.
+ *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EOPNOTSUPP: the engine has no sockets (sim).
+ *   - -EINVAL: NULL.
+ *   - -ENOMEM: out of memory.
+ *   - any other -errno of the system.
+ *
+ * Ownership: all is *borrowed* for the call.
+ * Context: inside a task.
+ * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Twin: `loop.sock_accept`.
+ */
+ASYNCIO_API int asyncio_loop_sock_accept(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                         asyncio_socket_t **ret_sock, struct sockaddr *ret_address,
+                                         socklen_t *address_size);
+
+/**
+ * The coroutine object of asyncio_loop_sock_accept(), whose result is ASYNCIO_INT(count).
+ *
+ * @param loop          the running loop
+ * @param sock          the socket
+ * @param ret_sock      where to put the new socket: a new reference
+ * @param ret_address   room for the peer's address, or NULL
+ * @param address_size  of the room in bytes; afterwards, of the address; NULL with it
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.sock_accept`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_loop_sock_accept_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                   asyncio_socket_t **ret_sock, struct sockaddr *ret_address,
+                                   socklen_t *address_size);
+
+/**
+ * Connects a socket.
+ *
+ * @param loop     the running loop
+ * @param sock     the socket
+ * @param address  of the peer
+ * @param size     of it, in bytes
+ * @return - 0: connected.
+ *   - -EBADF: the socket was closed, before or meanwhile.
+ *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EOPNOTSUPP: the engine has no sockets (sim).
+ *   - -EINVAL: NULL.
+ *   - -ENOMEM: out of memory.
+ *   - any other -errno of the system.
+ *
+ * Ownership: all is *borrowed* for the call.
+ * Context: inside a task.
+ * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Twin: `loop.sock_connect`.
+ */
+ASYNCIO_API int asyncio_loop_sock_connect(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                          const struct sockaddr *address, socklen_t size);
+
+/**
+ * The coroutine object of asyncio_loop_sock_connect(), whose result is ASYNCIO_INT(count).
+ *
+ * @param loop     the running loop
+ * @param sock     the socket
+ * @param address  of the peer
+ * @param size     of it, in bytes
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.sock_connect`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_loop_sock_connect_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                    const struct sockaddr *address, socklen_t size);
+
+/**
+ * Receives a datagram and where it came from.
+ *
+ * @param loop          the running loop
+ * @param sock          the socket
+ * @param buffer        room for size bytes; what does not fit is cut off
+ * @param size          in bytes
+ * @param ret_address   room for the sender's address, or NULL
+ * @param address_size  of the room in bytes; afterwards, of the address; NULL with it
+ * @return - the number of bytes, which may be 0.
+ *   - -EBADF: the socket was closed, before or meanwhile.
+ *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EOPNOTSUPP: the engine has no sockets (sim).
+ *   - -EINVAL: NULL.
+ *   - -ENOMEM: out of memory.
+ *   - any other -errno of the system.
+ *
+ * Ownership: all is *borrowed* for the call.
+ * Context: inside a task.
+ * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Twin: `loop.sock_recvfrom`.
+ */
+ASYNCIO_API ssize_t asyncio_loop_sock_recvfrom(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                               void *buffer, size_t size,
+                                               struct sockaddr *ret_address,
+                                               socklen_t *address_size);
+
+/**
+ * The coroutine object of asyncio_loop_sock_recvfrom(), whose result is ASYNCIO_INT(count).
+ *
+ * @param loop          the running loop
+ * @param sock          the socket
+ * @param buffer        room for size bytes; what does not fit is cut off
+ * @param size          in bytes
+ * @param ret_address   room for the sender's address, or NULL
+ * @param address_size  of the room in bytes; afterwards, of the address; NULL with it
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.sock_recvfrom`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_loop_sock_recvfrom_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock, void *buffer,
+                                     size_t size, struct sockaddr *ret_address,
+                                     socklen_t *address_size);
+
+/**
+ * Sends a datagram.
+ *
+ * @param loop          the running loop
+ * @param sock          the socket
+ * @param data          size bytes
+ * @param size          in bytes
+ * @param address       of the receiver; NULL on a connected socket
+ * @param address_size  of it, in bytes
+ * @return - the number of bytes sent.
+ *   - -EBADF: the socket was closed, before or meanwhile.
+ *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EOPNOTSUPP: the engine has no sockets (sim).
+ *   - -EINVAL: NULL.
+ *   - -ENOMEM: out of memory.
+ *   - any other -errno of the system.
+ *
+ * Ownership: all is *borrowed* for the call.
+ * Context: inside a task.
+ * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Twin: `loop.sock_sendto`.
+ */
+ASYNCIO_API ssize_t asyncio_loop_sock_sendto(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                                             const void *data, size_t size,
+                                             const struct sockaddr *address,
+                                             socklen_t address_size);
+
+/**
+ * The coroutine object of asyncio_loop_sock_sendto(), whose result is ASYNCIO_INT(count).
+ *
+ * @param loop          the running loop
+ * @param sock          the socket
+ * @param data          size bytes
+ * @param size          in bytes
+ * @param address       of the receiver; NULL on a connected socket
+ * @param address_size  of it, in bytes
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.sock_sendto`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_loop_sock_sendto_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock, const void *data,
+                                   size_t size, const struct sockaddr *address,
+                                   socklen_t address_size);
+
+ASYNCIO_END_DECLS
+
+#endif
