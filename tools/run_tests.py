@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the tests of one or more build folders and says how many passed.
+
+Test programs announce each test function as cmocka does ("[ RUN      ] name", then "[       OK ]"
+or "[  SKIPPED ]"); those are what is counted, so a program that dies in its third function has two
+passed and one failed. A program that announces none counts as one. The last line of the output is
+"N passed, N failed"; the exit status is 0 only if something passed and nothing failed.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+
+RUN = re.compile(r"^\[ RUN +\] (\S+)", re.MULTILINE)
+OK = re.compile(r"^\[ +OK \] ", re.MULTILINE)
+SKIPPED = re.compile(r"^\[ +SKIPPED \] ", re.MULTILINE)
+SKIP_STATUS = 77
+
+
+def count(record):
+    """Answers (passed, failed, skipped) of one program's record in Meson's log."""
+    text = record.get("stdout", "")
+    failed_as_a_whole = record["result"] not in ("OK", "SKIP", "EXPECTEDFAIL")
+    if record["result"] == "SKIP" or record["returncode"] == SKIP_STATUS:
+        return 0, 0, max(1, len(RUN.findall(text)))
+    started, passed, skipped = (len(p.findall(text)) for p in (RUN, OK, SKIPPED))
+    if started == 0:
+        return (0, 1, 0) if failed_as_a_whole else (1, 0, 0)
+    failed = started - passed - skipped
+    if failed_as_a_whole and failed <= 0:
+        failed = 1
+    return passed, max(0, failed), skipped
+
+
+def run_folder(folder, extra):
+    """Runs Meson's tests in a folder; answers the records of its log."""
+    log = os.path.join(folder, "meson-logs", "testlog.json")
+    if extra:
+        log = log.replace("testlog", "testlog-" + extra[0])
+    if os.path.exists(log):
+        os.unlink(log)
+    command = ["meson", "test", "-C", folder, "--no-rebuild", "--quiet"]
+    if extra:
+        command += ["--logbase", "testlog-" + extra[0], "--wrapper", extra[1],
+                    "--timeout-multiplier", "20"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if not os.path.exists(log):
+        sys.stdout.write(done.stdout)
+        return None
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def report_failure(folder, record):
+    """Prints what a program that failed had to say."""
+    print(f"\n=== {folder}: {record['name']}: {record['result']} "
+          f"(status {record['returncode']}) ===")
+    for stream in ("stdout", "stderr"):
+        lines = record.get(stream, "").splitlines()
+        if len(lines) > 200:
+            lines = lines[:40] + [f"... {len(lines) - 160} lines left out ..."] + lines[-120:]
+        for line in lines:
+            print("    " + line)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--valgrind", action="store_true", help="run the programs under valgrind")
+    parser.add_argument("folders", nargs="+", help="build folders, built")
+    options = parser.parse_args()
+    extra = None
+    if options.valgrind:
+        extra = ("valgrind", "valgrind --quiet --error-exitcode=99 --leak-check=full "
+                             "--errors-for-leak-kinds=definite --trace-children=no")
+    total = [0, 0, 0]
+    for folder in options.folders:
+        records = run_folder(folder, extra)
+        if records is None:
+            total[1] += 1
+            continue
+        here = [0, 0, 0]
+        for record in records:
+            numbers = count(record)
+            here = [a + b for a, b in zip(here, numbers)]
+            if numbers[1]:
+                report_failure(folder, record)
+        print(f"{folder}: {len(records)} programs, {here[0]} passed, {here[1]} failed, "
+              f"{here[2]} skipped")
+        total = [a + b for a, b in zip(total, here)]
+    if total[2]:
+        print(f"skipped by name: {total[2]}")
+    sys.stdout.flush()
+    print(f"{total[0]} passed, {total[1]} failed")
+    return 0 if total[0] and not total[1] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
