@@ -31,6 +31,10 @@
 /* Sockets. */
 #include <asyncio/socket.h>
 
+/* Streams. */
+#include <asyncio/server.h>
+#include <asyncio/stream.h>
+
 /* The event loop. */
 #include <asyncio/handle.h>
 #include <asyncio/loop.h>
