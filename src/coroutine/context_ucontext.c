@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch where there is no assembly for the machine: ucontext. Each switch costs a system
+ * call or two, for the signal mask. A context that is away keeps its ucontext_t in its own stack.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#include "coroutine/context.h"
+
+const char asyncio__context_machine[] = "ucontext";
+
+/* At the high end of a prepared stack. */
+typedef struct start {
+    ucontext_t context;            /* where it begins */
+    void (*entry)(void *argument); /* what to run */
+    void *argument;                /* for it */
+} start_t;
+
+/* makecontext() passes numbers of type int only, so the address comes in halves. */
+static void begin(unsigned high_half, unsigned low_half)
+{
+    const start_t *start = (start_t *)(uintptr_t)((uint64_t)high_half << 32 | low_half);
+    start->entry(start->argument);
+    abort();
+}
+
+void asyncio__context_swap(asyncio__context_t *from, asyncio__context_t *to)
+{
+    ucontext_t here;
+    from->sp = &here;
+    /* It fails only where makecontext() got no memory for its stack: ours is never too small. */
+    if (swapcontext(&here, to->sp) != 0)
+        abort();
+}
+
+void asyncio__context_lay(asyncio__context_t *context, void *low, void *high,
+                          void (*entry)(void *argument), void *argument)
+{
+    start_t *start =
+        (start_t *)(((uintptr_t)high - sizeof(start_t)) & ~(uintptr_t)63); /* aligned for vectors */
+    uint64_t address = (uintptr_t)start;
+    if (getcontext(&start->context) != 0)
+        abort();
+    start->entry = entry;
+    start->argument = argument;
+    start->context.uc_stack.ss_sp = low;
+    start->context.uc_stack.ss_size = (size_t)((char *)start - (char *)low);
+    start->context.uc_link = NULL;
+    makecontext(&start->context, (void (*)(void))begin, 2, (unsigned)(address >> 32),
+                (unsigned)address);
+    context->sp = &start->context;
+}
