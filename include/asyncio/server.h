@@ -20,7 +20,8 @@
  *     rc = asyncio_server_serve_forever(server);
  * @endcode
  *
- * Out of descriptors or memory, a server pauses for one second and tells the exception handler once.
+ * Out of descriptors or memory, a server pauses for one second and tells the exception handler
+ * once.
  */
 #ifndef ASYNCIO_SERVER_H
 #define ASYNCIO_SERVER_H

@@ -7,7 +7,7 @@
  *     asyncio_stream_reader_t *reader;
  *     asyncio_stream_writer_t *writer;
  *     int rc = asyncio_open_connection("127.0.0.1", 8888, NULL, &reader, &writer);
- *     asyncio_stream_writer_write(writer, "hello\\n", 6);
+ *     asyncio_stream_writer_write(writer, "hello\n", 6);
  *     rc = asyncio_stream_writer_drain(writer);
  *     const char *line;
  *     ssize_t size = asyncio_stream_reader_readline(reader, &line);
