@@ -29,6 +29,7 @@
 #include <asyncio/future.h>
 
 /* Sockets. */
+#include <asyncio/resolver.h>
 #include <asyncio/socket.h>
 
 /* Streams. */

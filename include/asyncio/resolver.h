@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Names to addresses and back, without stopping the loop.
+ *
+ * @code
+ *     struct addrinfo *addresses;
+ *     int rc = asyncio_loop_getaddrinfo(loop, "localhost", "80", NULL, &addresses);
+ *     ...
+ *     freeaddrinfo(addresses);
+ * @endcode
+ *
+ * Look-ups have threads of their own, at most eight, so that blocked jobs of the default executor
+ * cannot starve them.
+ */
+#ifndef ASYNCIO_RESOLVER_H
+#define ASYNCIO_RESOLVER_H
+
+#include <asyncio/loop.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/* Of <netdb.h>, which strict C11 does not fill. */
+struct addrinfo;
+
+/**
+ * Resolves a name, in a thread of the look-ups' own; literal addresses need no thread.
+ *
+ * @param loop           the running loop
+ * @param host           a name, a literal address, or NULL
+ * @param service        a name or a decimal port, or NULL
+ * @param hints          as for getaddrinfo(3); NULL for none
+ * @param ret_addresses  where to put the list
+ * @return - 0: *ret_addresses is the list.
+ *   - ASYNCIO_EGAI: it cannot be resolved; the message says why.
+ *   - -ECANCELED: the task was cancelled; the look-up goes on and its answer is dropped.
+ *   - -EINVAL: NULL.
+ *   - -ENOMEM, -EAGAIN: out of memory or threads.
+ *   - ASYNCIO_ERUNTIME: not inside a task of that loop.
+ *
+ * Ownership: the list is *new*: freeaddrinfo(3) gives it back.
+ * Context: inside a task.
+ * Cancellation: ends the wait only.
+ * Twin: `loop.getaddrinfo`.
+ */
+ASYNCIO_API int asyncio_loop_getaddrinfo(asyncio_loop_t *loop, const char *host,
+                                         const char *service, const struct addrinfo *hints,
+                                         struct addrinfo **ret_addresses);
+
+/**
+ * The coroutine object of asyncio_loop_getaddrinfo().
+ *
+ * @param loop           the running loop
+ * @param host           copied; a name, a literal address, or NULL
+ * @param service        copied; a name or a decimal port, or NULL
+ * @param hints          *borrowed* until it has run
+ * @param ret_addresses  *borrowed* until it has run
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.getaddrinfo`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_loop_getaddrinfo_coroutine(asyncio_loop_t *loop, const char *host, const char *service,
+                                   const struct addrinfo *hints,
+                                   struct addrinfo **ret_addresses);
+
+/** What asyncio_loop_getnameinfo() answers. */
+typedef struct asyncio_names {
+    char host[1025]; /**< the host's name, or its address */
+    char service[32]; /**< the service's name, or its port */
+} asyncio_names_t;
+
+/**
+ * Finds the name of an address, in a thread of the look-ups' own.
+ *
+ * @param loop       the running loop
+ * @param address    the address
+ * @param size       of it, in bytes
+ * @param flags      NI_NUMERICHOST, … as for getnameinfo(3)
+ * @param ret_names  where to put host and service
+ * @return as asyncio_loop_getaddrinfo().
+ *
+ * Ownership: ret_names is the caller's.
+ * Context: inside a task.
+ * Cancellation: ends the wait only.
+ * Twin: `loop.getnameinfo`.
+ */
+ASYNCIO_API int asyncio_loop_getnameinfo(asyncio_loop_t *loop, const struct sockaddr *address,
+                                         socklen_t size, int flags, asyncio_names_t *ret_names);
+
+/**
+ * The coroutine object of asyncio_loop_getnameinfo().
+ *
+ * @param loop       the running loop
+ * @param address    *borrowed* until it has run
+ * @param size       of it, in bytes
+ * @param flags      NI_NUMERICHOST, … as for getnameinfo(3)
+ * @param ret_names  *borrowed* until it has run
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: the object is *new*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.getnameinfo`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_loop_getnameinfo_coroutine(asyncio_loop_t *loop, const struct sockaddr *address,
+                                   socklen_t size, int flags, asyncio_names_t *ret_names);
+
+ASYNCIO_END_DECLS
+
+#endif
