@@ -23,6 +23,12 @@
 #define ADVICE_GUARD_INSTALL 102    /* MADV_GUARD_INSTALL */
 #define ADVICE_NONSENSE      0x7a7a /* no kernel knows it */
 
+#if defined(ASYNCIO__ASAN)
+#define CHECKS_LEAKS 1
+#else
+#define CHECKS_LEAKS 0
+#endif
+
 /* Few guards are cheaper one by one than through a descriptor of the own process. */
 #define BATCH_LEAST 8
 #define BATCH_MOST  512
@@ -53,12 +59,9 @@ static bool advice_works(char *page)
     if (known != ADVICE_UNKNOWN)
         return known == ADVICE_WORKS;
     size_t page_bytes = asyncio__guard_bytes();
-#if defined(ASYNCIO__ASAN)
-    /* LeakSanitizer reads all that /proc/self/maps calls readable, and such a guard it would. */
-    known = ADVICE_MISSING;
-#else
-    /* An emulator may answer 0 to any advice without doing a thing. */
-    if (asyncio__on_valgrind() || asyncio__sys.madvise(page, page_bytes, ADVICE_NONSENSE) == 0)
+    /* A leak checker reads all that /proc/self/maps calls readable, and these guards are that. An
+     * emulator may answer 0 to any advice without doing a thing. */
+    if (CHECKS_LEAKS || asyncio__on_valgrind() || asyncio__sys.madvise(page, page_bytes, ADVICE_NONSENSE) == 0)
         known = ADVICE_MISSING;
     else if (asyncio__sys.madvise(page, page_bytes, ADVICE_GUARD_INSTALL) == 0)
         known = ADVICE_WORKS;
@@ -66,7 +69,6 @@ static bool advice_works(char *page)
         known = ADVICE_MISSING;
     else
         return false; /* of this moment only: another time it may work */
-#endif
     atomic_store_explicit(&advice, known, memory_order_relaxed);
     return known == ADVICE_WORKS;
 }
