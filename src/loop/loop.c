@@ -230,6 +230,8 @@ static void free_if_unused(asyncio_loop_t *loop)
 
 void asyncio__loop_drop_object(asyncio_loop_t *loop)
 {
+    if (!loop)
+        return;
     loop->objects--;
     free_if_unused(loop);
 }

@@ -105,7 +105,13 @@ int asyncio__loop_check_thread(const asyncio_loop_t *loop);
 /* The clock, in nanoseconds. */
 int64_t asyncio__loop_now(const asyncio_loop_t *loop);
 
-/* The memory of the loop is needed by one object less; see objects. */
+/* The memory of the loop is needed by one object more, or less; the loop may be closed all the
+ * same. NULL is ignored. */
+static inline asyncio_loop_t *asyncio__loop_hold(asyncio_loop_t *loop)
+{
+    loop->objects++;
+    return loop;
+}
 void asyncio__loop_drop_object(asyncio_loop_t *loop);
 
 void asyncio__loop_add_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);

@@ -53,7 +53,7 @@ int asyncio_remote_init(asyncio_remote_t *memory, asyncio_loop_t *loop, asyncio_
         return asyncio__fail(rc, NULL);
     *remote = (remote_t){.node.deliver = deliver, .ready.run = run, .loop = loop, .fn = fn,
                          .arg = arg, .inbox = asyncio__inbox_ref(loop->inbox)};
-    asyncio_loop_ref(loop);
+    asyncio__loop_hold(loop);
     return 0;
 }
 
@@ -78,6 +78,6 @@ void asyncio_remote_fini(asyncio_remote_t *memory)
         asyncio__loop_unschedule(remote->loop, remote->position);
     asyncio__loop_release(remote->loop, 1);
     asyncio__inbox_unref(remote->inbox);
-    asyncio_loop_unref(remote->loop);
+    asyncio__loop_drop_object(remote->loop);
     remote->inbox = NULL;
 }

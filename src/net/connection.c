@@ -103,7 +103,7 @@ asyncio__connection_t *asyncio__connection_new(asyncio_loop_t *loop, asyncio_soc
     asyncio__list_init(&connection->writer.drainers);
     asyncio__list_init(&connection->closers);
     connection->sock = asyncio_socket_ref(sock);
-    connection->loop = asyncio_loop_ref(loop);
+    connection->loop = asyncio__loop_hold(loop);
     set_no_delay(sock);
     return connection;
 }
@@ -116,7 +116,7 @@ void asyncio__connection_unref(asyncio__connection_t *connection)
     asyncio__bytes_fini(&connection->writer.sending);
     asyncio__bytes_fini(&connection->writer.waiting);
     asyncio_socket_unref(connection->sock);
-    asyncio_loop_unref(connection->loop);
+    asyncio__loop_drop_object(connection->loop);
     asyncio__free(connection, sizeof(*connection));
 }
 

@@ -61,7 +61,7 @@ typedef struct asyncio__connection {
     asyncio_stream_writer_t writer;
     asyncio__operation_t send;      /* in flight while is_sending */
     asyncio_socket_t *sock;         /* a reference */
-    asyncio_loop_t *loop;           /* a reference */
+    asyncio_loop_t *loop;           /* held */
     unsigned refs;                  /* all references */
     int lost;                       /* why the connection was lost; 0 */
     bool is_sending;                /* the send is in flight: a reference */

@@ -27,7 +27,7 @@ asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
     if (!server)
         return NULL;
     server->refs = 1;
-    server->loop = asyncio_loop_ref(loop);
+    server->loop = asyncio__loop_hold(loop);
     server->client_connected = client_connected;
     server->arg = arg;
     if (options)
@@ -59,7 +59,7 @@ void asyncio_server_unref(asyncio_server_t *server)
         asyncio_socket_unref(server->listeners[i].sock);
     asyncio__free(server->listeners, server->listener_count * sizeof(*server->listeners));
     asyncio__free_string(server->path);
-    asyncio_loop_unref(server->loop);
+    asyncio__loop_drop_object(server->loop);
     asyncio__free(server, sizeof(*server));
 }
 

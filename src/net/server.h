@@ -26,7 +26,7 @@ typedef struct asyncio__listener {
 
 struct asyncio_server {
     unsigned refs;                                /* references */
-    asyncio_loop_t *loop;                         /* a reference */
+    asyncio_loop_t *loop;                         /* held */
     asyncio_client_connected_t *client_connected; /* what each connection runs */
     void *arg;                                    /* passed to it */
     asyncio_server_options_t options;             /* a copy */

@@ -80,7 +80,7 @@ void asyncio_socket_unref(asyncio_socket_t *sock)
     if (!sock || --sock->refs > 0)
         return;
     asyncio__ignore(asyncio_socket_close(sock));
-    asyncio_loop_unref(sock->loop);
+    asyncio__loop_drop_object(sock->loop);
     asyncio__free(sock, sizeof(*sock));
 }
 
@@ -97,7 +97,7 @@ int asyncio__socket_bind_loop(asyncio_socket_t *sock, asyncio_loop_t *loop)
     int rc = loop->engine->class->open_file(loop->engine, sock->fd, &sock->file);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
-    sock->loop = asyncio_loop_ref(loop);
+    sock->loop = asyncio__loop_hold(loop);
     return 0;
 }
 

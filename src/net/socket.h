@@ -13,7 +13,7 @@ struct asyncio_socket {
     unsigned refs;         /* references */
     int fd;                /* the descriptor; -1 once it is closed */
     asyncio__file_t *file; /* the engine's view, from the first use on a loop */
-    asyncio_loop_t *loop;  /* whose engine that is; a reference */
+    asyncio_loop_t *loop;  /* whose engine that is; held */
 };
 
 /* Binds it to the loop, if it is not yet: 0, or an error with the slot filled. */

@@ -79,6 +79,7 @@ int asyncio_run(asyncio_coroutine_t *coroutine, void **ret_result)
     rc = asyncio_loop_run_until_complete(loop, coroutine, ret_result);
     asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
     cancel_all_tasks(loop);
+    asyncio__ignore(asyncio_loop_close(loop));
     asyncio_loop_unref(loop);
     return rc < 0 ? asyncio__fail_with(rc, error) : rc;
 }

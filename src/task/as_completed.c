@@ -118,7 +118,7 @@ static void free_iteration(asyncio_as_completed_t *it)
     asyncio__free(it->watched, count * sizeof(*it->watched));
     asyncio__free(it->queue, count * sizeof(*it->queue));
     asyncio__sources_fini(&it->sources);
-    asyncio_loop_unref(it->loop);
+    asyncio__loop_drop_object(it->loop);
     asyncio__free(it, sizeof(*it));
 }
 
@@ -141,7 +141,7 @@ asyncio_as_completed_t *asyncio_as_completed(asyncio_awaitable_t *const *awaitab
         asyncio__thread.constructor_code = rc;
         return NULL;
     }
-    it->loop = asyncio_loop_ref(loop);
+    it->loop = asyncio__loop_hold(loop);
     asyncio__list_init(&it->getters);
     asyncio__timer_init(&it->timer, on_timer);
     rc = asyncio__sources_collect(loop, awaitables, count, &it->sources);
