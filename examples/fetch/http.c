@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request and its answer, as straight-line code: write, drain, read until the parser has all.
+ * The parser is http_parser; its callbacks fill in an exchange. Knows nothing of retries.
+ */
+#include "http.h"
+
+#include "errors.h"
+
+#include <http_parser.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* What the callbacks of the parser need to know. */
+typedef struct exchange {
+    http_parser parser;        /* its state */
+    http_response_t *response; /* what is filled in */
+    http_body_t *body;         /* where the body goes */
+    void *arg;                 /* passed to it */
+    int rc;                    /* why a callback ended the parsing */
+    bool is_done;              /* the answer is complete */
+    bool has_header;           /* the header is complete */
+    bool is_in_value;          /* the parser was last in a value, so a name begins anew */
+    uint64_t promised;         /* the Content-Length; UINT64_MAX without one */
+    size_t name_size;          /* of the header's name, as far as it came */
+    char name[16];             /* its beginning: enough to know "Location" */
+    char *location;            /* the value of Location; NULL before it came */
+    size_t location_size;      /* of it */
+} exchange_t;
+
+static bool is_redirect_status(unsigned status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+bool http_is_redirect(const http_response_t *response)
+{
+    return response->location != NULL;
+}
+
+void http_response_fini(http_response_t *response)
+{
+    free(response->location);
+    response->location = NULL;
+}
+
+/* Answers before the real one (100, 103) pass through here too, and leave no trace. */
+static int on_message_begin(http_parser *parser)
+{
+    exchange_t *exchange = parser->data;
+    if (exchange->is_done)
+        exchange->response->keep_alive = false; /* it answers what nobody asked */
+    return exchange->is_done;
+}
+
+static int on_header_field(http_parser *parser, const char *at, size_t size)
+{
+    exchange_t *exchange = parser->data;
+    if (exchange->is_in_value)
+        exchange->name_size = 0;
+    exchange->is_in_value = false;
+    for (size_t i = 0; i < size && exchange->name_size < sizeof(exchange->name); i++)
+        exchange->name[exchange->name_size++] = at[i];
+    return 0;
+}
+
+static int on_header_value(http_parser *parser, const char *at, size_t size)
+{
+    exchange_t *exchange = parser->data;
+    exchange->is_in_value = true;
+    if (exchange->name_size != strlen("location") ||
+        strncasecmp(exchange->name, "location", exchange->name_size) != 0)
+        return 0;
+    char *grown = realloc(exchange->location, exchange->location_size + size + 1);
+    if (grown == NULL) {
+        exchange->rc = -ENOMEM;
+        return 1;
+    }
+    memcpy(grown + exchange->location_size, at, size);
+    exchange->location = grown;
+    exchange->location_size += size;
+    grown[exchange->location_size] = '\0';
+    return 0;
+}
+
+static int on_headers_complete(http_parser *parser)
+{
+    exchange_t *exchange = parser->data;
+    if (parser->status_code / 100 == 1 && parser->status_code != 101)
+        return 0;
+    exchange->has_header = true;
+    exchange->response->status = (int)parser->status_code;
+    exchange->promised = parser->content_length;
+    if (is_redirect_status(parser->status_code)) {
+        exchange->response->location = exchange->location;
+        exchange->location = NULL;
+    }
+    return 0;
+}
+
+static int on_body(http_parser *parser, const char *at, size_t size)
+{
+    exchange_t *exchange = parser->data;
+    http_response_t *response = exchange->response;
+    if (!http_is_redirect(response))
+        exchange->rc = exchange->body(exchange->arg, response, at, size);
+    response->bytes += size;
+    return exchange->rc < 0;
+}
+
+static int on_message_complete(http_parser *parser)
+{
+    exchange_t *exchange = parser->data;
+    if (exchange->has_header) {
+        exchange->is_done = true;
+        exchange->response->keep_alive = http_should_keep_alive(parser) != 0;
+    }
+    return 0;
+}
+
+static const http_parser_settings callbacks = {
+    .on_message_begin = on_message_begin,
+    .on_header_field = on_header_field,
+    .on_header_value = on_header_value,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+static int send_request(connection_t *connection, const url_t *url)
+{
+    char *request;
+    int size = asprintf(&request,
+                        "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: libasyncio-fetch/%s\r\n"
+                        "Accept: */*\r\n\r\n",
+                        url->target, url->authority, asyncio_version());
+    if (size < 0)
+        return -ENOMEM;
+    int rc = asyncio_stream_writer_write(connection->writer, request, (size_t)size);
+    free(request);
+    return rc < 0 ? rc : asyncio_stream_writer_drain(connection->writer);
+}
+
+/* The server has closed: the end of a body without a length, or too early. */
+static int end_of_stream(exchange_t *exchange)
+{
+    const http_response_t *response = exchange->response;
+    http_parser_execute(&exchange->parser, &callbacks, NULL, 0);
+    if (exchange->rc < 0)
+        return exchange->rc;
+    if (exchange->is_done)
+        return 0;
+    if (!response->is_started)
+        return asyncio_raise(FETCH_ECLOSED, "the server closed the connection without an answer");
+    if (!exchange->has_header)
+        return asyncio_raise(FETCH_ECLOSED, "the server closed the connection within the header");
+    if (exchange->promised != UINT64_MAX)
+        return asyncio_raise(FETCH_ECLOSED,
+                             "the body is shorter than promised: %" PRIu64 " of %" PRIu64 " bytes",
+                             response->bytes, exchange->promised);
+    return asyncio_raise(FETCH_ECLOSED, "the server closed within a chunked body after %" PRIu64
+                         " bytes", response->bytes);
+}
+
+/* Why the parser stopped before the answer was complete. */
+static int parser_error(const exchange_t *exchange)
+{
+    enum http_errno code = HTTP_PARSER_ERRNO(&exchange->parser);
+    if (exchange->rc < 0)
+        return exchange->rc;
+    if (exchange->parser.upgrade)
+        return asyncio_raise(FETCH_EPROTOCOL, "the server switches to another protocol");
+    if (code == HPE_HEADER_OVERFLOW)
+        return asyncio_raise(FETCH_EHEADER, "the header is longer than %d bytes",
+                             HTTP_HEADER_BYTES_MAX);
+    return asyncio_raise(FETCH_EPROTOCOL, "the answer is no HTTP: %s",
+                         http_errno_description(code));
+}
+
+static int read_answer(connection_t *connection, exchange_t *exchange)
+{
+    while (!exchange->is_done) {
+        ssize_t size = asyncio_stream_reader_read(connection->reader, connection->buffer,
+                                                  sizeof(connection->buffer));
+        if (size < 0)
+            return (int)size;
+        if (size == 0)
+            return end_of_stream(exchange);
+        exchange->response->is_started = true;
+        size_t parsed = http_parser_execute(&exchange->parser, &callbacks, connection->buffer,
+                                            (size_t)size);
+        if (exchange->is_done && parsed != (size_t)size)
+            exchange->response->keep_alive = false;
+        else if (!exchange->is_done && (parsed != (size_t)size || exchange->parser.upgrade))
+            return parser_error(exchange);
+    }
+    return exchange->parser.upgrade ? parser_error(exchange) : 0;
+}
+
+int http_get(connection_t *connection, const url_t *url, http_body_t *body, void *arg,
+             http_response_t *response)
+{
+    *response = (http_response_t){0};
+    exchange_t exchange = {.response = response, .body = body, .arg = arg, .promised = UINT64_MAX};
+    http_parser_set_max_header_size(HTTP_HEADER_BYTES_MAX);
+    http_parser_init(&exchange.parser, HTTP_RESPONSE);
+    exchange.parser.data = &exchange;
+    int rc = send_request(connection, url);
+    if (rc == 0)
+        rc = read_answer(connection, &exchange);
+    free(exchange.location);
+    return rc;
+}

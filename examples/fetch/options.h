@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the command line asks for, and the list of URLs.
+ */
+#ifndef FETCH_OPTIONS_H
+#define FETCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The options, with their defaults filled in. */
+typedef struct options {
+    size_t concurrency;   /* how many URLs at once, at least 1 */
+    double timeout;       /* seconds for each attempt */
+    unsigned retries;     /* attempts after the first */
+    bool is_sequential;   /* one after another */
+    bool is_json;         /* print a JSON list instead of lines */
+    const char *output;   /* the folder for the bodies; NULL: they are dropped */
+    const char *file;     /* a file of URLs, "-" for standard input; NULL: none */
+} options_t;
+
+/* The URLs to fetch, in order. */
+typedef struct url_list {
+    char **urls;     /* count of them */
+    size_t count;    /* how many */
+    size_t capacity; /* of urls */
+} url_list_t;
+
+/* What is left to do after the command line was read. */
+enum options_answer {
+    OPTIONS_GO = 0,    /* fetch */
+    OPTIONS_HELP = 1,  /* the help was asked for and printed */
+    OPTIONS_WRONG = -1 /* a message was printed */
+};
+
+/*
+ * Reads the command line and the URLs: arguments, and those of the file; where there are neither,
+ * standard input.
+ */
+int options_read(int argc, char **argv, options_t *ret_options, url_list_t *ret_list);
+
+void url_list_fini(url_list_t *list);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * http_server: a small HTTP/1.1 server on the loopback interface. Each connection is a task that
+ * reads a request, answers it, and goes on while the client keeps the connection.
+ *
+ * SIGTERM and SIGINT end it: their handler rings a remote, whose callback ends the main coroutine's
+ * wait; nothing else is safe to do in a handler.
+ */
+#include "files.h"
+#include "pages.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Seconds that connections have to end when the server does. */
+#define GRACE 1.0
+
+/* What the command line asks for. */
+typedef struct options {
+    uint16_t port; /* 0: any free one */
+    double delay;  /* seconds before each answer */
+    int root;      /* descriptor of the folder; -1: made-up pages */
+} options_t;
+
+/* Rung by the signal handler. */
+static asyncio_remote_t stop_remote;
+
+static void on_signal(int number)
+{
+    (void)number;
+    asyncio_remote_post(&stop_remote);
+}
+
+static void on_stop(void *arg)
+{
+    asyncio_future_set_result(arg, NULL);
+}
+
+static int answer(const options_t *options, const response_t *response)
+{
+    const request_t *request = response->request;
+    if (request->error != 0)
+        return response_status(response, request->error);
+    if (!request->is_allowed)
+        return response_text(response, 405, "text/plain", "only GET and HEAD\n",
+                             "Allow: GET, HEAD\r\n");
+    if (options->delay > 0.0) {
+        int rc = asyncio_sleep(options->delay);
+        if (rc < 0)
+            return rc;
+    }
+    return options->root >= 0 ? files_answer(response, options->root) : pages_answer(response);
+}
+
+/* A connection, from its first request to its last. That a client goes away is no error. */
+static int serve(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
+{
+    const options_t *options = arg;
+    request_t request;
+    request_init(&request);
+    response_t response = {.writer = writer, .request = &request};
+    int rc;
+    do {
+        rc = request_read(&request, reader);
+        if (rc > 0)
+            rc = answer(options, &response) < 0 ? -1 : 1;
+    } while (rc > 0 && request.keep_alive);
+    return 0;
+}
+
+static void handle_signals(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* Waits for a signal, then closes the server and gives its connections a moment to end. */
+static int serve_until_stopped(asyncio_server_t *server)
+{
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    asyncio_future_t *stop = asyncio_loop_create_future(loop);
+    if (stop == NULL)
+        return asyncio_errno();
+    int rc = asyncio_remote_init(&stop_remote, loop, on_stop, stop);
+    if (rc == 0) {
+        handle_signals(on_signal);
+        printf("listening on %u\n", asyncio_server_port(server, 0));
+        fflush(stdout);
+        rc = asyncio_await(stop, NULL);
+        handle_signals(SIG_IGN);
+        asyncio_remote_fini(&stop_remote);
+    }
+    asyncio_future_unref(stop);
+    asyncio_server_close(server);
+    asyncio_server_close_clients(server);
+    int closed = asyncio_wait_for(asyncio_server_wait_closed_coroutine(server), GRACE, NULL);
+    if (closed == -ETIMEDOUT)
+        asyncio_server_abort_clients(server);
+    return rc;
+}
+
+static int run(const options_t *options, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_server_options_t server_options = {.size = sizeof(server_options), .backlog = 65535};
+    asyncio_server_t *server;
+    int rc = asyncio_start_server("127.0.0.1", options->port, serve, (void *)options,
+                                  &server_options, &server);
+    if (rc < 0)
+        return rc;
+    rc = serve_until_stopped(server);
+    asyncio_server_unref(server);
+    return rc;
+}
+
+ASYNCIO_COROUTINE(run, (const options_t *, options));
+
+static int usage(const char *problem, const char *value)
+{
+    fprintf(stderr, "http_server: %s%s\n"
+            "usage: http_server [--port P] [--delay S] [--root DIR]\n", problem, value);
+    return 2;
+}
+
+static bool read_number(const char *text, double high, double *ret_number)
+{
+    char *end;
+    *ret_number = strtod(text, &end);
+    return end != text && *end == '\0' && *ret_number >= 0.0 && *ret_number <= high;
+}
+
+/* Answers 0, or the exit status. */
+static int read_options(int argc, char **argv, options_t *options)
+{
+    static const struct option names[] = {
+        {"port", required_argument, NULL, 'p'},
+        {"delay", required_argument, NULL, 'd'},
+        {"root", required_argument, NULL, 'r'},
+        {NULL, 0, NULL, 0},
+    };
+    double number;
+    int letter;
+    while ((letter = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        switch (letter) {
+        case 'p':
+            if (!read_number(optarg, 65535.0, &number) || number != floor(number))
+                return usage("no port: ", optarg);
+            options->port = (uint16_t)number;
+            break;
+        case 'd':
+            if (!read_number(optarg, 3600.0, &options->delay))
+                return usage("no delay in seconds: ", optarg);
+            break;
+        case 'r':
+            options->root = files_open(optarg);
+            if (options->root < 0)
+                return usage("cannot open the folder ", optarg);
+            break;
+        default:
+            return usage("that is no option", "");
+        }
+    }
+    return optind < argc ? usage("unexpected: ", argv[optind]) : 0;
+}
+
+int main(int argc, char **argv)
+{
+    options_t options = {.port = 8080, .root = -1};
+    int status = read_options(argc, argv, &options);
+    if (status != 0)
+        return status;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max; /* a descriptor for each connection */
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    int rc = asyncio_run(run_coroutine(&options), NULL);
+    if (rc < 0) {
+        asyncio_error_t *error = asyncio_error_of(rc);
+        const char *message = asyncio_error_message(error);
+        fprintf(stderr, "http_server: %s\n", message[0] != '\0' ? message : asyncio_strerror(rc));
+        asyncio_error_unref(error);
+    }
+    if (options.root >= 0)
+        close(options.root);
+    return rc < 0;
+}
