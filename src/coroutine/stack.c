@@ -106,6 +106,10 @@ static void unmap_slab(pool_t *pool, asyncio__slab_t *slab)
         if (pool->current[i] == slab)
             pool->current[i] = NULL;
     }
+    /* After a peak, slabs begin small again. */
+    size_t size = slab->slots * slab->stride_bytes;
+    if (pool->next_slab_bytes[slab->size_class] > size)
+        pool->next_slab_bytes[slab->size_class] = size;
     asyncio__slab_unmap(slab);
 }
 

@@ -62,6 +62,8 @@ struct asyncio_loop {
     long objects;              /* futures and coroutines whose memory needs this record */
     asyncio__list_t tasks;     /* pending tasks, in order of creation; of the task layer */
     asyncio__list_t watches;   /* add_reader() and add_writer(); see watch.c */
+    uint8_t *claimed;          /* a bit for each descriptor that a socket uses here */
+    size_t claimed_bytes;      /* of claimed */
     asyncio__loop_hook_t *hooks;      /* called at close */
     asyncio__loop_hook_t *task_hook;  /* of the task layer: among them, or NULL */
     void *default_executor;           /* of the executor layer */
@@ -137,6 +139,10 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait);
 
 /* At close: what is ready runs, finds the loop closed, and only lets go of what it holds. */
 void asyncio__loop_drop_ready(asyncio_loop_t *loop);
+
+/* A socket begins (0 or -ENOMEM) or ends to use a descriptor here: it cannot be watched. */
+int asyncio__loop_claim(asyncio_loop_t *loop, int fd);
+void asyncio__loop_unclaim(asyncio_loop_t *loop, int fd);
 
 /* Ends watches; of watch.c. */
 void asyncio__loop_close_watches(asyncio_loop_t *loop);

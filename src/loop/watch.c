@@ -5,6 +5,8 @@
  * One record a descriptor holds both directions. While a direction is ready its callback is put
  * into the ready queue once a turn; removing it takes it out again.
  */
+#include <string.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "loop/loop.h"
@@ -88,6 +90,39 @@ static int update(watched_t *watched)
     return engine->class->watch(engine, &watched->watch);
 }
 
+/* --- descriptors of sockets ---------------------------------------------------------------- */
+
+int asyncio__loop_claim(asyncio_loop_t *loop, int fd)
+{
+    size_t at = (size_t)fd / 8;
+    if (at >= loop->claimed_bytes) {
+        size_t bytes = loop->claimed_bytes ? loop->claimed_bytes : 32;
+        while (bytes <= at)
+            bytes *= 2;
+        uint8_t *claimed = asyncio__realloc(loop->claimed, loop->claimed_bytes, bytes);
+        if (!claimed)
+            return -ENOMEM;
+        memset(claimed + loop->claimed_bytes, 0, bytes - loop->claimed_bytes);
+        loop->claimed = claimed;
+        loop->claimed_bytes = bytes;
+    }
+    loop->claimed[at] |= (uint8_t)(1u << fd % 8);
+    return 0;
+}
+
+void asyncio__loop_unclaim(asyncio_loop_t *loop, int fd)
+{
+    if ((size_t)fd / 8 < loop->claimed_bytes)
+        loop->claimed[fd / 8] &= (uint8_t)~(1u << fd % 8);
+}
+
+static bool is_claimed(const asyncio_loop_t *loop, int fd)
+{
+    return (size_t)fd / 8 < loop->claimed_bytes && (loop->claimed[fd / 8] & (1u << fd % 8));
+}
+
+/* --- watches ------------------------------------------------------------------------------- */
+
 static int make(asyncio_loop_t *loop, int fd, watched_t **ret_watched)
 {
     watched_t *watched = asyncio__calloc(sizeof(*watched));
@@ -115,6 +150,8 @@ static int add(asyncio_loop_t *loop, int fd, bool is_input, asyncio_callback_t *
         return rc;
     if (fd < 0 || !fn)
         return asyncio__fail(-EINVAL, "no descriptor, or no callback, was given");
+    if (is_claimed(loop, fd))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "the descriptor is used by a socket");
     watched_t *watched = find(loop, fd);
     if (!watched && (rc = make(loop, fd, &watched)) < 0)
         return asyncio__fail(rc, NULL);
@@ -183,4 +220,7 @@ void asyncio__loop_close_watches(asyncio_loop_t *loop)
         asyncio__ignore(update(watched));
         forget(watched);
     }
+    asyncio__free(loop->claimed, loop->claimed_bytes);
+    loop->claimed = NULL;
+    loop->claimed_bytes = 0;
 }

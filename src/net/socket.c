@@ -66,10 +66,12 @@ int asyncio_socket_close(asyncio_socket_t *sock)
         return asyncio__fail(-EINVAL, "no socket was given");
     if (sock->fd < 0)
         return 0;
-    if (!sock->file)
+    if (!sock->file) {
         asyncio__sys.close(sock->fd);
-    else if (!sock->loop->closed) /* else the engine closed it */
+    } else if (!sock->loop->closed) { /* else the engine closed it */
+        asyncio__loop_unclaim(sock->loop, sock->fd);
         sock->loop->engine->class->close_file(sock->loop->engine, sock->file);
+    }
     sock->file = NULL;
     sock->fd = -1;
     return 0;
@@ -94,7 +96,12 @@ int asyncio__socket_bind_loop(asyncio_socket_t *sock, asyncio_loop_t *loop)
         return sock->loop == loop
                    ? 0
                    : asyncio__fail(ASYNCIO_ERUNTIME, "the socket belongs to another loop");
-    int rc = loop->engine->class->open_file(loop->engine, sock->fd, &sock->file);
+    int rc = asyncio__loop_claim(loop, sock->fd);
+    if (rc == 0) {
+        rc = loop->engine->class->open_file(loop->engine, sock->fd, &sock->file);
+        if (rc < 0)
+            asyncio__loop_unclaim(loop, sock->fd);
+    }
     if (rc < 0)
         return asyncio__fail(rc, NULL);
     sock->loop = asyncio__loop_hold(loop);
