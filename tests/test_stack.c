@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: MIT */
+/* Stacks: their memory, their guards, their reuse, and that they go back to the system. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/sanitizer.h"
+#include "base/syscalls.h"
+#include "coroutine/slab.h"
+#include "coroutine/stack.h"
+
+#define KIB 1024
+
+static bool is_checked(void)
+{
+#if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
+    return true;
+#else
+    return asyncio__on_valgrind();
+#endif
+}
+
+static asyncio__stack_statistics_t statistics(void)
+{
+    asyncio__stack_statistics_t now;
+    asyncio__stack_statistics(&now);
+    return now;
+}
+
+static bool is_mapped(void *address)
+{
+    unsigned char page;
+    void *start = (void *)((uintptr_t)address / asyncio__guard_bytes() * asyncio__guard_bytes());
+    return mincore(start, 1, &page) == 0;
+}
+
+/* Every test begins and ends without stacks. */
+static int no_stacks(void **state)
+{
+    (void)state;
+    asyncio__stack_trim();
+    asyncio__stack_statistics_t now = statistics();
+    return now.in_use || now.free || now.slabs || now.unguarded ? -1 : 0;
+}
+
+/* Runs it in a child; answers the child's signal, or minus its exit code. */
+static int fate_of(void (*function)(void *argument), void *argument)
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        /* Not what a sanitizer makes of it: the plain signal. */
+        signal(SIGSEGV, SIG_DFL);
+        signal(SIGBUS, SIG_DFL);
+        signal(SIGABRT, SIG_DFL);
+        function(argument);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+static void poke(void *address)
+{
+    *(volatile char *)address = 1;
+}
+
+/* A stack has at least three quarters of the size asked for, all of it writable and its own. */
+static void stacks_are_whole_and_apart(void **state)
+{
+    (void)state;
+    enum { COUNT = 40 };
+    asyncio__stack_t *stacks[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        size_t size = (size_t)16 * KIB << i % 5;
+        stacks[i] = asyncio__stack_acquire(size - (size_t)i);
+        assert_non_null(stacks[i]);
+        assert_int_equal((uintptr_t)stacks[i]->top % 16, 0);
+        assert_true((size_t)(stacks[i]->top - stacks[i]->bottom) >= size / 4 * 3 - 2 * KIB);
+        memset(stacks[i]->bottom, i, (size_t)(stacks[i]->top - stacks[i]->bottom));
+    }
+    assert_int_equal(statistics().in_use, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        for (char *byte = stacks[i]->bottom; byte < stacks[i]->top; byte += 64)
+            assert_int_equal(*byte, i);
+        asyncio__stack_release(stacks[i]);
+    }
+    assert_int_equal(statistics().in_use, 0);
+}
+
+/* 64 MiB is the most; what is larger is refused, and 0 is the least. */
+static void sizes_have_bounds(void **state)
+{
+    (void)state;
+    assert_null(asyncio__stack_acquire(ASYNCIO__STACK_MOST_BYTES + 1));
+    assert_null(asyncio__stack_acquire(SIZE_MAX));
+    asyncio__stack_t *most = asyncio__stack_acquire(ASYNCIO__STACK_MOST_BYTES);
+    asyncio__stack_t *least = asyncio__stack_acquire(0);
+    assert_non_null(most);
+    assert_non_null(least);
+    poke(most->bottom);
+    poke(least->bottom);
+    asyncio__stack_release(most);
+    asyncio__stack_release(least);
+}
+
+/* The stack released last is acquired first: it is warm. */
+static void reuse_is_last_in_first_out(void **state)
+{
+    (void)state;
+    asyncio__stack_t *a = asyncio__stack_acquire(64 * KIB), *b = asyncio__stack_acquire(64 * KIB);
+    asyncio__stack_release(a);
+    asyncio__stack_release(b);
+    assert_ptr_equal(asyncio__stack_acquire(64 * KIB), b);
+    assert_ptr_equal(asyncio__stack_acquire(33 * KIB), a);
+    assert_int_equal(statistics().free, 0);
+    asyncio__stack_release(a);
+    asyncio__stack_release(b);
+    assert_int_equal(statistics().free, 2);
+}
+
+/* Sixteen neighbours begin in sixteen different lines of their pages. */
+static void tops_are_coloured(void **state)
+{
+    (void)state;
+    asyncio__stack_t *stacks[16];
+    unsigned seen = 0;
+    for (int i = 0; i < 16; i++) {
+        stacks[i] = asyncio__stack_acquire(16 * KIB);
+        uintptr_t above = -(uintptr_t)stacks[i]->top % 4096;
+        assert_true(above <= 1024); /* the frames share the page */
+        seen |= 1u << (above / 64 - 1);
+    }
+    assert_int_equal(seen, 0xffff);
+    for (int i = 0; i < 16; i++)
+        asyncio__stack_release(stacks[i]);
+}
+
+/* Touching the byte below a stack is a segmentation fault, of the first as of the hundredth. */
+static void guards_fault(void **state)
+{
+    (void)state;
+    enum { COUNT = 100 };
+    asyncio__stack_t *stacks[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        stacks[i] = asyncio__stack_acquire(16 * KIB);
+    for (int i = 0; i < COUNT; i += 33) {
+        assert_int_not_equal(stacks[i]->guard, ASYNCIO__GUARD_CANARY);
+        assert_int_equal(fate_of(poke, stacks[i]->bottom - 1), SIGSEGV);
+        assert_int_equal(fate_of(poke, stacks[i]->bottom), 0);
+    }
+    assert_int_equal(statistics().unguarded, 0);
+    for (int i = 0; i < COUNT; i++)
+        asyncio__stack_release(stacks[i]);
+}
+
+static asyncio__stack_t *expected;
+
+static void on_fault(int signal_number, siginfo_t *info, void *context)
+{
+    (void)signal_number, (void)context;
+    _exit(asyncio__stack_of_guard(info->si_addr) == expected ? 42 : 43);
+}
+
+static void fault_with_handler(void *address)
+{
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSEGV, &action, NULL);
+    poke(address);
+}
+
+/* A handler of the fault learns which stack it was, and nothing of other addresses. */
+static void guard_names_its_stack(void **state)
+{
+    (void)state;
+    asyncio__stack_t *a = asyncio__stack_acquire(32 * KIB), *b = asyncio__stack_acquire(32 * KIB);
+    size_t page = asyncio__guard_bytes();
+    assert_ptr_equal(asyncio__stack_of_guard(a->bottom - 1), a);
+    assert_ptr_equal(asyncio__stack_of_guard(a->bottom - page), a);
+    assert_ptr_equal(asyncio__stack_of_guard(b->bottom - 1), b);
+    assert_null(asyncio__stack_of_guard(a->bottom));
+    assert_null(asyncio__stack_of_guard(a->top));
+    assert_null(asyncio__stack_of_guard(NULL));
+    assert_null(asyncio__stack_of_guard(&page));
+    expected = b;
+    assert_int_equal(fate_of(fault_with_handler, b->bottom - 8), -42);
+    asyncio__stack_release(a);
+    asyncio__stack_release(b);
+    char *gone = a->bottom - 1;
+    asyncio__stack_trim();
+    assert_null(asyncio__stack_of_guard(gone));
+}
+
+static int refuse_madvise(void *address, size_t size, int advice)
+{
+    (void)address, (void)size, (void)advice;
+    errno = EINVAL;
+    return -1;
+}
+
+static ssize_t refuse_process_madvise(int pidfd, const struct iovec *ranges, size_t count,
+                                      int advice, unsigned flags)
+{
+    (void)pidfd, (void)ranges, (void)count, (void)advice, (void)flags;
+    errno = ENOSYS;
+    return -1;
+}
+
+static int refuse_mprotect(void *address, size_t size, int protection)
+{
+    (void)address, (void)size, (void)protection;
+    errno = ENOMEM;
+    return -1;
+}
+
+static void without_advice(void *unused)
+{
+    (void)unused;
+    asyncio__sys.madvise = refuse_madvise;
+    asyncio__sys.process_madvise = refuse_process_madvise;
+    asyncio__stack_t *stack = asyncio__stack_acquire(16 * KIB);
+    if (!stack || stack->guard != ASYNCIO__GUARD_MPROTECT)
+        _exit(1);
+    poke(stack->bottom);
+    poke(stack->bottom - 1);
+}
+
+/* Where the kernel has no advice for guards, a page is protected. */
+static void without_advice_pages_are_protected(void **state)
+{
+    (void)state;
+    assert_int_equal(fate_of(without_advice, NULL), SIGSEGV);
+}
+
+static void without_protection(void *overflow)
+{
+    asyncio__sys.madvise = refuse_madvise;
+    asyncio__sys.process_madvise = refuse_process_madvise;
+    asyncio__sys.mprotect = refuse_mprotect;
+    asyncio__stack_t *stack = asyncio__stack_acquire(16 * KIB);
+    if (!stack || stack->guard != ASYNCIO__GUARD_CANARY || statistics().unguarded != 1)
+        _exit(1);
+    poke(stack->bottom);
+    asyncio__stack_release(stack); /* nothing has happened to the guard: fine */
+    stack = asyncio__stack_acquire(16 * KIB);
+    if (overflow) {
+        poke(stack->bottom - 1);
+        asyncio__stack_release(stack);
+    }
+}
+
+/* Where no guard can be had, an overflow is found when the stack is released, at the latest. */
+static void without_protection_overflow_is_found(void **state)
+{
+    (void)state;
+    assert_int_equal(fate_of(without_protection, NULL), 0);
+    assert_int_equal(fate_of(without_protection, "overflow"), SIGABRT);
+}
+
+static size_t mmap_limit_bytes;
+
+static void *limited_mmap(void *address, size_t size, int protection, int flags, int fd,
+                          off_t offset)
+{
+    if (size > mmap_limit_bytes) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return mmap(address, size, protection, flags, fd, offset);
+}
+
+/* When memory is scarce a stack comes from a smaller slab; when it is out there is none, and
+ * later there is again. */
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    void *(*real)(void *, size_t, int, int, int, off_t) = asyncio__sys.mmap;
+    asyncio__stack_t *first = asyncio__stack_acquire(16 * KIB);
+    size_t stride = first->slab->stride_bytes;
+    asyncio__stack_release(first);
+    asyncio__stack_trim();
+    asyncio__sys.mmap = limited_mmap;
+    mmap_limit_bytes = stride - 1;
+    assert_null(asyncio__stack_acquire(16 * KIB));
+    mmap_limit_bytes = 3 * stride;
+    asyncio__stack_t *stacks[5];
+    for (int i = 0; i < 5; i++) {
+        stacks[i] = asyncio__stack_acquire(16 * KIB);
+        assert_non_null(stacks[i]);
+        poke(stacks[i]->bottom);
+    }
+    asyncio__sys.mmap = real;
+    assert_int_equal(statistics().slabs, 3);
+    for (int i = 0; i < 5; i++)
+        asyncio__stack_release(stacks[i]);
+}
+
+/* The high water mark is the deepest page that was touched, whoever touched it. */
+static void high_water_is_remembered(void **state)
+{
+    (void)state;
+    size_t page = asyncio__guard_bytes();
+    asyncio__stack_t *stack = asyncio__stack_acquire(1024 * KIB);
+    size_t before = asyncio__stack_high_water(stack);
+    assert_true(before <= page);
+    poke(stack->top - 10 * page);
+    size_t after = asyncio__stack_high_water(stack);
+    assert_true(after >= 10 * page && after <= 11 * page);
+    asyncio__stack_release(stack);
+    assert_ptr_equal(asyncio__stack_acquire(1024 * KIB), stack);
+    assert_int_equal(asyncio__stack_high_water(stack), after);
+    poke(stack->bottom);
+    assert_int_equal(asyncio__stack_high_water(stack), stack->top - stack->bottom);
+    asyncio__stack_release(stack);
+}
+
+/* Trimming gives back slabs without a stack in use, and only those. */
+static void trim_keeps_what_is_in_use(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    asyncio__stack_t *stacks[COUNT], *kept = NULL;
+    for (int i = 0; i < COUNT; i++)
+        stacks[i] = asyncio__stack_acquire(16 * KIB);
+    size_t slabs = statistics().slabs;
+    assert_true(slabs > 1);
+    for (int i = 0; i < COUNT; i++) {
+        if (i == 0)
+            kept = stacks[i];
+        else
+            asyncio__stack_release(stacks[i]);
+    }
+    memset(kept->bottom, 7, (size_t)(kept->top - kept->bottom));
+    char *gone = stacks[COUNT - 1]->bottom;
+    asyncio__stack_trim();
+    assert_int_equal(statistics().slabs, 1);
+    assert_int_equal(statistics().in_use, 1);
+    assert_false(is_mapped(gone));
+    for (char *byte = kept->bottom; byte < kept->top; byte++)
+        assert_int_equal(*byte, 7);
+    asyncio__stack_t *other = asyncio__stack_acquire(16 * KIB);
+    assert_ptr_equal(other->slab, kept->slab);
+    asyncio__stack_release(other);
+    asyncio__stack_release(kept);
+}
+
+static void *use_and_end(void *ret_bottom)
+{
+    asyncio__stack_t *a = asyncio__stack_acquire(64 * KIB), *b = asyncio__stack_acquire(16 * KIB);
+    *(char **)ret_bottom = a->bottom;
+    asyncio__stack_release(a);
+    asyncio__stack_release(b);
+    return NULL;
+}
+
+/* A thread that ends gives all its stacks back to the system. */
+static void thread_exit_frees(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        char *bottom = NULL;
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, use_and_end, &bottom), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_non_null(bottom);
+        assert_false(is_mapped(bottom));
+    }
+}
+
+static void *acquire_and_end(void *ret_stack)
+{
+    *(asyncio__stack_t **)ret_stack = asyncio__stack_acquire(64 * KIB);
+    return NULL;
+}
+
+/* A stack outlives its thread while it is in use; released, it serves the thread after that. */
+static void stack_outlives_its_thread(void **state)
+{
+    (void)state;
+    asyncio__stack_t *stack = NULL, *again = NULL;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, acquire_and_end, &stack), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    memset(stack->bottom, 1, (size_t)(stack->top - stack->bottom));
+    asyncio__stack_release(stack);
+    assert_int_equal(statistics().free, 0); /* it is not this thread's */
+    assert_int_equal(pthread_create(&thread, NULL, acquire_and_end, &again), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ptr_equal(again, stack);
+    asyncio__stack_release(again);
+    char *bottom = NULL;
+    assert_int_equal(pthread_create(&thread, NULL, use_and_end, &bottom), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(is_mapped(bottom));
+}
+
+static void *release_there(void *stack)
+{
+    asyncio__stack_release(stack);
+    return NULL;
+}
+
+/* A stack released by another thread comes back to the pool of its own. */
+static void release_elsewhere_comes_home(void **state)
+{
+    (void)state;
+    asyncio__stack_t *stack = asyncio__stack_acquire(64 * KIB);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, release_there, stack), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(statistics().in_use, 0);
+    assert_int_equal(statistics().free, 1);
+    assert_ptr_equal(asyncio__stack_acquire(64 * KIB), stack);
+    asyncio__stack_release(stack);
+}
+
+static size_t count_mappings(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    size_t lines = 0;
+    for (int c; (c = getc(maps)) != EOF;)
+        lines += c == '\n';
+    fclose(maps);
+    return lines;
+}
+
+/* How many stacks the machine and the checker can bear. */
+static size_t a_million(void)
+{
+    const char *engine = getenv("ASYNCIO_ENGINE");
+    long pages = sysconf(_SC_AVPHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    if (is_checked())
+        return 1000;
+    /* Engines have nothing to do with it: once is enough. It takes 4 GiB. */
+    if ((engine && strcmp(engine, "epoll") != 0) || (double)pages * (double)page_bytes < 6e9)
+        return 20000;
+    return 1000000;
+}
+
+/* A million stacks, all guarded, need no more than the default number of mappings. */
+static void a_million_stacks(void **state)
+{
+    (void)state;
+    size_t count = a_million(), mappings = count_mappings();
+    asyncio__stack_t *last = NULL;
+    for (size_t i = 0; i < count; i++) {
+        asyncio__stack_t *stack = asyncio__stack_acquire(16 * KIB);
+        assert_non_null(stack);
+        stack->next = last;
+        last = stack;
+    }
+    asyncio__stack_statistics_t now = statistics();
+    assert_int_equal(now.in_use, count);
+    if (last->guard == ASYNCIO__GUARD_ADVICE)
+        assert_true(count_mappings() < mappings + now.slabs + 8);
+    if (now.unguarded == 0)
+        assert_int_equal(fate_of(poke, last->bottom - 1), SIGSEGV);
+    while (last) {
+        asyncio__stack_t *next = last->next;
+        asyncio__stack_release(last);
+        last = next;
+    }
+    assert_int_equal(statistics().free, count);
+    asyncio__stack_trim();
+    assert_int_equal(statistics().slabs, 0);
+    assert_true(count_mappings() < mappings + 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(stacks_are_whole_and_apart, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(sizes_have_bounds, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(reuse_is_last_in_first_out, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(tops_are_coloured, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(guards_fault, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(guard_names_its_stack, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(without_advice_pages_are_protected, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(without_protection_overflow_is_found, no_stacks,
+                                        no_stacks),
+        cmocka_unit_test_setup_teardown(memory_runs_out, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(high_water_is_remembered, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(trim_keeps_what_is_in_use, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(thread_exit_frees, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(stack_outlives_its_thread, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(release_elsewhere_comes_home, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(a_million_stacks, no_stacks, no_stacks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
