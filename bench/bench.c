@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The benchmark's front: `bench WORK N` runs one work once over N and prints `WORK VALUE UNIT`.
+ *
+ * One work a process, so that no work inherits another's caches, heaps and mappings. The thread
+ * of the loop is pinned to one CPU, because a migration in the middle costs more than most works.
+ * Threads of the library's own must not inherit the pin, or the work would measure how two threads
+ * share one CPU: works with threads warm up first, which starts the threads, and pin afterwards.
+ */
+#include "bench.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/** One line of the table of works. */
+typedef struct bench_entry {
+    const char *name;       /**< the word on the command line */
+    bench_work_t *work;     /**< NULL: not there yet, or a server */
+    bench_server_t *server; /**< NULL: a work */
+    long warm_up_most;      /**< the warm-up is N/10 but at most so many; 0: no limit */
+    bool has_threads;       /**< it makes threads, which must not be pinned */
+} bench_entry_t;
+
+static const bench_entry_t entries[] = {
+    {.name = "yield", .work = bench_yield},
+    {.name = "yield1000", .work = bench_yield1000},
+    {.name = "spawn", .work = bench_spawn},
+    {.name = "spawn_batch", .work = bench_spawn_batch},
+    /* More than a few tasks would leave freed memory behind, which hides the growth. */
+    {.name = "asleep", .work = bench_asleep, .warm_up_most = 1000},
+    {.name = "timers", .work = bench_timers},
+    {.name = "queue"},
+    {.name = "queue1000"},
+    {.name = "future", .work = bench_future},
+    {.name = "lock"},
+    {.name = "cancel", .work = bench_cancel},
+    {.name = "timeout", .work = bench_timeout},
+#ifdef BENCH_HAS_EXECUTOR
+    {.name = "executor", .work = bench_executor, .has_threads = true},
+    {.name = "executor64", .work = bench_executor64, .has_threads = true},
+#else
+    {.name = "executor"},
+    {.name = "executor64"},
+#endif
+    {.name = "wake", .work = bench_wake, .has_threads = true},
+    {.name = "echo", .server = bench_echo},
+    {.name = "echo_streams", .server = bench_echo_streams},
+    {.name = "tls"},
+};
+
+/** What the main coroutine is asked for. */
+typedef struct bench_job {
+    const bench_entry_t *entry; /**< which */
+    long count;                 /**< N, or the port */
+    bench_result_t result;      /**< what it took */
+} bench_job_t;
+
+int64_t bench_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void pin(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(0, &set);
+    /* A machine that has no CPU 0 for us is measured without the pin. */
+    if (sched_setaffinity(0, sizeof(set), &set) < 0)
+        perror("bench: not pinned");
+}
+
+static int bench_main(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    bench_job_t *job = arg;
+    const bench_entry_t *entry = job->entry;
+    if (entry->server)
+        return entry->server((uint16_t)job->count);
+
+    long warm_up = job->count / 10;
+    if (entry->warm_up_most > 0 && warm_up > entry->warm_up_most)
+        warm_up = entry->warm_up_most;
+    if (warm_up > 0) {
+        int rc = entry->work(warm_up, &job->result);
+        if (rc < 0)
+            return rc;
+    }
+    if (entry->has_threads)
+        pin();
+    return entry->work(job->count, &job->result);
+}
+
+static void print_result(const bench_job_t *job)
+{
+    const char *name = job->entry->name;
+    const bench_result_t *result = &job->result;
+    double each_ns = (double)result->elapsed_ns / (double)job->count;
+    if (job->entry->work != bench_asleep) {
+        printf("%s %.2f ns\n", name, each_ns);
+        return;
+    }
+    printf("asleep_bytes %.1f B\n", result->bytes_per_task);
+    printf("asleep_make %.2f ns\n", each_ns);
+    printf("asleep_end %.2f ns\n", (double)result->end_ns / (double)job->count);
+}
+
+static const bench_entry_t *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        if (strcmp(entries[i].name, name) == 0)
+            return &entries[i];
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    bench_job_t job = {.entry = argc >= 3 ? find(argv[1]) : NULL};
+    if (!job.entry) {
+        fprintf(stderr, "usage: bench WORK N | bench echo PORT\nworks:");
+        for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+            fprintf(stderr, " %s", entries[i].name);
+        fprintf(stderr, "\n");
+        return 2;
+    }
+    job.count = strtol(argv[2], NULL, 10);
+    if (job.count <= 0) {
+        fprintf(stderr, "bench: %s is no count\n", argv[2]);
+        return 2;
+    }
+    if (!job.entry->work && !job.entry->server) {
+        printf("%s n/a\n", job.entry->name);
+        return 0;
+    }
+    if (!job.entry->has_threads)
+        pin();
+    int rc = asyncio_run(asyncio_coroutine(bench_main, &job), NULL);
+    if (rc < 0) {
+        fprintf(stderr, "bench: %s: %s\n", job.entry->name, asyncio_error_name(rc));
+        return 1;
+    }
+    print_result(&job);
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the works of the benchmark share: a stopwatch, and how a result is printed.
+ *
+ * A work is a function of a count that runs inside a task. It makes what it needs, starts the
+ * stopwatch, does its idea so many times, stops it, and tears down. bench.c calls it twice: once
+ * with a tenth of the count, whose time is dropped, and once for the result. A work uses the
+ * public API only, in the way that the manual would show.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <asyncio.h>
+
+#include <stdint.h>
+
+/** How long a work took, and what else it found out. */
+typedef struct bench_result {
+    int64_t elapsed_ns;    /**< of the timed part */
+    int64_t end_ns;        /**< of a second timed part, for the work `asleep` */
+    double bytes_per_task; /**< of the resident set, for the work `asleep` */
+} bench_result_t;
+
+/** Runs a work once over a count. Answers 0 or a negative code. */
+typedef int bench_work_t(long count, bench_result_t *result);
+
+/** Serves a port until a signal ends the process. Answers a negative code if it cannot. */
+typedef int bench_server_t(uint16_t port);
+
+/** Nanoseconds on a clock that only goes forward. */
+int64_t bench_now_ns(void);
+
+bench_work_t bench_yield, bench_yield1000, bench_future;
+bench_work_t bench_spawn, bench_spawn_batch, bench_cancel;
+bench_work_t bench_asleep;
+bench_work_t bench_timers, bench_timeout;
+bench_work_t bench_wake;
+#ifdef BENCH_HAS_EXECUTOR
+bench_work_t bench_executor, bench_executor64;
+#endif
+bench_server_t bench_echo, bench_echo_streams;
+
+#endif

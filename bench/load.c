@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The load client: `load PORT CONNECTIONS BYTES SECONDS PID` keeps one request in flight on each
+ * connection and prints `requests/s` and the microseconds of CPU that the server PID spent on each.
+ *
+ * It runs on another CPU than the server, if there is one. It warms up for a fifth of the time,
+ * checks each connection's first answer byte by byte and the size of every one. It knows nothing
+ * of libasyncio.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 256 };
+
+/** A connection with one request in flight. */
+typedef struct connection {
+    int fd;         /**< its socket */
+    int checked;    /**< the first answer was compared */
+    size_t awaited; /**< bytes of the answer still to come */
+} connection_t;
+
+static size_t request_bytes;
+static char *request;
+static char *answer;
+static uint64_t answers;
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/** The time that a process has spent on a CPU: the first number of its schedstat. */
+static int64_t cpu_ns(long pid)
+{
+    char path[64];
+    long long spent = 0;
+    snprintf(path, sizeof(path), "/proc/%ld/schedstat", pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lld", &spent) != 1)
+        spent = 0;
+    fclose(file);
+    return spent;
+}
+
+static void pin_beside(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(1, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) < 0)
+        perror("load: no CPU of its own");
+}
+
+static int connect_to(uint16_t port)
+{
+    int one = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    /* The server may just have been started: it is given two seconds. */
+    for (int attempt = 0; attempt < 200; attempt++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+            die("socket");
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+            return fd;
+        }
+        close(fd);
+        usleep(10000);
+    }
+    die("connect");
+    return -1;
+}
+
+static void ask(connection_t *connection)
+{
+    /* The answer to the last request has come, so that there is room for this one. */
+    if (send(connection->fd, request, request_bytes, MSG_NOSIGNAL) != (ssize_t)request_bytes)
+        die("send");
+    connection->awaited = request_bytes;
+}
+
+static void on_readable(connection_t *connection)
+{
+    ssize_t count = recv(connection->fd, answer, connection->awaited, MSG_DONTWAIT);
+    if (count < 0 && errno == EAGAIN)
+        return;
+    if (count <= 0)
+        die("recv");
+    size_t from = request_bytes - connection->awaited;
+    if (!connection->checked && memcmp(answer, request + from, (size_t)count) != 0) {
+        fprintf(stderr, "load: the answer is not the request\n");
+        exit(1);
+    }
+    connection->awaited -= (size_t)count;
+    if (connection->awaited > 0)
+        return;
+    connection->checked = 1;
+    answers++;
+    ask(connection);
+}
+
+static void run_until(int epoll, int64_t end_ns)
+{
+    do {
+        struct epoll_event events[EVENTS];
+        int count = epoll_wait(epoll, events, EVENTS, 100);
+        for (int i = 0; i < count; i++)
+            on_readable(events[i].data.ptr);
+    } while (now_ns() < end_ns);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 6) {
+        fprintf(stderr, "usage: load PORT CONNECTIONS BYTES SECONDS PID\n");
+        return 2;
+    }
+    uint16_t port = (uint16_t)atoi(argv[1]);
+    size_t connection_count = (size_t)atol(argv[2]);
+    request_bytes = (size_t)atol(argv[3]);
+    int64_t span_ns = (int64_t)(atof(argv[4]) * 1e9);
+    long pid = atol(argv[5]);
+    pin_beside();
+
+    request = malloc(request_bytes);
+    answer = malloc(request_bytes);
+    connection_t *connections = calloc(connection_count, sizeof(*connections));
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!request || !answer || !connections || epoll < 0)
+        die("load");
+    for (size_t i = 0; i < request_bytes; i++)
+        request[i] = (char)(i * 31 + 7);
+    for (size_t i = 0; i < connection_count; i++) {
+        connections[i].fd = connect_to(port);
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &connections[i]};
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, connections[i].fd, &event) < 0)
+            die("epoll_ctl");
+    }
+    for (size_t i = 0; i < connection_count; i++)
+        ask(&connections[i]);
+
+    run_until(epoll, now_ns() + span_ns / 5);
+    uint64_t answers_before = answers;
+    int64_t cpu_before_ns = cpu_ns(pid);
+    int64_t begin_ns = now_ns();
+    run_until(epoll, begin_ns + span_ns);
+    int64_t elapsed_ns = now_ns() - begin_ns;
+    int64_t spent_ns = cpu_ns(pid) - cpu_before_ns;
+    double count = (double)(answers - answers_before);
+    printf("%.0f requests/s\n", count / ((double)elapsed_ns / 1e9));
+    printf("%.2f us\n", (double)spent_ns / count / 1e3);
+    return 0;
+}

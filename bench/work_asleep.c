@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The work of many tasks that wait: what a task that sleeps costs in memory, to make, and to end.
+ */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int sleep_an_hour(void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_sleep(3600.0);
+}
+ASYNCIO_COROUTINE(sleep_an_hour);
+
+/** The bytes of this process that are resident, page tables not counted. */
+static int64_t resident_bytes(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file) {
+        if (fscanf(file, "%*d %ld", &pages) != 1)
+            pages = 0;
+        fclose(file);
+    }
+    return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+static int cancel_all(asyncio_task_t **tasks, long count)
+{
+    for (long i = 0; i < count; i++)
+        asyncio_task_cancel(tasks[i], NULL);
+    for (long i = 0; i < count; i++) {
+        int rc = asyncio_await_unref(tasks[i], NULL);
+        if (rc != -ECANCELED)
+            return rc < 0 ? rc : -EPROTO;
+    }
+    return 0;
+}
+
+int bench_asleep(long count, bench_result_t *result)
+{
+    asyncio_task_t **tasks = malloc((size_t)count * sizeof(asyncio_task_t *));
+    if (!tasks)
+        return -ENOMEM;
+    /* The array is the benchmark's, not the tasks': its pages are there before the first look. */
+    for (long i = 0; i < count; i++)
+        tasks[i] = NULL;
+    __asm__ volatile("" : : "r"(tasks) : "memory");
+
+    int64_t before_bytes = resident_bytes();
+    int64_t begin_ns = bench_now_ns();
+    int rc = 0;
+    for (long i = 0; i < count && rc == 0; i++) {
+        tasks[i] = asyncio_create_task(sleep_an_hour_coroutine());
+        if (!tasks[i])
+            rc = asyncio_errno();
+    }
+    if (rc == 0)
+        rc = asyncio_sleep(0);
+    result->elapsed_ns = bench_now_ns() - begin_ns;
+    result->bytes_per_task = (double)(resident_bytes() - before_bytes) / (double)count;
+    if (rc == 0) {
+        begin_ns = bench_now_ns();
+        rc = cancel_all(tasks, count);
+        result->end_ns = bench_now_ns() - begin_ns;
+    }
+    free(tasks);
+    return rc;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The work of waking: another thread posts callbacks to the loop.
+ */
+#include "bench.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+/** What the thread that posts and the loop share. */
+typedef struct wakes {
+    asyncio_loop_t *loop;   /**< *borrowed*; outlives the thread */
+    asyncio_future_t *done; /**< resolved by the last callback */
+    long count;             /**< callbacks to post */
+    long ran;               /**< callbacks that have run; the loop's thread only */
+    int rc;                 /**< why the thread stopped posting, or 0 */
+} wakes_t;
+
+static void woken(void *arg)
+{
+    wakes_t *wakes = arg;
+    if (++wakes->ran == wakes->count)
+        asyncio_future_set_result(wakes->done, NULL);
+}
+
+/** Takes back the pin that this thread inherited: it shall run beside the loop, not before it. */
+static void run_beside(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int cpu = 1; cpu < CPU_SETSIZE; cpu++)
+        CPU_SET(cpu, &set);
+    /* With one CPU there is no other; then it stays where it is. */
+    (void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void *post(void *arg)
+{
+    wakes_t *wakes = arg;
+    run_beside();
+    for (long i = 0; i < wakes->count && wakes->rc == 0; i++)
+        wakes->rc = asyncio_loop_call_soon_threadsafe(wakes->loop, woken, wakes, NULL);
+    return NULL;
+}
+
+int bench_wake(long count, bench_result_t *result)
+{
+    wakes_t wakes = {.loop = asyncio_get_running_loop(), .count = count};
+    wakes.done = asyncio_loop_create_future(wakes.loop);
+    if (!wakes.done)
+        return asyncio_errno();
+    pthread_t thread;
+    int64_t begin_ns = bench_now_ns();
+    int rc = -pthread_create(&thread, NULL, post, &wakes);
+    if (rc < 0) {
+        asyncio_future_unref(wakes.done);
+        return rc;
+    }
+    rc = asyncio_await_unref(wakes.done, NULL);
+    result->elapsed_ns = bench_now_ns() - begin_ns;
+    pthread_join(thread, NULL);
+    return rc < 0 ? rc : wakes.rc;
+}
