@@ -42,7 +42,7 @@ test: all asan-build
 	@python3 tools/run_tests.py $(BUILD) $(BUILD)-asan
 
 bench: all
-	@bench/run.sh $(BUILD)
+	@python3 bench/run.py $(BUILD)
 
 asan: asan-build
 	@python3 tools/run_tests.py $(BUILD)-asan
