@@ -25,8 +25,17 @@
 #include "base/sanitizer.h"
 #include "coroutine/stack.h"
 
+/* The switch of x86-64 is inline; that of the other machines is a function. */
+#if defined(__x86_64__) && defined(__LP64__) && !defined(ASYNCIO__CONTEXT_UCONTEXT)
+#define ASYNCIO__CONTEXT_INLINE 1
+#endif
+
 typedef struct asyncio__context {
     void *sp; /* the saved stack pointer; of ucontext, a ucontext_t in the stack. Keep it first. */
+#if defined(ASYNCIO__CONTEXT_INLINE)
+    void *frame; /* the saved rbp; keep it second */
+    void *next;  /* the address where it goes on; keep it third */
+#endif
 #if defined(ASYNCIO__ASAN)
     void *fake_stack;   /* what AddressSanitizer keeps of this context while it is away */
     const void *bottom; /* the lowest byte of its stack, as AddressSanitizer wants it */
@@ -58,17 +67,25 @@ const char *asyncio__context_name(void);
 
 #define ASYNCIO__CONTEXT_LOCAL __attribute__((visibility("hidden")))
 
-/* Saves the running context in from->sp and goes on at to->sp. */
+/* Saves the running context in from and goes on in to. */
+#if defined(ASYNCIO__CONTEXT_INLINE)
+static inline void asyncio__context_swap(asyncio__context_t *from, asyncio__context_t *to);
+#else
 ASYNCIO__CONTEXT_LOCAL void asyncio__context_swap(asyncio__context_t *from,
                                                   asyncio__context_t *to);
+#endif
 
-/* Sets context->sp so that a swap to it calls entry(argument) on the memory between low and high,
+/* Fills context so that a swap to it calls entry(argument) on the memory between low and high,
  * which is 16-aligned. Only memory just below high is written. */
 ASYNCIO__CONTEXT_LOCAL void asyncio__context_lay(asyncio__context_t *context, void *low, void *high,
                                                  void (*entry)(void *argument), void *argument);
 
 /* Which machine it is. */
 ASYNCIO__CONTEXT_LOCAL extern const char asyncio__context_machine[];
+
+#if defined(ASYNCIO__CONTEXT_INLINE)
+#include "coroutine/context_x86_64.h"
+#endif
 
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
 void asyncio__context_switch_checked(asyncio__context_t *from, asyncio__context_t *to);
