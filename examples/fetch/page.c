@@ -8,8 +8,7 @@
 #include "errors.h"
 #include "http.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 #define REDIRECTS_MAX 10
 
@@ -121,7 +120,10 @@ static void set_error(page_t *page, int rc)
 {
     asyncio_error_t *error = asyncio_error_of(rc);
     const char *message = asyncio_error_message(error);
-    page->error = strdup(message[0] != '\0' ? message : asyncio_strerror(rc));
+    const char *words = message[0] != '\0' ? message : asyncio_strerror(rc);
+    const char *beginning = rc == ASYNCIO_EGAI ? "the host cannot be resolved: " : "";
+    if (asprintf(&page->error, "%s%s", beginning, words) < 0)
+        page->error = NULL;
     asyncio_error_unref(error);
 }
 

@@ -107,7 +107,7 @@ int url_parse(const char *text, url_t *ret_url)
 static bool is_segment(const char *text, const char *name)
 {
     size_t size = strlen(name);
-    return strncmp(text, name, size) == 0 && strchr("/?#", text[size]) != NULL;
+    return strncmp(text, name, size) == 0 && strchr("/?", text[size]) != NULL;
 }
 
 /* Removes "/." and "/x/.." from a path that begins with '/', as RFC 3986, 5.2.4; in place. */
@@ -125,7 +125,7 @@ static void remove_dot_segments(char *path)
                 *out++ = '/';
             continue;
         }
-        size_t size = 1 + strcspn(in + 1, "/?#");
+        size_t size = 1 + strcspn(in + 1, "/?");
         memmove(out, in, size);
         in += size;
         out += size;
@@ -154,12 +154,12 @@ int url_join(const url_t *base, const char *location, url_t *ret_url)
         }
         length = asprintf(&text, "http://%s%.*s%s", base->authority, (int)keep, base->target,
                           location);
-        if (length >= 0)
-            remove_dot_segments(text + strlen("http://") + strlen(base->authority));
     }
     if (length < 0)
         return -ENOMEM;
     int rc = url_parse(text, ret_url);
+    if (rc == 0)
+        remove_dot_segments(ret_url->target);
     free(text);
     return rc;
 }

@@ -58,6 +58,24 @@ static int answer(const options_t *options, const response_t *response)
     return options->root >= 0 ? files_answer(response, options->root) : pages_answer(response);
 }
 
+/*
+ * Reads on for a moment behind a refusal. Closing with bytes unread would reset the connection, and
+ * the client might never see the answer.
+ */
+static void linger(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer)
+{
+    char dropped[4096];
+    asyncio_stream_writer_write_eof(writer);
+    asyncio_timeout_t scope;
+    if (asyncio_timeout_enter(&scope, GRACE) < 0)
+        return;
+    ssize_t size;
+    do
+        size = asyncio_stream_reader_read(reader, dropped, sizeof(dropped));
+    while (size > 0);
+    asyncio_timeout_exit(&scope, (int)size);
+}
+
 /* A connection, from its first request to its last. That a client goes away is no error. */
 static int serve(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
 {
@@ -71,6 +89,8 @@ static int serve(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *write
         if (rc > 0)
             rc = answer(options, &response) < 0 ? -1 : 1;
     } while (rc > 0 && request.keep_alive);
+    if (rc > 0 && request.error != 0)
+        linger(reader, writer);
     return 0;
 }
 
