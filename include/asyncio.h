@@ -25,6 +25,14 @@
 #include <asyncio/timeout.h>
 #include <asyncio/wait.h>
 
+/* Synchronisation and queues. */
+#include <asyncio/barrier.h>
+#include <asyncio/condition.h>
+#include <asyncio/event.h>
+#include <asyncio/lock.h>
+#include <asyncio/queue.h>
+#include <asyncio/semaphore.h>
+
 /* Futures. */
 #include <asyncio/future.h>
 

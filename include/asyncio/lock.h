@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Locks: one task at a time, first come, first served.
+ *
+ * @code
+ *     asyncio_lock_t lock;
+ *     asyncio_lock_init(&lock);
+ *     int rc = asyncio_lock_acquire(&lock);
+ *     if (rc == 0) {
+ *         rc = change_what_it_guards();
+ *         asyncio_lock_release(&lock);
+ *     }
+ * @endcode
+ *
+ * A task that is cancelled while it waits passes its turn on. For tasks of one loop, not threads.
+ */
+#ifndef ASYNCIO_LOCK_H
+#define ASYNCIO_LOCK_H
+
+#include <asyncio/coroutine.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/** A lock, in the frame or struct of who uses it; its content is the library's. */
+typedef struct asyncio_lock {
+    void *asyncio_reserved[8]; /**< the library's */
+} asyncio_lock_t;
+
+/**
+ * Prepares a lock.
+ *
+ * @param lock  the lock
+ * @return 0; -EINVAL: NULL.
+ *
+ * Ownership: lock must not move until its fini.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.Lock`.
+ */
+ASYNCIO_API int asyncio_lock_init(asyncio_lock_t *lock);
+
+/**
+ * Ends a lock; nobody waits for it any more.
+ *
+ * @param lock  NULL is allowed
+ *
+ * Ownership: the memory is the caller's again.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API void asyncio_lock_fini(asyncio_lock_t *lock);
+
+/**
+ * Waits until the lock is free, and takes it.
+ *
+ * @param lock  the lock
+ * @return - 0: it is this task's.
+ *   - -ECANCELED: the task was cancelled.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or bound to another loop.
+ *   - -EINVAL: NULL.
+ *
+ * Ownership: lock is *borrowed*.
+ * Context: inside a task.
+ * Cancellation: ends the wait; nothing is lost.
+ * Twin: `Lock.acquire`, `__aenter__`
+ */
+ASYNCIO_API int asyncio_lock_acquire(asyncio_lock_t *lock);
+
+/**
+ * The coroutine object of asyncio_lock_acquire().
+ *
+ * @param lock  the lock
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: lock is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `Lock.acquire`, `__aenter__`
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_lock_acquire_coroutine(asyncio_lock_t *lock);
+
+/**
+ * Gives the lock up; the first that waits will take it.
+ *
+ * @param lock  the lock
+ * @return 0; ASYNCIO_ERUNTIME: nobody holds it; -EINVAL: NULL.
+ *
+ * Ownership: lock is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Lock.release`, `__aexit__`.
+ */
+ASYNCIO_API int asyncio_lock_release(asyncio_lock_t *lock);
+
+/**
+ * Answers whether a task holds the lock.
+ *
+ * @param lock  the lock
+ * @return true if one does.
+ *
+ * Ownership: lock is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Lock.locked`.
+ */
+ASYNCIO_API bool asyncio_lock_locked(const asyncio_lock_t *lock);
+
+ASYNCIO_END_DECLS
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Semaphores: so many tasks at a time, first come, first served.
+ *
+ * @code
+ *     asyncio_semaphore_t semaphore;
+ *     asyncio_semaphore_init(&semaphore, 10);
+ *     int rc = asyncio_semaphore_acquire(&semaphore);       ten tasks hold it at most
+ *     ...
+ *     asyncio_semaphore_release(&semaphore);
+ * @endcode
+ */
+#ifndef ASYNCIO_SEMAPHORE_H
+#define ASYNCIO_SEMAPHORE_H
+
+#include <asyncio/coroutine.h>
+
+ASYNCIO_BEGIN_DECLS
+
+/** A semaphore, bounded or not, in the frame or struct of who uses it; opaque. */
+typedef struct asyncio_semaphore {
+    void *asyncio_reserved[12]; /**< the library's */
+} asyncio_semaphore_t;
+
+/**
+ * Prepares a semaphore.
+ *
+ * @param semaphore  the semaphore
+ * @param value      how many may hold it; less than 0 is -EINVAL
+ * @return 0; -EINVAL: NULL, or less than 0.
+ *
+ * Ownership: semaphore must not move until its fini.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.Semaphore`.
+ */
+ASYNCIO_API int asyncio_semaphore_init(asyncio_semaphore_t *semaphore, long value);
+
+/**
+ * Prepares a semaphore that refuses to be released more often than it was acquired.
+ *
+ * @param semaphore  the semaphore
+ * @param value      how many may hold it; less than 0 is -EINVAL
+ * @return 0; -EINVAL: NULL, or less than 0.
+ *
+ * Ownership: semaphore must not move until its fini.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.BoundedSemaphore`.
+ */
+ASYNCIO_API int asyncio_bounded_semaphore_init(asyncio_semaphore_t *semaphore, long value);
+
+/**
+ * Ends a semaphore; nobody waits for it any more.
+ *
+ * @param semaphore  NULL is allowed
+ *
+ * Ownership: the memory is the caller's again.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API void asyncio_semaphore_fini(asyncio_semaphore_t *semaphore);
+
+/**
+ * Waits until a slot is free, and takes it.
+ *
+ * @param semaphore  the semaphore
+ * @return - 0: this task has it.
+ *   - -ECANCELED: the task was cancelled.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or bound to another loop.
+ *   - -EINVAL: NULL.
+ *
+ * Ownership: semaphore is *borrowed*.
+ * Context: inside a task.
+ * Cancellation: ends the wait; nothing is lost.
+ * Twin: `Semaphore.acquire`, `__aenter__`.
+ */
+ASYNCIO_API int asyncio_semaphore_acquire(asyncio_semaphore_t *semaphore);
+
+/**
+ * The coroutine object of asyncio_semaphore_acquire().
+ *
+ * @param semaphore  the semaphore
+ * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
+ *
+ * Ownership: semaphore is *borrowed* until it has run.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `Semaphore.acquire`, `__aenter__`.
+ */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_semaphore_acquire_coroutine(asyncio_semaphore_t *semaphore);
+
+/**
+ * Gives a slot up; the first that waits gets it.
+ *
+ * @param semaphore  the semaphore
+ * @return 0; -EINVAL: NULL, or a bounded one released too often.
+ *
+ * Ownership: semaphore is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Semaphore.release`, `__aexit__`.
+ */
+ASYNCIO_API int asyncio_semaphore_release(asyncio_semaphore_t *semaphore);
+
+/**
+ * Answers whether an acquire would wait.
+ *
+ * @param semaphore  the semaphore
+ * @return true if it would.
+ *
+ * Ownership: semaphore is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Semaphore.locked`.
+ */
+ASYNCIO_API bool asyncio_semaphore_locked(const asyncio_semaphore_t *semaphore);
+
+ASYNCIO_END_DECLS
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Condition: tasks that wait for what others, holding the lock, tell them.
+ *
+ * Every error that leaves a wait passes the notification on, also one that was not given.
+ */
+#include <asyncio/condition.h>
+#include <assert.h>
+
+#include "sync/condition.h"
+#include "sync/waiter.h"
+#include "task/twin.h"
+
+static_assert(sizeof(asyncio__condition_t) <= sizeof(asyncio_condition_t),
+              "the public type has room");
+
+void asyncio__condition_init(asyncio__condition_t *condition)
+{
+    asyncio__lock_init(&condition->lock);
+    condition->loop = NULL;
+    asyncio__list_init(&condition->waiters);
+}
+
+static void notify(asyncio__condition_t *condition, size_t count)
+{
+    for (asyncio__list_t *at = condition->waiters.next; count && at != &condition->waiters;
+         at = at->next) {
+        asyncio_future_t *future = &asyncio__waiter_of(at)->future;
+        if (future->state == ASYNCIO__PENDING) {
+            asyncio__future_finish(future, NULL, NULL);
+            count--;
+        }
+    }
+}
+
+int asyncio__condition_wait(asyncio__condition_t *condition)
+{
+    if (!condition->lock.is_locked)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "cannot wait on un-acquired lock");
+    asyncio__waiter_t waiter;
+    int rc = asyncio__waiter_enter(&waiter, &condition->loop, &condition->waiters);
+    if (rc < 0)
+        return rc;
+    asyncio__ignore(asyncio__lock_release(&condition->lock));
+    rc = asyncio__waiter_wait(&waiter);
+    asyncio__waiter_leave(&waiter);
+    /* The latest cancel that comes meanwhile is the one that is raised. */
+    asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
+    int again;
+    while ((again = asyncio__lock_acquire(&condition->lock)) == -ECANCELED) {
+        asyncio_error_unref(error);
+        error = asyncio__error_take_of(again);
+        rc = again;
+    }
+    if (again < 0) {
+        /* The coroutine is being closed: the lock cannot be waited for. */
+        asyncio_error_unref(error);
+        return again;
+    }
+    if (rc < 0) {
+        notify(condition, 1);
+        return asyncio__fail_with(rc, error);
+    }
+    return 0;
+}
+
+int asyncio__condition_notify(asyncio__condition_t *condition, size_t count)
+{
+    if (!condition->lock.is_locked)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "cannot notify on un-acquired lock");
+    notify(condition, count);
+    return 0;
+}
+
+/* --- the public face ----------------------------------------------------------------------- */
+
+static int check(const asyncio_condition_t *condition)
+{
+    return condition ? 0 : asyncio__fail(-EINVAL, "no condition was given");
+}
+
+int asyncio_condition_init(asyncio_condition_t *condition)
+{
+    int rc = check(condition);
+    if (rc == 0)
+        asyncio__condition_init((asyncio__condition_t *)condition);
+    return rc;
+}
+
+void asyncio_condition_fini(asyncio_condition_t *condition)
+{
+    (void)condition;
+}
+
+int asyncio_condition_acquire(asyncio_condition_t *condition)
+{
+    int rc = check(condition);
+    return rc < 0 ? rc : asyncio__lock_acquire(&((asyncio__condition_t *)condition)->lock);
+}
+
+int asyncio_condition_release(asyncio_condition_t *condition)
+{
+    int rc = check(condition);
+    return rc < 0 ? rc : asyncio__lock_release(&((asyncio__condition_t *)condition)->lock);
+}
+
+bool asyncio_condition_locked(const asyncio_condition_t *condition)
+{
+    return condition && ((const asyncio__condition_t *)condition)->lock.is_locked;
+}
+
+int asyncio_condition_wait(asyncio_condition_t *condition)
+{
+    int rc = check(condition);
+    return rc < 0 ? rc : asyncio__condition_wait((asyncio__condition_t *)condition);
+}
+
+int asyncio_condition_wait_for(asyncio_condition_t *condition,
+                               asyncio_condition_predicate_t *predicate, void *arg)
+{
+    int rc = check(condition);
+    if (rc == 0 && !predicate)
+        rc = asyncio__fail(-EINVAL, "no predicate was given");
+    while (rc == 0 && !predicate(arg))
+        rc = asyncio__condition_wait((asyncio__condition_t *)condition);
+    return rc;
+}
+
+int asyncio_condition_notify(asyncio_condition_t *condition, size_t count)
+{
+    int rc = check(condition);
+    return rc < 0 ? rc : asyncio__condition_notify((asyncio__condition_t *)condition, count);
+}
+
+int asyncio_condition_notify_all(asyncio_condition_t *condition)
+{
+    return asyncio_condition_notify(condition, SIZE_MAX);
+}
+
+/* The arguments of the twins. */
+struct arguments {
+    asyncio_condition_t *condition;           /* the caller's */
+    asyncio_condition_predicate_t *predicate; /* for wait_for */
+    void *arg;                                /* passed to it */
+};
+
+static int run_acquire(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_condition_acquire(((struct arguments *)arg)->condition);
+}
+
+asyncio_coroutine_t *asyncio_condition_acquire_coroutine(asyncio_condition_t *condition)
+{
+    struct arguments arguments = {.condition = condition};
+    return asyncio__twin(run_acquire, &arguments, sizeof(arguments), NULL,
+                         "asyncio_condition_acquire");
+}
+
+static int run_wait(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_condition_wait(((struct arguments *)arg)->condition);
+}
+
+asyncio_coroutine_t *asyncio_condition_wait_coroutine(asyncio_condition_t *condition)
+{
+    struct arguments arguments = {.condition = condition};
+    return asyncio__twin(run_wait, &arguments, sizeof(arguments), NULL, "asyncio_condition_wait");
+}
+
+static int run_wait_for(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct arguments *a = arg;
+    return asyncio_condition_wait_for(a->condition, a->predicate, a->arg);
+}
+
+asyncio_coroutine_t *
+asyncio_condition_wait_for_coroutine(asyncio_condition_t *condition,
+                                     asyncio_condition_predicate_t *predicate, void *arg)
+{
+    struct arguments arguments = {condition, predicate, arg};
+    return asyncio__twin(run_wait_for, &arguments, sizeof(arguments), NULL,
+                         "asyncio_condition_wait_for");
+}

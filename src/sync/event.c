@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* Event: a flag that tasks wait for. */
+#include <asyncio/event.h>
+#include <assert.h>
+
+#include "sync/waiter.h"
+#include "task/twin.h"
+
+typedef struct __attribute__((may_alias)) event {
+    bool is_set;             /* the flag */
+    asyncio_loop_t *loop;    /* whose tasks wait; NULL before the first wait */
+    asyncio__list_t waiters; /* oldest first */
+} event_t;
+static_assert(sizeof(event_t) <= sizeof(asyncio_event_t), "the public type has room");
+
+static int check(const asyncio_event_t *event)
+{
+    return event ? 0 : asyncio__fail(-EINVAL, "no event was given");
+}
+
+int asyncio_event_init(asyncio_event_t *memory)
+{
+    event_t *event = (event_t *)memory;
+    int rc = check(memory);
+    if (rc < 0)
+        return rc;
+    event->is_set = false;
+    event->loop = NULL;
+    asyncio__list_init(&event->waiters);
+    return 0;
+}
+
+void asyncio_event_fini(asyncio_event_t *event)
+{
+    (void)event;
+}
+
+bool asyncio_event_is_set(const asyncio_event_t *event)
+{
+    return event && ((const event_t *)event)->is_set;
+}
+
+int asyncio_event_set(asyncio_event_t *memory)
+{
+    event_t *event = (event_t *)memory;
+    int rc = check(memory);
+    if (rc < 0 || event->is_set)
+        return rc;
+    event->is_set = true;
+    for (asyncio__list_t *at = event->waiters.next; at != &event->waiters; at = at->next)
+        asyncio__future_wake(&asyncio__waiter_of(at)->future);
+    return 0;
+}
+
+int asyncio_event_clear(asyncio_event_t *memory)
+{
+    int rc = check(memory);
+    if (rc == 0)
+        ((event_t *)memory)->is_set = false;
+    return rc;
+}
+
+int asyncio_event_wait(asyncio_event_t *memory)
+{
+    event_t *event = (event_t *)memory;
+    int rc = check(memory);
+    if (rc < 0 || event->is_set)
+        return rc;
+    asyncio__waiter_t waiter;
+    rc = asyncio__waiter_enter(&waiter, &event->loop, &event->waiters);
+    if (rc < 0)
+        return rc;
+    rc = asyncio__waiter_wait(&waiter);
+    asyncio__waiter_leave(&waiter);
+    return rc;
+}
+
+static int run_wait(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_event_wait(*(asyncio_event_t **)arg);
+}
+
+asyncio_coroutine_t *asyncio_event_wait_coroutine(asyncio_event_t *event)
+{
+    return asyncio__twin(run_wait, &event, sizeof(event), NULL, "asyncio_event_wait");
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lock: one task at a time, first come, first served.
+ *
+ * From the wake-up to the step of the woken task the lock is free, but the queue holds a waiter
+ * that is not cancelled: newcomers queue up behind it.
+ */
+#include <asyncio/lock.h>
+#include <assert.h>
+
+#include "sync/lock.h"
+#include "sync/waiter.h"
+#include "task/twin.h"
+
+static_assert(sizeof(asyncio__lock_t) <= sizeof(asyncio_lock_t), "the public type has room");
+
+void asyncio__lock_init(asyncio__lock_t *lock)
+{
+    lock->is_locked = false;
+    lock->loop = NULL;
+    asyncio__list_init(&lock->waiters);
+}
+
+/* The head of the queue only: if that is cancelled and has not run yet, its own step wakes. */
+static void wake_first(asyncio__lock_t *lock)
+{
+    if (!asyncio__list_is_empty(&lock->waiters))
+        asyncio__future_wake(&asyncio__waiter_of(lock->waiters.next)->future);
+}
+
+static __attribute__((noinline)) int wait_for_turn(asyncio__lock_t *lock)
+{
+    asyncio__waiter_t waiter;
+    int rc = asyncio__waiter_enter(&waiter, &lock->loop, &lock->waiters);
+    if (rc < 0)
+        return rc;
+    rc = asyncio__waiter_wait(&waiter);
+    asyncio__waiter_leave(&waiter);
+    if (rc < 0) {
+        if (!lock->is_locked)
+            wake_first(lock);
+        return rc;
+    }
+    lock->is_locked = true;
+    return 0;
+}
+
+int asyncio__lock_acquire(asyncio__lock_t *lock)
+{
+    if (lock->is_locked || !asyncio__waiters_are_cancelled(&lock->waiters))
+        return wait_for_turn(lock);
+    lock->is_locked = true;
+    return 0;
+}
+
+int asyncio__lock_release(asyncio__lock_t *lock)
+{
+    if (!lock->is_locked)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "Lock is not acquired.");
+    lock->is_locked = false;
+    wake_first(lock);
+    return 0;
+}
+
+/* --- the public face ----------------------------------------------------------------------- */
+
+static int check(const asyncio_lock_t *lock)
+{
+    return lock ? 0 : asyncio__fail(-EINVAL, "no lock was given");
+}
+
+int asyncio_lock_init(asyncio_lock_t *lock)
+{
+    int rc = check(lock);
+    if (rc == 0)
+        asyncio__lock_init((asyncio__lock_t *)lock);
+    return rc;
+}
+
+void asyncio_lock_fini(asyncio_lock_t *lock)
+{
+    (void)lock;
+}
+
+int asyncio_lock_acquire(asyncio_lock_t *lock)
+{
+    int rc = check(lock);
+    return rc < 0 ? rc : asyncio__lock_acquire((asyncio__lock_t *)lock);
+}
+
+static int run_acquire(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_lock_acquire(*(asyncio_lock_t **)arg);
+}
+
+asyncio_coroutine_t *asyncio_lock_acquire_coroutine(asyncio_lock_t *lock)
+{
+    return asyncio__twin(run_acquire, &lock, sizeof(lock), NULL, "asyncio_lock_acquire");
+}
+
+int asyncio_lock_release(asyncio_lock_t *lock)
+{
+    int rc = check(lock);
+    return rc < 0 ? rc : asyncio__lock_release((asyncio__lock_t *)lock);
+}
+
+bool asyncio_lock_locked(const asyncio_lock_t *lock)
+{
+    return lock && ((const asyncio__lock_t *)lock)->is_locked;
+}

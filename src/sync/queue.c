@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Queues: first in, first out; last in, first out; by priority.
+ *
+ * The items are an array; only how one is put in and taken out differs. Whoever wakes a waiter
+ * takes it out of its queue; nothing is reserved for it, so it looks again.
+ */
+#include <asyncio/queue.h>
+
+#include "base/memory.h"
+#include "sync/waiter.h"
+#include "task/twin.h"
+
+enum kind { FIFO, LIFO, PRIORITY };
+
+struct asyncio_queue {
+    unsigned refs;                     /* references */
+    enum kind kind;                    /* which end is taken from */
+    void **items;                      /* capacity of them; of a FIFO a ring */
+    size_t capacity;                   /* of items; a power of two, or 0 */
+    size_t head;                       /* of a FIFO: where the oldest is */
+    size_t count;                      /* items in it */
+    size_t maxsize;                    /* 0: never full */
+    size_t unfinished;                 /* put and not yet done */
+    bool is_shut_down;                 /* shutdown() was called */
+    asyncio_queue_compare_t *compare;  /* of a PRIORITY one */
+    void *arg;                         /* passed to it */
+    asyncio_loop_t *loop;              /* whose tasks wait; NULL before the first wait */
+    asyncio__list_t getters, putters;  /* who waits, oldest first */
+    asyncio__list_t joiners;           /* who waits for unfinished to be 0 */
+};
+
+/* --- made ---------------------------------------------------------------------------------- */
+
+static asyncio_queue_t *make(enum kind kind, size_t maxsize)
+{
+    asyncio_queue_t *queue = asyncio__calloc(sizeof(*queue));
+    if (!queue)
+        return asyncio__fail_new(-ENOMEM, NULL);
+    queue->refs = 1;
+    queue->kind = kind;
+    queue->maxsize = maxsize;
+    asyncio__list_init(&queue->getters);
+    asyncio__list_init(&queue->putters);
+    asyncio__list_init(&queue->joiners);
+    return queue;
+}
+
+asyncio_queue_t *asyncio_queue_new(size_t maxsize)
+{
+    return make(FIFO, maxsize);
+}
+
+asyncio_queue_t *asyncio_lifo_queue_new(size_t maxsize)
+{
+    return make(LIFO, maxsize);
+}
+
+asyncio_queue_t *asyncio_priority_queue_new(size_t maxsize, asyncio_queue_compare_t *compare,
+                                            void *arg)
+{
+    if (!compare)
+        return asyncio__fail_new(-EINVAL, "no comparison was given");
+    asyncio_queue_t *queue = make(PRIORITY, maxsize);
+    if (queue) {
+        queue->compare = compare;
+        queue->arg = arg;
+    }
+    return queue;
+}
+
+asyncio_queue_t *asyncio_queue_ref(asyncio_queue_t *queue)
+{
+    if (queue)
+        queue->refs++;
+    return queue;
+}
+
+void asyncio_queue_unref(asyncio_queue_t *queue)
+{
+    if (!queue || --queue->refs > 0)
+        return;
+    asyncio__free(queue->items, queue->capacity * sizeof(*queue->items));
+    asyncio__free(queue, sizeof(*queue));
+}
+
+/* --- items --------------------------------------------------------------------------------- */
+
+static int grow(asyncio_queue_t *queue)
+{
+    size_t capacity = queue->capacity ? queue->capacity * 2 : 8;
+    void **items = asyncio__malloc(capacity * sizeof(*items));
+    if (!items)
+        return asyncio__fail(-ENOMEM, NULL);
+    for (size_t i = 0; i < queue->count; i++)
+        items[i] = queue->items[(queue->head + i) & (queue->capacity - 1)];
+    asyncio__free(queue->items, queue->capacity * sizeof(*items));
+    queue->items = items;
+    queue->capacity = capacity;
+    queue->head = 0;
+    return 0;
+}
+
+static bool is_less(const asyncio_queue_t *queue, const void *a, const void *b)
+{
+    return queue->compare(a, b, queue->arg) < 0;
+}
+
+/* The binary heap of Python's heapq, move by move, so that equal items come out as there. */
+static void sift_toward_root(asyncio_queue_t *queue, size_t start, size_t at)
+{
+    void *item = queue->items[at];
+    while (at > start) {
+        size_t parent = (at - 1) / 2;
+        if (!is_less(queue, item, queue->items[parent]))
+            break;
+        queue->items[at] = queue->items[parent];
+        at = parent;
+    }
+    queue->items[at] = item;
+}
+
+static void *pop_least(asyncio_queue_t *queue)
+{
+    void *least = queue->items[0], *item = queue->items[--queue->count];
+    if (queue->count == 0)
+        return item;
+    size_t at = 0, child;
+    while ((child = 2 * at + 1) < queue->count) {
+        if (child + 1 < queue->count &&
+            !is_less(queue, queue->items[child], queue->items[child + 1]))
+            child++;
+        queue->items[at] = queue->items[child];
+        at = child;
+    }
+    queue->items[at] = item;
+    sift_toward_root(queue, 0, at);
+    return least;
+}
+
+static int store(asyncio_queue_t *queue, void *item)
+{
+    if (queue->count == queue->capacity) {
+        int rc = grow(queue);
+        if (rc < 0)
+            return rc;
+    }
+    queue->items[(queue->head + queue->count++) & (queue->capacity - 1)] = item;
+    if (queue->kind == PRIORITY)
+        sift_toward_root(queue, 0, queue->count - 1);
+    return 0;
+}
+
+static void *take(asyncio_queue_t *queue)
+{
+    if (queue->kind == PRIORITY)
+        return pop_least(queue);
+    if (queue->kind == LIFO)
+        return queue->items[--queue->count];
+    void *item = queue->items[queue->head];
+    queue->head = (queue->head + 1) & (queue->capacity - 1);
+    queue->count--;
+    return item;
+}
+
+/* --- without waiting ----------------------------------------------------------------------- */
+
+static bool is_full(const asyncio_queue_t *queue)
+{
+    return queue->maxsize > 0 && queue->count >= queue->maxsize;
+}
+
+/* Takes waiters from the head until one is not done, and wakes that. */
+static void wake_next(asyncio__list_t *waiters)
+{
+    asyncio__list_t *link;
+    while ((link = asyncio__list_pop(waiters))) {
+        asyncio_future_t *future = &asyncio__waiter_of(link)->future;
+        if (future->state == ASYNCIO__PENDING) {
+            asyncio__future_finish(future, NULL, NULL);
+            return;
+        }
+    }
+}
+
+static void wake_joiners(asyncio_queue_t *queue)
+{
+    for (asyncio__list_t *at = queue->joiners.next; at != &queue->joiners; at = at->next)
+        asyncio__future_wake(&asyncio__waiter_of(at)->future);
+}
+
+static int check(const asyncio_queue_t *queue)
+{
+    return queue ? 0 : asyncio__fail(-EINVAL, "no queue was given");
+}
+
+static int fail_shut_down(void)
+{
+    return asyncio__fail(ASYNCIO_EQUEUESHUTDOWN, NULL);
+}
+
+int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item)
+{
+    int rc = check(queue);
+    if (rc < 0)
+        return rc;
+    if (queue->is_shut_down)
+        return fail_shut_down();
+    if (is_full(queue))
+        return asyncio__fail(ASYNCIO_EQUEUEFULL, NULL);
+    rc = store(queue, item);
+    if (rc < 0)
+        return rc;
+    queue->unfinished++;
+    wake_next(&queue->getters);
+    return 0;
+}
+
+int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item)
+{
+    int rc = check(queue);
+    if (rc < 0)
+        return rc;
+    if (queue->count == 0)
+        return queue->is_shut_down ? fail_shut_down() : asyncio__fail(ASYNCIO_EQUEUEEMPTY, NULL);
+    void *item = take(queue);
+    if (ret_item)
+        *ret_item = item;
+    wake_next(&queue->putters);
+    return 0;
+}
+
+int asyncio_queue_task_done(asyncio_queue_t *queue)
+{
+    int rc = check(queue);
+    if (rc < 0)
+        return rc;
+    if (queue->unfinished == 0)
+        return asyncio__fail(-EINVAL, "task_done() called too many times");
+    if (--queue->unfinished == 0)
+        wake_joiners(queue);
+    return 0;
+}
+
+static void wake_all(asyncio__list_t *waiters)
+{
+    asyncio__list_t *link;
+    while ((link = asyncio__list_pop(waiters)))
+        asyncio__future_wake(&asyncio__waiter_of(link)->future);
+}
+
+int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate, asyncio_destroy_t *drop)
+{
+    int rc = check(queue);
+    if (rc < 0)
+        return rc;
+    queue->is_shut_down = true;
+    if (immediate) {
+        while (queue->count > 0) {
+            void *item = take(queue);
+            if (drop)
+                drop(item);
+            if (queue->unfinished > 0)
+                queue->unfinished--;
+        }
+        if (queue->unfinished == 0)
+            wake_joiners(queue);
+    }
+    wake_all(&queue->getters);
+    wake_all(&queue->putters);
+    return 0;
+}
+
+size_t asyncio_queue_qsize(const asyncio_queue_t *queue)
+{
+    return queue ? queue->count : 0;
+}
+
+size_t asyncio_queue_maxsize(const asyncio_queue_t *queue)
+{
+    return queue ? queue->maxsize : 0;
+}
+
+bool asyncio_queue_empty(const asyncio_queue_t *queue)
+{
+    return !queue || queue->count == 0;
+}
+
+bool asyncio_queue_full(const asyncio_queue_t *queue)
+{
+    return queue && is_full(queue);
+}
+
+/* --- waiting ------------------------------------------------------------------------------- */
+
+/* Waits once for room or for an item; on an error passes on what it was woken for. */
+static int wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, bool for_room)
+{
+    asyncio__waiter_t waiter;
+    int rc = asyncio__waiter_enter(&waiter, &queue->loop, waiters);
+    if (rc < 0)
+        return rc;
+    rc = asyncio__waiter_wait(&waiter);
+    /* In Python the waiter is cancelled here; one that was woken counts as not cancelled. */
+    bool was_woken = asyncio__waiter_was_woken(&waiter);
+    asyncio__waiter_leave(&waiter);
+    if (rc < 0 && was_woken && (for_room ? !is_full(queue) : queue->count > 0))
+        wake_next(waiters);
+    return rc;
+}
+
+int asyncio_queue_put(asyncio_queue_t *queue, void *item)
+{
+    int rc = check(queue);
+    while (rc == 0 && is_full(queue)) {
+        if (queue->is_shut_down)
+            return fail_shut_down();
+        rc = wait_once(queue, &queue->putters, /* for_room= */ true);
+    }
+    return rc < 0 ? rc : asyncio_queue_put_nowait(queue, item);
+}
+
+int asyncio_queue_get(asyncio_queue_t *queue, void **ret_item)
+{
+    int rc = check(queue);
+    while (rc == 0 && queue->count == 0) {
+        if (queue->is_shut_down)
+            return fail_shut_down();
+        rc = wait_once(queue, &queue->getters, /* for_room= */ false);
+    }
+    return rc < 0 ? rc : asyncio_queue_get_nowait(queue, ret_item);
+}
+
+int asyncio_queue_join(asyncio_queue_t *queue)
+{
+    int rc = check(queue);
+    if (rc < 0 || queue->unfinished == 0)
+        return rc;
+    asyncio__waiter_t waiter;
+    rc = asyncio__waiter_enter(&waiter, &queue->loop, &queue->joiners);
+    if (rc < 0)
+        return rc;
+    rc = asyncio__waiter_wait(&waiter);
+    asyncio__waiter_leave(&waiter);
+    return rc;
+}
+
+/* --- coroutine objects --------------------------------------------------------------------- */
+
+/* The arguments of the twins. */
+struct arguments {
+    asyncio_queue_t *queue; /* the caller's */
+    void *item;             /* to put */
+};
+
+static int run_put(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct arguments *a = arg;
+    return asyncio_queue_put(a->queue, a->item);
+}
+
+asyncio_coroutine_t *asyncio_queue_put_coroutine(asyncio_queue_t *queue, void *item)
+{
+    struct arguments arguments = {queue, item};
+    return asyncio__twin(run_put, &arguments, sizeof(arguments), NULL, "asyncio_queue_put");
+}
+
+static int run_get(void *arg, void **ret_result)
+{
+    return asyncio_queue_get(((struct arguments *)arg)->queue, ret_result);
+}
+
+asyncio_coroutine_t *asyncio_queue_get_coroutine(asyncio_queue_t *queue)
+{
+    struct arguments arguments = {.queue = queue};
+    return asyncio__twin(run_get, &arguments, sizeof(arguments), NULL, "asyncio_queue_get");
+}
+
+static int run_join(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_queue_join(((struct arguments *)arg)->queue);
+}
+
+asyncio_coroutine_t *asyncio_queue_join_coroutine(asyncio_queue_t *queue)
+{
+    struct arguments arguments = {.queue = queue};
+    return asyncio__twin(run_join, &arguments, sizeof(arguments), NULL, "asyncio_queue_join");
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Semaphore: so many tasks at a time, first come, first served.
+ *
+ * The waker takes the slot for the woken; a task that is cancelled after that gives it back.
+ */
+#include <asyncio/semaphore.h>
+#include <assert.h>
+
+#include "sync/waiter.h"
+#include "task/twin.h"
+
+typedef struct __attribute__((may_alias)) semaphore {
+    long value;              /* free slots */
+    long bound;              /* value may not go above; -1: no bound */
+    asyncio_loop_t *loop;    /* whose tasks wait; NULL before the first wait */
+    asyncio__list_t waiters; /* oldest first */
+} semaphore_t;
+static_assert(sizeof(semaphore_t) <= sizeof(asyncio_semaphore_t), "the public type has room");
+
+static int check(const asyncio_semaphore_t *semaphore)
+{
+    return semaphore ? 0 : asyncio__fail(-EINVAL, "no semaphore was given");
+}
+
+static int init(asyncio_semaphore_t *memory, long value, long bound)
+{
+    semaphore_t *semaphore = (semaphore_t *)memory;
+    int rc = check(memory);
+    if (rc < 0)
+        return rc;
+    if (value < 0)
+        return asyncio__fail(-EINVAL, "Semaphore initial value must be >= 0");
+    semaphore->value = value;
+    semaphore->bound = bound;
+    semaphore->loop = NULL;
+    asyncio__list_init(&semaphore->waiters);
+    return 0;
+}
+
+int asyncio_semaphore_init(asyncio_semaphore_t *semaphore, long value)
+{
+    return init(semaphore, value, -1);
+}
+
+int asyncio_bounded_semaphore_init(asyncio_semaphore_t *semaphore, long value)
+{
+    return init(semaphore, value, value);
+}
+
+void asyncio_semaphore_fini(asyncio_semaphore_t *semaphore)
+{
+    (void)semaphore;
+}
+
+static bool is_locked(const semaphore_t *semaphore)
+{
+    return semaphore->value == 0 || !asyncio__waiters_are_cancelled(&semaphore->waiters);
+}
+
+bool asyncio_semaphore_locked(const asyncio_semaphore_t *semaphore)
+{
+    return semaphore && is_locked((const semaphore_t *)semaphore);
+}
+
+/* Takes a slot for the first that is not done; false: there is none. */
+static bool wake_next(semaphore_t *semaphore)
+{
+    if (!asyncio__waiters_wake_next(&semaphore->waiters))
+        return false;
+    semaphore->value--;
+    return true;
+}
+
+int asyncio_semaphore_acquire(asyncio_semaphore_t *memory)
+{
+    semaphore_t *semaphore = (semaphore_t *)memory;
+    int rc = check(memory);
+    if (rc < 0)
+        return rc;
+    if (!is_locked(semaphore)) {
+        semaphore->value--;
+        return 0;
+    }
+    asyncio__waiter_t waiter;
+    rc = asyncio__waiter_enter(&waiter, &semaphore->loop, &semaphore->waiters);
+    if (rc < 0)
+        return rc;
+    rc = asyncio__waiter_wait(&waiter);
+    bool was_woken = asyncio__waiter_was_woken(&waiter);
+    asyncio__waiter_leave(&waiter);
+    if (rc < 0 && was_woken)
+        semaphore->value++;
+    while (semaphore->value > 0 && wake_next(semaphore))
+        ;
+    return rc;
+}
+
+static int run_acquire(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_semaphore_acquire(*(asyncio_semaphore_t **)arg);
+}
+
+asyncio_coroutine_t *asyncio_semaphore_acquire_coroutine(asyncio_semaphore_t *semaphore)
+{
+    return asyncio__twin(run_acquire, &semaphore, sizeof(semaphore), NULL,
+                         "asyncio_semaphore_acquire");
+}
+
+int asyncio_semaphore_release(asyncio_semaphore_t *memory)
+{
+    semaphore_t *semaphore = (semaphore_t *)memory;
+    int rc = check(memory);
+    if (rc < 0)
+        return rc;
+    if (semaphore->bound >= 0 && semaphore->value >= semaphore->bound)
+        return asyncio__fail(-EINVAL, "BoundedSemaphore released too many times");
+    semaphore->value++;
+    asyncio__ignore(wake_next(semaphore));
+    return 0;
+}
