@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests of the core share; see support.h. */
+#include "support.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static fixture_t fixture;
+
+fixture_t *the_fixture(void)
+{
+    return &fixture;
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from ? from : "");
+}
+
+static void on_report(asyncio_loop_t *loop, const asyncio_exception_context_t *context, void *arg)
+{
+    (void)loop;
+    fixture_t *told = arg;
+    told->reports++;
+    copy(told->last.message, sizeof(told->last.message), context->message);
+    copy(told->last.place, sizeof(told->last.place), context->place);
+    copy(told->last.name, sizeof(told->last.name), context->name);
+    told->last.code = context->code;
+}
+
+int open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int count = -1; /* the folder's own */
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder));)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+static asyncio_loop_t *make_loop(void)
+{
+    asyncio_loop_options_t options = {.size = sizeof(options), .clock = ASYNCIO_CLOCK_VIRTUAL};
+    return asyncio_new_event_loop_full(&options);
+}
+
+static int do_nothing(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return asyncio_sleep(0);
+}
+
+/* What the library makes once for the whole process is not counted: stacks among it. */
+static void warm_up(void)
+{
+    asyncio_loop_t *loop = make_loop();
+    assert_non_null(loop);
+    assert_int_equal(
+        asyncio_loop_run_until_complete(loop, asyncio_coroutine(do_nothing, NULL), NULL), 0);
+    asyncio_loop_unref(loop);
+}
+
+int fixture_setup(void **state)
+{
+    memset(&fixture, 0, sizeof(fixture));
+    warm_up();
+    asyncio_error_clear();
+    fixture.blocks = asyncio__live_blocks();
+    fixture.descriptors = open_descriptors();
+    fixture.loop = make_loop();
+    assert_non_null(fixture.loop);
+    asyncio_loop_set_exception_handler(fixture.loop, on_report, &fixture);
+    asyncio_loop_set_exception_handler(NULL, on_report, &fixture);
+    *state = &fixture;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    (void)state;
+    close_loop(&fixture);
+    asyncio_error_clear();
+    if (fixture.reports != fixture.expected_reports)
+        fail_msg("%zu reports instead of %zu; the last: %s %s", fixture.reports,
+                 fixture.expected_reports, fixture.last.message, fixture.last.place);
+    asyncio_loop_set_exception_handler(NULL, NULL, NULL);
+    assert_int_equal(asyncio__live_blocks(), fixture.blocks);
+    assert_int_equal(open_descriptors(), fixture.descriptors);
+    return 0;
+}
+
+int run(fixture_t *with, asyncio_coroutine_function_t *fn, void *arg)
+{
+    return asyncio_loop_run_until_complete(with->loop, asyncio_coroutine(fn, arg), NULL);
+}
+
+void run_turn_once(fixture_t *with)
+{
+    asyncio_loop_stop(with->loop);
+    assert_int_equal(asyncio_loop_run_forever(with->loop), 0);
+}
+
+void close_loop(fixture_t *with)
+{
+    asyncio_loop_unref(with->loop);
+    with->loop = NULL;
+}
+
+void note(fixture_t *with, char letter)
+{
+    assert_true(with->trace_length < sizeof(with->trace) - 1);
+    with->trace[with->trace_length++] = letter;
+}
+
+void skip_without_descriptors(const fixture_t *with)
+{
+    if (asyncio_loop_get_engine(with->loop) == ASYNCIO_ENGINE_SIM)
+        skip();
+}
+
+void count_destruction(void *value)
+{
+    ++*(int *)value;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of the core share: a loop on the virtual clock, one call that runs a coroutine
+ * function on it, a trace of what happened in which order, and the accounts: at the end of each
+ * test as many blocks and descriptors must be out as at its beginning, and every report to the
+ * exception handler must have been expected.
+ *
+ *     static void sleeps(void **state)
+ *     {
+ *         fixture_t *fixture = *state;
+ *         assert_int_equal(run(fixture, sleeper, fixture), 0);
+ *     }
+ *     ... FIXTURE_TEST(sleeps)
+ */
+#ifndef TESTS_SUPPORT_H
+#define TESTS_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <asyncio.h>
+
+/* What the exception handler was told last. */
+typedef struct report {
+    char message[96]; /* what happened */
+    char place[160];  /* where what it is about was made */
+    char name[48];    /* the task's name */
+    int code;         /* the error's code */
+} report_t;
+
+typedef struct fixture {
+    asyncio_loop_t *loop;    /* on the virtual clock */
+    size_t reports;          /* how many came */
+    size_t expected_reports; /* how many the test says are right */
+    report_t last;           /* the latest */
+    char trace[512];         /* what note() wrote */
+    size_t trace_length;     /* of it */
+    long blocks;             /* out at the beginning */
+    int descriptors;         /* open at the beginning */
+} fixture_t;
+
+/* For cmocka: makes the loop; ends it and settles the accounts. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+#define FIXTURE_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+
+/* Runs a coroutine function on the loop to its end; answers its code. */
+int run(fixture_t *fixture, asyncio_coroutine_function_t *fn, void *arg);
+
+/* Runs the turns that it takes to call what is ready now: one. */
+void run_turn_once(fixture_t *fixture);
+
+/* Ends the loop now, for tests that look at what is told then. */
+void close_loop(fixture_t *fixture);
+
+/* Writes a letter to the trace; and the callbacks that do. */
+void note(fixture_t *fixture, char letter);
+
+/* The latest loop handed out by fixture_setup(): for callbacks whose argument is taken. */
+fixture_t *the_fixture(void);
+
+/* Skips the test where the engine has no descriptors. */
+void skip_without_descriptors(const fixture_t *fixture);
+
+/* Descriptors of this process that are open now. */
+int open_descriptors(void);
+
+/* A destructor that counts: value points to an int. */
+void count_destruction(void *value);
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: turns, their order, stop, close, and what it refuses. */
+#include "support/support.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void note_letter(void *arg)
+{
+    note(the_fixture(), *(const char *)arg);
+}
+
+static void note_then_more(void *arg)
+{
+    fixture_t *fixture = arg;
+    note(fixture, 'a');
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, note_letter, "c", NULL), 0);
+}
+
+static void stop_loop(void *arg)
+{
+    asyncio_loop_stop(arg);
+}
+
+/* Callbacks run in the order in which they were scheduled. */
+static void call_soon_is_first_in_first_out(void **state)
+{
+    fixture_t *fixture = *state;
+    static const char letters[] = "abcdefgh";
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(
+            asyncio_loop_call_soon(fixture->loop, note_letter, (void *)&letters[i], NULL), 0);
+    run_turn_once(fixture);
+    assert_string_equal(fixture->trace, letters);
+}
+
+/* What a callback schedules runs in the next turn, behind all of this one. */
+static void what_is_scheduled_in_a_turn_runs_in_the_next(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, note_then_more, fixture, NULL), 0);
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, note_letter, "b", NULL), 0);
+    run_turn_once(fixture);
+    assert_string_equal(fixture->trace, "ab");
+    run_turn_once(fixture);
+    assert_string_equal(fixture->trace, "abc");
+}
+
+/* A stop before the run gives exactly one turn, and leaves what that scheduled for later. */
+static void stop_before_run_gives_one_turn(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_loop_stop(fixture->loop);
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, note_then_more, fixture, NULL), 0);
+    assert_int_equal(asyncio_loop_run_forever(fixture->loop), 0);
+    assert_string_equal(fixture->trace, "a");
+}
+
+/* A stop lets the turn go on to its end. */
+static void stop_ends_the_turn_first(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, stop_loop, fixture->loop, NULL), 0);
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, note_letter, "x", NULL), 0);
+    assert_int_equal(asyncio_loop_run_forever(fixture->loop), 0);
+    assert_string_equal(fixture->trace, "x");
+}
+
+/* On the virtual clock a loop that nothing can wake says so instead of waiting. */
+static void a_loop_without_anything_is_dead(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(asyncio_loop_run_forever(fixture->loop), ASYNCIO_EDEADLOOP);
+    assert_false(asyncio_loop_is_running(fixture->loop));
+}
+
+struct refusals {
+    asyncio_loop_t *other; /* a loop that does not run */
+    int again;             /* of running the running one */
+    int another;           /* of running the other one */
+    int closing;           /* of closing the running one */
+    int complete;          /* of run_until_complete() on it */
+    bool is_running;       /* what it says of itself */
+};
+
+static int do_nothing(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return 0;
+}
+
+static int try_what_is_refused(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct refusals *seen = arg;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    seen->again = asyncio_loop_run_forever(loop);
+    seen->another = asyncio_loop_run_forever(seen->other);
+    seen->closing = asyncio_loop_close(loop);
+    seen->complete =
+        asyncio_loop_run_until_complete(loop, asyncio_coroutine(do_nothing, NULL), NULL);
+    seen->is_running = asyncio_loop_is_running(loop);
+    return 0;
+}
+
+/* A loop that runs can neither be run again nor closed, and no other runs in its thread. */
+static void a_running_loop_refuses(void **state)
+{
+    fixture_t *fixture = *state;
+    struct refusals seen = {.other = asyncio_new_event_loop()};
+    assert_non_null(seen.other);
+    assert_int_equal(run(fixture, try_what_is_refused, &seen), 0);
+    assert_int_equal(seen.again, ASYNCIO_ERUNTIME);
+    assert_int_equal(seen.another, ASYNCIO_ERUNTIME);
+    assert_int_equal(seen.closing, ASYNCIO_ERUNTIME);
+    assert_int_equal(seen.complete, ASYNCIO_ERUNTIME);
+    assert_true(seen.is_running);
+    asyncio_loop_unref(seen.other);
+}
+
+/* Every call on a closed loop answers ASYNCIO_ERUNTIME; closing it again is harmless. */
+static void a_closed_loop_refuses(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_loop_t *loop = fixture->loop;
+    asyncio_handle_t *handle = NULL;
+    asyncio_remote_t remote;
+    assert_int_equal(asyncio_loop_close(loop), 0);
+    assert_int_equal(asyncio_loop_close(loop), 0);
+    assert_true(asyncio_loop_is_closed(loop));
+    assert_int_equal(asyncio_loop_run_forever(loop), ASYNCIO_ERUNTIME);
+    assert_int_equal(
+        asyncio_loop_run_until_complete(loop, asyncio_coroutine(do_nothing, NULL), NULL),
+        ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_call_soon(loop, note_letter, "x", &handle), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_call_later(loop, 0, note_letter, "x", &handle),
+                     ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_call_at(loop, 0, note_letter, "x", &handle), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_call_soon_threadsafe(loop, note_letter, "x", &handle),
+                     ASYNCIO_ERUNTIME);
+    assert_null(handle);
+    assert_int_equal(asyncio_loop_add_reader(loop, 0, note_letter, "x"), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_add_writer(loop, 0, note_letter, "x"), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_remove_reader(loop, 0), 0);
+    assert_int_equal(asyncio_loop_remove_writer(loop, 0), 0);
+    assert_int_equal(asyncio_remote_init(&remote, loop, note_letter, "x"), ASYNCIO_ERUNTIME);
+    assert_null(asyncio_loop_create_future(loop));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    assert_null(asyncio_loop_create_task(loop, asyncio_coroutine(do_nothing, NULL)));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_all_tasks(loop, NULL, 0), 0);
+    assert_true(asyncio_loop_time(loop) >= 0);
+    asyncio_loop_stop(loop);
+    assert_string_equal(fixture->trace, "");
+}
+
+/* What is ready or set for later when a loop closes is dropped, not called. */
+static void close_drops_what_is_ready_and_set(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_handle_t *timer = NULL;
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, note_letter, "a", NULL), 0);
+    assert_int_equal(asyncio_loop_call_later(fixture->loop, 1, note_letter, "b", &timer), 0);
+    assert_int_equal(asyncio_loop_call_later(fixture->loop, -1, note_letter, "c", NULL), 0);
+    assert_int_equal(
+        asyncio_loop_call_later(fixture->loop, ASYNCIO_FOREVER, note_letter, "d", NULL), 0);
+    assert_int_equal(asyncio_loop_call_soon_threadsafe(fixture->loop, note_letter, "e", NULL), 0);
+    assert_int_equal(asyncio_loop_close(fixture->loop), 0);
+    asyncio_handle_cancel(timer); /* of a loop that is closed: harmless */
+    asyncio_handle_unref(timer);
+    assert_string_equal(fixture->trace, "");
+}
+
+struct thread_calls {
+    asyncio_loop_t *loop;     /* runs in another thread */
+    asyncio_future_t *future; /* of it */
+    asyncio_task_t *task;     /* of it */
+    int answers[14];          /* what the calls answered */
+    size_t count;             /* of answers */
+    asyncio_loop_t *running;  /* what this thread takes for its loop */
+};
+
+static void *call_from_thread(void *arg)
+{
+    struct thread_calls *calls = arg;
+    int *at = calls->answers;
+    asyncio_loop_t *loop = calls->loop;
+    calls->running = asyncio_get_running_loop();
+    *at++ = asyncio_loop_run_forever(loop);
+    *at++ = asyncio_loop_run_until_complete(loop, asyncio_coroutine(do_nothing, NULL), NULL);
+    *at++ = asyncio_loop_call_soon(loop, note_letter, "x", NULL);
+    *at++ = asyncio_loop_call_later(loop, 1, note_letter, "x", NULL);
+    *at++ = asyncio_loop_call_at(loop, 1, note_letter, "x", NULL);
+    *at++ = asyncio_loop_add_reader(loop, 0, note_letter, "x");
+    *at++ = asyncio_loop_remove_reader(loop, 0);
+    *at++ = asyncio_loop_close(loop);
+    *at++ = asyncio_future_set_result(calls->future, NULL);
+    *at++ = asyncio_future_cancel(calls->future, NULL);
+    *at++ = asyncio_task_cancel(calls->task, NULL);
+    *at++ = (int)asyncio_all_tasks(loop, NULL, 0);
+    assert_null(asyncio_loop_create_future(loop));
+    *at++ = asyncio_errno();
+    assert_null(asyncio_loop_create_task(loop, asyncio_coroutine(do_nothing, NULL)));
+    *at++ = asyncio_errno();
+    calls->count = (size_t)(at - calls->answers);
+    asyncio_error_clear();
+    return NULL;
+}
+
+static int call_from_thread_and_wait(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct thread_calls *calls = arg;
+    pthread_t thread;
+    calls->loop = asyncio_get_running_loop();
+    calls->future = asyncio_loop_create_future(NULL);
+    calls->task = asyncio_current_task();
+    assert_int_equal(pthread_create(&thread, NULL, call_from_thread, calls), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    asyncio_future_unref(calls->future);
+    return 0;
+}
+
+/* A loop that runs in one thread answers ASYNCIO_ERUNTIME in every other. */
+static void a_loop_of_another_thread_refuses(void **state)
+{
+    fixture_t *fixture = *state;
+    struct thread_calls calls = {0};
+    assert_int_equal(run(fixture, call_from_thread_and_wait, &calls), 0);
+    assert_null(calls.running);
+    assert_int_equal(calls.count, 14);
+    for (size_t i = 0; i < calls.count; i++)
+        assert_int_equal(calls.answers[i], ASYNCIO_ERUNTIME);
+}
+
+/* Options that are not understood are -EINVAL, and nothing is made. */
+static void bad_options_are_refused(void **state)
+{
+    (void)state;
+    asyncio_loop_options_t bad[] = {
+        {.size = 0},
+        {.size = sizeof(bad[0]) - 1},
+        {.size = sizeof(bad[0]), .engine = (asyncio_engine_t)17},
+        {.size = sizeof(bad[0]), .engine = (asyncio_engine_t)-1},
+        {.size = sizeof(bad[0]), .clock = (asyncio_clock_t)2},
+        {.size = sizeof(bad[0]), .stack_bytes = SIZE_MAX},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_null(asyncio_new_event_loop_full(&bad[i]));
+        assert_int_equal(asyncio_errno(), -EINVAL);
+    }
+}
+
+static void never(void *arg)
+{
+    (void)arg;
+    fail_msg("called");
+}
+
+/* Descriptors that cannot be watched are refused, each with its own code. */
+static void watching_refuses_bad_descriptors(void **state)
+{
+    fixture_t *fixture = *state;
+    int (*const add[])(asyncio_loop_t *, int, asyncio_callback_t *, void *) = {
+        asyncio_loop_add_reader, asyncio_loop_add_writer};
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(add[i](NULL, 0, never, NULL), -EINVAL);
+        assert_int_equal(add[i](fixture->loop, -1, never, NULL), -EINVAL);
+        assert_int_equal(add[i](fixture->loop, 0, NULL, NULL), -EINVAL);
+        if (asyncio_loop_get_engine(fixture->loop) == ASYNCIO_ENGINE_SIM) {
+            assert_int_equal(add[i](fixture->loop, fileno(file), never, NULL), -EOPNOTSUPP);
+        } else {
+            assert_int_equal(add[i](fixture->loop, 987654, never, NULL), -EBADF);
+            assert_int_equal(add[i](fixture->loop, fileno(file), never, NULL), -EPERM);
+        }
+    }
+    assert_int_equal(asyncio_loop_remove_reader(fixture->loop, 987654), 0);
+    assert_int_equal(asyncio_loop_remove_writer(fixture->loop, -1), 0);
+    assert_int_equal(asyncio_loop_remove_reader(NULL, 0), -EINVAL);
+    assert_int_equal(asyncio_loop_remove_writer(NULL, 0), -EINVAL);
+    fclose(file);
+}
+
+struct watching {
+    fixture_t *fixture; /* whose loop */
+    int ends[2];        /* of a pipe */
+    int calls;          /* of the reader */
+    int calls_at_stop;  /* it reads and stops then */
+};
+
+static void on_readable(void *arg)
+{
+    struct watching *watching = arg;
+    char byte;
+    if (++watching->calls < watching->calls_at_stop)
+        return;
+    assert_int_equal(read(watching->ends[0], &byte, 1), 1);
+    assert_int_equal(asyncio_loop_remove_reader(watching->fixture->loop, watching->ends[0]), 1);
+    assert_int_equal(asyncio_loop_remove_reader(watching->fixture->loop, watching->ends[0]), 0);
+    asyncio_loop_stop(watching->fixture->loop);
+}
+
+/* A reader that does not read is called again, once a turn, until it is removed. */
+static void a_reader_is_called_while_there_is_input(void **state)
+{
+    fixture_t *fixture = *state;
+    struct watching watching = {.fixture = fixture, .calls_at_stop = 3};
+    skip_without_descriptors(fixture);
+    assert_int_equal(pipe(watching.ends), 0);
+    assert_int_equal(asyncio_loop_add_reader(fixture->loop, watching.ends[0], never, NULL), 0);
+    assert_int_equal(
+        asyncio_loop_add_reader(fixture->loop, watching.ends[0], on_readable, &watching), 0);
+    assert_int_equal(write(watching.ends[1], "x", 1), 1);
+    assert_int_equal(asyncio_loop_run_forever(fixture->loop), 0);
+    assert_int_equal(watching.calls, 3);
+    close(watching.ends[0]);
+    close(watching.ends[1]);
+}
+
+static void remove_other(void *arg)
+{
+    struct watching *pair = arg; /* two, of which the first that runs removes both */
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(asyncio_loop_remove_reader(pair->fixture->loop, pair[i].ends[0]), 1);
+    pair->calls++;
+    asyncio_loop_stop(pair->fixture->loop);
+}
+
+/* A callback that is ready in the same turn does not run once its watch was removed. */
+static void a_removed_reader_is_not_called(void **state)
+{
+    fixture_t *fixture = *state;
+    struct watching pair[2] = {{.fixture = fixture}, {.fixture = fixture}};
+    skip_without_descriptors(fixture);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pipe(pair[i].ends), 0);
+        assert_int_equal(write(pair[i].ends[1], "x", 1), 1);
+        assert_int_equal(
+            asyncio_loop_add_reader(fixture->loop, pair[i].ends[0], remove_other, pair), 0);
+    }
+    assert_int_equal(asyncio_loop_run_forever(fixture->loop), 0);
+    run_turn_once(fixture);
+    assert_int_equal(pair[0].calls, 1);
+    for (size_t i = 0; i < 2; i++) {
+        close(pair[i].ends[0]);
+        close(pair[i].ends[1]);
+    }
+}
+
+static void stop_when_called(void *arg)
+{
+    struct watching *watching = arg;
+    if (++watching->calls == 2)
+        asyncio_loop_stop(watching->fixture->loop);
+}
+
+/* A writer is called while there is room; a loop closes with watches on it. */
+static void a_writer_is_called_while_there_is_room(void **state)
+{
+    fixture_t *fixture = *state;
+    struct watching watching = {.fixture = fixture};
+    skip_without_descriptors(fixture);
+    assert_int_equal(pipe(watching.ends), 0);
+    assert_int_equal(asyncio_loop_add_reader(fixture->loop, watching.ends[0], never, NULL), 0);
+    assert_int_equal(
+        asyncio_loop_add_writer(fixture->loop, watching.ends[1], stop_when_called, &watching), 0);
+    assert_int_equal(asyncio_loop_run_forever(fixture->loop), 0);
+    assert_int_equal(watching.calls, 2);
+    close_loop(fixture);
+    close(watching.ends[0]);
+    close(watching.ends[1]);
+}
+
+/* The loop of a thread is the running one, else the one that was set, else a new one. */
+static void the_loop_of_a_thread_can_be_set(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_null(asyncio_get_running_loop());
+    asyncio_set_event_loop(fixture->loop);
+    assert_ptr_equal(asyncio_get_event_loop(), fixture->loop);
+    asyncio_set_event_loop(NULL);
+    asyncio_loop_t *made = asyncio_get_event_loop();
+    assert_non_null(made);
+    assert_ptr_not_equal(made, fixture->loop);
+    assert_ptr_equal(asyncio_get_event_loop(), made);
+    asyncio_set_event_loop(NULL);
+}
+
+/* Every call of the loop takes a NULL without harm. */
+static void null_is_harmless(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_exception_context_t context = {.size = sizeof(context)};
+    assert_null(asyncio_loop_ref(NULL));
+    asyncio_loop_unref(NULL);
+    assert_int_equal(asyncio_loop_close(NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_run_forever(NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_run_until_complete(NULL, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, NULL, NULL), -EINVAL);
+    assert_int_equal(
+        asyncio_loop_run_until_complete(NULL, asyncio_coroutine(do_nothing, NULL), NULL), -EINVAL);
+    asyncio_loop_stop(NULL);
+    assert_false(asyncio_loop_is_running(NULL));
+    assert_true(asyncio_loop_is_closed(NULL));
+    assert_true(asyncio_loop_time(NULL) > 0);
+    assert_int_equal(asyncio_loop_call_soon(NULL, never, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, NULL, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_call_later(NULL, 0, never, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_call_later(fixture->loop, 0, NULL, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_call_at(NULL, 0, never, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_call_at(fixture->loop, 0, NULL, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_call_soon_threadsafe(NULL, never, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_call_soon_threadsafe(fixture->loop, NULL, NULL, NULL), -EINVAL);
+    asyncio_loop_call_exception_handler(NULL, NULL);
+    asyncio_loop_call_exception_handler(fixture->loop, NULL);
+    asyncio_loop_default_exception_handler(NULL, NULL);
+    assert_int_equal(asyncio_loop_get_engine(NULL), ASYNCIO_ENGINE_AUTO);
+    assert_string_equal(asyncio_loop_get_engine_reason(NULL), "");
+    assert_string_equal(asyncio_engine_name((asyncio_engine_t)9), "?");
+    assert_false(asyncio_loop_get_debug(NULL));
+    asyncio_loop_set_debug(NULL, true);
+    asyncio_loop_call_exception_handler(fixture->loop, &context);
+    fixture->expected_reports = 1;
+}
+
+/* The debug mode of a loop is what was set. */
+static void debug_can_be_set(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_loop_set_debug(fixture->loop, true);
+    assert_true(asyncio_loop_get_debug(fixture->loop));
+    assert_int_equal(run(fixture, do_nothing, NULL), 0);
+    asyncio_loop_set_debug(fixture->loop, false);
+    assert_false(asyncio_loop_get_debug(fixture->loop));
+}
+
+static int unref_the_loop(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_loop_unref(arg);
+    return asyncio_sleep(1);
+}
+
+/* A loop lives as long as it runs, whoever gives the last reference up. */
+static void a_running_loop_outlives_its_references(void **state)
+{
+    (void)state;
+    asyncio_loop_options_t options = {.size = sizeof(options), .clock = ASYNCIO_CLOCK_VIRTUAL};
+    asyncio_loop_t *loop = asyncio_new_event_loop_full(&options);
+    asyncio_task_t *task = asyncio_loop_create_task(loop, asyncio_coroutine(unref_the_loop, loop));
+    assert_int_equal(asyncio_loop_run_until_complete(loop, task, NULL), 0);
+    asyncio_task_unref(task);
+}
+
+/* A future outlives its loop: what it holds can still be read. */
+static void a_future_outlives_its_loop(void **state)
+{
+    fixture_t *fixture = *state;
+    void *value = NULL;
+    asyncio_future_t *future = asyncio_loop_create_future(fixture->loop);
+    assert_int_equal(asyncio_future_set_result(future, fixture), 0);
+    close_loop(fixture);
+    assert_int_equal(asyncio_future_result(future, &value), 0);
+    assert_ptr_equal(value, fixture);
+    assert_int_equal(asyncio_future_add_done_callback(future, NULL, NULL), ASYNCIO_ERUNTIME);
+    asyncio_future_unref(future);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(call_soon_is_first_in_first_out),
+        FIXTURE_TEST(what_is_scheduled_in_a_turn_runs_in_the_next),
+        FIXTURE_TEST(stop_before_run_gives_one_turn),
+        FIXTURE_TEST(stop_ends_the_turn_first),
+        FIXTURE_TEST(a_loop_without_anything_is_dead),
+        FIXTURE_TEST(a_running_loop_refuses),
+        FIXTURE_TEST(a_closed_loop_refuses),
+        FIXTURE_TEST(close_drops_what_is_ready_and_set),
+        FIXTURE_TEST(a_loop_of_another_thread_refuses),
+        FIXTURE_TEST(bad_options_are_refused),
+        FIXTURE_TEST(watching_refuses_bad_descriptors),
+        FIXTURE_TEST(a_reader_is_called_while_there_is_input),
+        FIXTURE_TEST(a_removed_reader_is_not_called),
+        FIXTURE_TEST(a_writer_is_called_while_there_is_room),
+        FIXTURE_TEST(the_loop_of_a_thread_can_be_set),
+        FIXTURE_TEST(null_is_harmless),
+        FIXTURE_TEST(debug_can_be_set),
+        FIXTURE_TEST(a_running_loop_outlives_its_references),
+        FIXTURE_TEST(a_future_outlives_its_loop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
