@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets and the loop's sock_… calls, on every engine that has them; and the resolver.
+ */
+#include <asyncio.h>
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+
+/* Runs a coroutine function, and compares what is allocated before and after. */
+static void run_clean(asyncio_coroutine_function_t *fn)
+{
+    const char *engine = getenv("ASYNCIO_ENGINE");
+    if (engine && strcmp(engine, "sim") == 0)
+        skip();
+    asyncio_error_clear();
+    long blocks = asyncio__live_blocks();
+    assert_int_equal(asyncio_run(asyncio_coroutine_full(fn, NULL, NULL), NULL), 0);
+    asyncio_error_clear();
+    assert_int_equal(asyncio__live_blocks(), blocks);
+}
+
+static asyncio_loop_t *running(void)
+{
+    return asyncio_get_running_loop();
+}
+
+/* Two connected sockets of a family without addresses. */
+static void make_pair(int type, asyncio_socket_t **ret_a, asyncio_socket_t **ret_b)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, type, 0, fds), 0);
+    *ret_a = asyncio_socket_from_fd(fds[0]);
+    *ret_b = asyncio_socket_from_fd(fds[1]);
+    assert_non_null(*ret_a);
+    assert_non_null(*ret_b);
+}
+
+static asyncio_socket_t *make_listener(struct sockaddr_in *ret_address)
+{
+    asyncio_socket_t *sock = asyncio_socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    assert_non_null(sock);
+    assert_int_equal(asyncio_socket_bind(sock, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(asyncio_socket_listen(sock, 0), 0);
+    assert_int_equal(asyncio_socket_getsockname(sock, (struct sockaddr *)&address, &size), 0);
+    *ret_address = address;
+    return sock;
+}
+
+/* --- connections --------------------------------------------------------------------------- */
+
+static int connect_and_talk(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct sockaddr_in address, peer;
+    socklen_t size = sizeof(peer);
+    asyncio_socket_t *listener = make_listener(&address), *served = NULL;
+    asyncio_socket_t *client = asyncio_socket(AF_INET, SOCK_STREAM, 0);
+    asyncio_awaitable_t *both[] = {
+        asyncio_loop_sock_accept_coroutine(running(), listener, &served,
+                                           (struct sockaddr *)&peer, &size),
+        asyncio_loop_sock_connect_coroutine(running(), client, (struct sockaddr *)&address,
+                                            sizeof(address))};
+    assert_int_equal(asyncio_gather_await(both, 2, NULL), 0);
+    assert_int_equal(peer.sin_family, AF_INET);
+    assert_int_equal(ntohl(peer.sin_addr.s_addr), INADDR_LOOPBACK);
+    char buffer[16];
+    size_t sent = 0;
+    assert_int_equal(asyncio_loop_sock_sendall(running(), client, "hello", 5, &sent), 0);
+    assert_int_equal(sent, 5);
+    assert_int_equal(asyncio_loop_sock_recv(running(), served, buffer, sizeof(buffer)), 5);
+    assert_memory_equal(buffer, "hello", 5);
+    assert_int_equal(asyncio_socket_shutdown(client, SHUT_WR), 0);
+    assert_int_equal(asyncio_loop_sock_recv(running(), served, buffer, sizeof(buffer)), 0);
+    assert_int_equal(asyncio_loop_sock_recv(running(), served, buffer, 0), 0);
+    asyncio_socket_unref(client);
+    asyncio_socket_unref(served);
+    asyncio_socket_unref(listener);
+    return 0;
+}
+
+/* accept, connect, sendall and recv make a connection that ends with 0. */
+static void test_connect_and_talk(void **state)
+{
+    (void)state;
+    run_clean(connect_and_talk);
+}
+
+static int send_datagrams(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in from;
+    socklen_t size = sizeof(address), from_size = sizeof(from);
+    asyncio_socket_t *a = asyncio_socket(AF_INET, SOCK_DGRAM, 0);
+    asyncio_socket_t *b = asyncio_socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(asyncio_socket_bind(a, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(asyncio_socket_bind(b, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(asyncio_socket_getsockname(a, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(
+        asyncio_loop_sock_sendto(running(), b, "", 0, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(
+        asyncio_loop_sock_sendto(running(), b, "data", 4, (struct sockaddr *)&address, size), 4);
+    char buffer[16];
+    assert_int_equal(asyncio_loop_sock_recvfrom(running(), a, buffer, sizeof(buffer),
+                                                (struct sockaddr *)&from, &from_size),
+                     0);
+    assert_int_equal(asyncio_loop_sock_recvfrom(running(), a, buffer, sizeof(buffer),
+                                                (struct sockaddr *)&from, &from_size),
+                     4);
+    struct sockaddr_in own;
+    size = sizeof(own);
+    assert_int_equal(asyncio_socket_getsockname(b, (struct sockaddr *)&own, &size), 0);
+    assert_int_equal(from.sin_port, own.sin_port);
+    asyncio_socket_unref(a);
+    asyncio_socket_unref(b);
+    return 0;
+}
+
+/* Datagrams arrive whole, also empty ones, with their sender's address. */
+static void test_send_datagrams(void **state)
+{
+    (void)state;
+    run_clean(send_datagrams);
+}
+
+/* --- cancel and close ---------------------------------------------------------------------- */
+
+static int recv_result(asyncio_socket_t *sock, char *buffer, void **ret_result)
+{
+    (void)ret_result;
+    ssize_t size = asyncio_loop_sock_recv(running(), sock, buffer, 8);
+    return size < 0 ? (int)size : 0;
+}
+ASYNCIO_COROUTINE(recv_result, (asyncio_socket_t *, sock), (char *, buffer));
+
+static int close_while_waiting(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_socket_t *a, *b;
+    char first[8], second[8];
+    make_pair(SOCK_STREAM, &a, &b);
+    asyncio_task_t *one = asyncio_create_task(recv_result_coroutine(a, first));
+    asyncio_task_t *two = asyncio_create_task(recv_result_coroutine(a, second));
+    asyncio_sleep(0.005);
+    assert_int_equal(asyncio_socket_close(a), 0);
+    assert_int_equal(asyncio_socket_fileno(a), -1);
+    assert_int_equal(asyncio_await_unref(one, NULL), -EBADF);
+    assert_int_equal(asyncio_await_unref(two, NULL), -EBADF);
+    assert_int_equal(asyncio_loop_sock_recv(running(), a, first, 1), -EBADF);
+    assert_int_equal(asyncio_loop_sock_recv(running(), b, first, 1), 0);
+    asyncio_socket_unref(a);
+    asyncio_socket_unref(b);
+    return 0;
+}
+
+/* Closing a socket ends every wait on it with -EBADF, and its peer sees the end. */
+static void test_close_while_waiting(void **state)
+{
+    (void)state;
+    run_clean(close_while_waiting);
+}
+
+static int cancel_and_lose_nothing(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_socket_t *a, *b;
+    make_pair(SOCK_STREAM, &a, &b);
+    size_t received = 0;
+    for (int i = 0; i < 200; i++) {
+        char buffer[8];
+        asyncio_task_t *task = asyncio_create_task(recv_result_coroutine(a, buffer));
+        asyncio_sleep(i % 3 ? 0 : 0.0005);
+        assert_int_equal(send(asyncio_socket_fileno(b), "x", 1, 0), 1);
+        if (i % 2)
+            asyncio_sleep(0);
+        asyncio_task_cancel(task, NULL);
+        int rc = asyncio_await_unref(task, NULL);
+        assert_true(rc == 0 || rc == -ECANCELED);
+        if (rc == -ECANCELED)
+            assert_int_equal(asyncio_loop_sock_recv(running(), a, buffer, 8), 1);
+        received++;
+    }
+    assert_int_equal(received, 200);
+    asyncio_socket_unref(a);
+    asyncio_socket_unref(b);
+    return 0;
+}
+
+/* When a cancel and the data come together, the byte is either answered or still there. */
+static void test_cancel_and_lose_nothing(void **state)
+{
+    (void)state;
+    run_clean(cancel_and_lose_nothing);
+}
+
+static int time_out_everything(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct sockaddr_in address;
+    asyncio_socket_t *a, *b, *accepted = NULL, *listener = make_listener(&address);
+    char byte;
+    make_pair(SOCK_STREAM, &a, &b);
+    assert_int_equal(
+        asyncio_wait_for(asyncio_loop_sock_recv_coroutine(running(), a, &byte, 1), 0.005, NULL),
+        -ETIMEDOUT);
+    assert_int_equal(asyncio_wait_for(asyncio_loop_sock_accept_coroutine(
+                                          running(), listener, &accepted, NULL, NULL),
+                                      0.005, NULL),
+                     -ETIMEDOUT);
+    assert_null(accepted);
+    size_t much = 8000000, sent = 0;
+    char *data = calloc(1, much);
+    assert_int_equal(
+        asyncio_wait_for(asyncio_loop_sock_sendall_coroutine(running(), a, data, much, &sent),
+                         0.01, NULL),
+        -ETIMEDOUT);
+    assert_true(sent > 0 && sent < much);
+    size_t received = 0;
+    asyncio_socket_shutdown(a, SHUT_WR);
+    ssize_t size;
+    while ((size = asyncio_loop_sock_recv(running(), b, data, much)) > 0)
+        received += (size_t)size;
+    assert_int_equal(size, 0);
+    assert_int_equal(received, sent);
+    free(data);
+    asyncio_socket_unref(a);
+    asyncio_socket_unref(b);
+    asyncio_socket_unref(listener);
+    return 0;
+}
+
+/* Every wait can be timed out; what was sent before is counted exactly. */
+static void test_time_out_everything(void **state)
+{
+    (void)state;
+    run_clean(time_out_everything);
+}
+
+/* --- the resolver -------------------------------------------------------------------------- */
+
+static int resolve(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_INET}, *found = NULL;
+    assert_int_equal(asyncio_loop_getaddrinfo(running(), "127.0.0.1", "80", &hints, &found), 0);
+    struct sockaddr_in *in = (struct sockaddr_in *)found->ai_addr;
+    assert_int_equal(ntohs(in->sin_port), 80);
+    asyncio_names_t names;
+    assert_int_equal(asyncio_loop_getnameinfo(running(), found->ai_addr, found->ai_addrlen,
+                                              NI_NUMERICHOST | NI_NUMERICSERV, &names),
+                     0);
+    assert_string_equal(names.host, "127.0.0.1");
+    freeaddrinfo(found);
+    found = NULL;
+    assert_int_equal(asyncio_loop_getaddrinfo(running(), "localhost", NULL, &hints, &found), 0);
+    assert_non_null(found);
+    freeaddrinfo(found);
+    found = NULL;
+    assert_int_equal(asyncio_loop_getaddrinfo(running(), "bad name.invalid", "80", NULL, &found),
+                     ASYNCIO_EGAI);
+    assert_int_equal(asyncio_loop_getaddrinfo(running(), NULL, NULL, NULL, &found), -EINVAL);
+    assert_int_equal(asyncio_loop_getaddrinfo(running(), "x", NULL, NULL, NULL), -EINVAL);
+    assert_null(found);
+    return 0;
+}
+
+/* Literals and names are resolved both ways; what cannot be is ASYNCIO_EGAI. */
+static void test_resolve(void **state)
+{
+    (void)state;
+    run_clean(resolve);
+}
+
+static int many_look_ups(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct addrinfo *found[40] = {0};
+    asyncio_awaitable_t *aws[40];
+    for (int i = 0; i < 40; i++)
+        aws[i] = asyncio_loop_getaddrinfo_coroutine(running(), "localhost", "1", NULL, &found[i]);
+    asyncio_task_t *dropped = asyncio_create_task(
+        asyncio_loop_getaddrinfo_coroutine(running(), "localhost", "1", NULL, &found[0]));
+    asyncio_sleep(0);
+    asyncio_task_cancel(dropped, NULL);
+    assert_int_equal(asyncio_await_unref(dropped, NULL), -ECANCELED);
+    assert_int_equal(asyncio_gather_await(aws, 40, NULL), 0);
+    for (int i = 0; i < 40; i++)
+        freeaddrinfo(found[i]);
+    return 0;
+}
+
+/* Many look-ups share few threads; one that was cancelled is let go when it comes back. */
+static void test_many_look_ups(void **state)
+{
+    (void)state;
+    run_clean(many_look_ups);
+}
+
+/* --- bad input ----------------------------------------------------------------------------- */
+
+static int refuse(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_socket_t *a, *b, *accepted = NULL;
+    char byte;
+    make_pair(SOCK_STREAM, &a, &b);
+    assert_int_equal(asyncio_loop_sock_recv(NULL, a, &byte, 1), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_recv(running(), NULL, &byte, 1), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_recv(running(), a, NULL, 1), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_sendall(running(), a, NULL, 1, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_accept(running(), a, NULL, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_accept(running(), a, &accepted, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_connect(running(), a, NULL, 0), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_recvfrom(running(), a, NULL, 1, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_sendto(running(), a, NULL, 1, NULL, 0), -EINVAL);
+    asyncio_loop_t *other = asyncio_new_event_loop();
+    assert_int_equal(asyncio_loop_sock_recv(other, a, &byte, 1), ASYNCIO_ERUNTIME);
+    asyncio_loop_unref(other);
+    assert_int_equal(asyncio_loop_sock_sendall(running(), a, "x", 1, NULL), 0);
+    assert_int_equal(asyncio_loop_add_reader(running(), asyncio_socket_fileno(a),
+                                             (asyncio_callback_t *)free, NULL),
+                     ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_socket_close(b), 0);
+    int rc = 0;
+    for (int i = 0; i < 3 && rc == 0; i++)
+        rc = asyncio_loop_sock_sendall(running(), a, "x", 1, NULL);
+    assert_int_equal(rc, -EPIPE);
+    asyncio_socket_unref(a);
+    asyncio_socket_unref(b);
+    return 0;
+}
+
+/* NULL, another loop's, what is no listener, a peer that is gone: each has its code. */
+static void test_refuse(void **state)
+{
+    (void)state;
+    run_clean(refuse);
+}
+
+/* Sockets outside loops: NULL, closed twice, what is no descriptor. */
+static void test_without_loop(void **state)
+{
+    (void)state;
+    char byte;
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    assert_null(asyncio_socket_from_fd(-1));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    assert_null(asyncio_socket_from_fd(1000000));
+    assert_int_equal(asyncio_errno(), -EBADF);
+    assert_null(asyncio_socket(12345, SOCK_STREAM, 0));
+    assert_int_equal(asyncio_errno(), -EAFNOSUPPORT);
+    assert_int_equal(asyncio_socket_close(NULL), -EINVAL);
+    assert_int_equal(asyncio_socket_listen(NULL, 1), -EINVAL);
+    assert_int_equal(asyncio_socket_bind(NULL, NULL, 0), -EINVAL);
+    assert_int_equal(asyncio_socket_shutdown(NULL, SHUT_RD), -EINVAL);
+    assert_int_equal(asyncio_socket_setsockopt(NULL, 0, 0, 0), -EINVAL);
+    assert_int_equal(asyncio_socket_fileno(NULL), -1);
+    asyncio_socket_t *sock = asyncio_socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_non_null(sock);
+    assert_int_equal(asyncio_socket_getpeername(sock, (struct sockaddr *)&address, &size),
+                     -ENOTCONN);
+    assert_int_equal(asyncio_loop_sock_recv(NULL, sock, &byte, 1), -EINVAL);
+    assert_int_equal(asyncio_socket_close(sock), 0);
+    assert_int_equal(asyncio_socket_close(sock), 0);
+    assert_int_equal(asyncio_socket_listen(sock, 1), -EBADF);
+    asyncio_socket_unref(sock);
+    asyncio_socket_unref(NULL);
+    asyncio_error_clear();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_connect_and_talk),
+        cmocka_unit_test(test_send_datagrams),
+        cmocka_unit_test(test_close_while_waiting),
+        cmocka_unit_test(test_cancel_and_lose_nothing),
+        cmocka_unit_test(test_time_out_everything),
+        cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_many_look_ups),
+        cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_without_loop),
+    };
+    return cmocka_run_group_tests_name("socket", tests, NULL, NULL);
+}
