@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: MIT
+"""The rules of the house: what every file of the tree promises, as functions that find violations.
+
+A rule is a function of a Tree that answers a list of strings, one for each violation; RULES lists
+them all. test_house.py runs them on the tree itself and on copies that break them on purpose.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+# Folders of src/, and what each may include; a file may always include its own folder.
+LAYERS = {
+    "base": [],
+    "coroutine": ["base"],
+    "engine": ["base"],
+    "loop": ["base", "coroutine", "engine"],
+    "task": ["base", "coroutine", "engine", "loop"],
+    "sync": ["base", "coroutine", "engine", "loop", "task"],
+    "executor": ["base", "coroutine", "engine", "loop", "task"],
+    "net": ["base", "coroutine", "engine", "loop", "task", "sync", "executor"],
+    "run": ["base", "coroutine", "engine", "loop", "task", "sync", "executor", "net"],
+}
+
+# In which layer each public header is implemented.
+PUBLIC_LAYERS = {
+    "base": ["api", "error", "memory"],
+    "coroutine": ["coroutine"],
+    "loop": ["handle", "loop", "remote"],
+    "task": ["as_completed", "context", "future", "gather", "shield", "sleep", "task",
+             "task_group", "timeout", "wait"],
+    "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
+    "executor": ["concurrent_future", "executor", "process_pool", "thread_pool"],
+    "net": ["resolver", "server", "socket", "stream", "tls"],
+    "run": ["embed", "runner", "serve", "signal"],
+}
+
+# The parts of a documentation block that end it, in order.
+CLOSING_PARTS = ["Ownership:", "Context:", "Cancellation:", "Twin:"]
+
+# What suspends and has no twin that makes an object, and why.
+WITHOUT_COROUTINE = {
+    "asyncio_await": "what it is given is the object already",
+    "asyncio_await_unref": "what it is given is a future already",
+    "asyncio_task_group_exit": "a scope belongs to the frame of the task that entered it",
+    "asyncio_task_group_cleanup": "a scope belongs to the frame of the task that entered it",
+    "asyncio_lock_exit": "a scope belongs to the frame of the task that entered it",
+    "asyncio_timeout_exit": "a scope belongs to the frame of the task that entered it",
+}
+
+MAX_FILE_LINES = 800
+MAX_FUNCTION_LINES = 70
+MAX_COLUMNS = 100
+C_SUFFIXES = (".c", ".h", ".S", ".cc", ".cpp")
+SCRIPT_SUFFIXES = (".py", ".sh")
+SCRIPT_NAMES = ("meson.build", "meson_options.txt", "Makefile", "run")
+
+
+class Tree:
+    """The files of a checkout, and the symbols that its shared library exports."""
+
+    def __init__(self, root, symbols):
+        self.root = root
+        self.symbols = symbols
+
+    def paths(self, *folders):
+        """Answers the paths of the code files in folders ("" for all), relative to the root."""
+        found = []
+        for folder in folders or ("",):
+            for here, below, names in os.walk(os.path.join(self.root, folder)):
+                below[:] = sorted(d for d in below if d in (".ci",) or not (
+                    d.startswith((".", "build")) or d == "__pycache__"))
+                for name in sorted(names):
+                    path = os.path.relpath(os.path.join(here, name), self.root)
+                    if name.endswith(C_SUFFIXES + SCRIPT_SUFFIXES) or name in SCRIPT_NAMES:
+                        found.append(path)
+        return found
+
+    def c_paths(self, *folders):
+        return [p for p in self.paths(*folders) if p.endswith(C_SUFFIXES)]
+
+    def read(self, path):
+        with open(os.path.join(self.root, path), encoding="utf-8") as file:
+            return file.read()
+
+
+def shared_symbols(library):
+    """Answers the names that a shared library defines and exports."""
+    lines = subprocess.run(["nm", "-D", "--defined-only", library], check=True,
+                           capture_output=True, text=True).stdout.splitlines()
+    fields = [line.split() for line in lines]
+    return sorted({f[-1].split("@")[0] for f in fields if f[-2] != "A"})
+
+
+def without_comments(text):
+    """Answers C text with comments and the inside of strings blanked, lines kept."""
+    def blank(match):
+        piece = match.group(0)
+        if piece.startswith('"'):
+            return '""'
+        if piece.startswith("'"):
+            return "' '"
+        return re.sub(r"[^\n]", " ", piece)
+    pattern = r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\''
+    return re.sub(pattern, blank, text, flags=re.DOTALL)
+
+
+def split_parameters(text):
+    """Answers the names in a C parameter list."""
+    parts, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        depth += (char in "([") - (char in ")]")
+        if char == "," and depth == 0:
+            parts.append(text[start:i])
+            start = i + 1
+    parts.append(text[start:])
+    names = []
+    for part in (p.strip() for p in parts):
+        if part in ("", "void", "..."):
+            continue
+        names.append(re.findall(r"\w+", re.sub(r"\[[^]]*\]", "", part))[-1])
+    return names
+
+
+class Declaration:
+    """A public function as its header declares it: its name, its text, its documentation."""
+
+    def __init__(self, path, block, macro, text):
+        self.path = path
+        self.block = block
+        match = re.search(r"\b(asyncio\w*)\s*\((.*)\)", text, flags=re.DOTALL)
+        self.name = match.group(1)
+        returned = text[:match.start()].replace("ASYNCIO_API", "").replace("ASYNCIO_MUST_USE", "")
+        self.is_void = returned.split() == ["void"]
+        listed = macro if macro is not None else match.group(2)
+        self.parameters = split_parameters(re.sub(r"\)\s*ASYNCIO_PRINTF.*", "", listed,
+                                                  flags=re.DOTALL))
+
+    def part(self, title):
+        """Answers the text of a closing part, or None."""
+        match = re.search(r"^%s(.*?)(?=^\w+:|\Z)" % re.escape(title), self.block or "",
+                          flags=re.DOTALL | re.MULTILINE)
+        return " ".join(match.group(1).split()) if match else None
+
+
+def declarations(tree):
+    """Answers every function declared with ASYNCIO_API in the public headers."""
+    found = []
+    for path in tree.c_paths("include"):
+        text = tree.read(path)
+        for match in re.finditer(r"^ASYNCIO_API\b[^;]*;", text, flags=re.MULTILINE):
+            before = text[:match.start()].rstrip()
+            macro = None
+            define = re.search(r"\n#define \w+(?:\((.*?)\))?(?:[^\n]*\\\n)*[^\n]*\Z", before)
+            if define:
+                macro = define.group(1) or ""
+                before = before[:define.start()].rstrip()
+            block = None
+            if before.endswith("*/"):
+                block = before[before.rindex("/*"):]
+                block = "\n".join(re.sub(r"^ ?\* ?", "", line) for line in block.split("\n"))
+                block = block[3:-2].strip() if block.startswith("/**") else None
+            found.append(Declaration(path, block, macro, match.group(0)))
+    return found
+
+
+def rule_layers(tree):
+    """Includes never point upward."""
+    layer_of = {h: layer for layer, headers in PUBLIC_LAYERS.items() for h in headers}
+    bad = []
+    for path in tree.c_paths("src"):
+        layer = path.split(os.sep)[1]
+        if layer not in LAYERS:
+            bad.append(f"{path}: src/{layer} is no layer")
+            continue
+        allowed = LAYERS[layer] + [layer]
+        for kind, name in re.findall(r'^#include ([<"])([^>"]+)', tree.read(path), re.MULTILINE):
+            top = name.split("/")[0]
+            if kind == '"' and "/" in name and top not in allowed:
+                bad.append(f"{path}: src/{layer} must not know {name}")
+            elif name == "asyncio.h" and layer != "run":
+                bad.append(f"{path}: include the headers that are needed, not all of them")
+            elif top == "asyncio" and not name.startswith("asyncio/detail/"):
+                header = name[len("asyncio/"):-len(".h")]
+                if header not in layer_of:
+                    bad.append(f"{path}: of which layer is {name}? Say so in tests/house.py")
+                elif layer_of[header] not in allowed:
+                    bad.append(f"{path}: src/{layer} must not know {name}")
+    return bad
+
+
+def rule_file_length(tree):
+    """A file has fewer than 800 lines."""
+    lengths = {path: tree.read(path).count("\n") for path in tree.paths()}
+    return [f"{p}: {n} lines" for p, n in lengths.items() if n >= MAX_FILE_LINES]
+
+
+def rule_function_length(tree):
+    """A function of the library has at most 70 lines."""
+    bad = []
+    for path in tree.c_paths("src"):
+        start = None
+        for number, line in enumerate(tree.read(path).split("\n"), 1):
+            if line == "{":
+                start = number
+            elif line.startswith("}") and start is not None:
+                if number - start + 1 > MAX_FUNCTION_LINES:
+                    bad.append(f"{path}:{start}: a function of {number - start + 1} lines")
+                start = None
+    return bad
+
+
+def rule_line_length(tree):
+    """A line has at most 100 columns."""
+    return [f"{path}:{number}: {len(line)} columns" for path in tree.paths()
+            for number, line in enumerate(tree.read(path).split("\n"), 1)
+            if len(line) > MAX_COLUMNS]
+
+
+def rule_spdx(tree):
+    """Every file says its licence in its first line (behind the interpreter, if it has one)."""
+    bad = []
+    for path in tree.paths():
+        lines = tree.read(path).split("\n")
+        if lines[0].startswith("#!"):
+            lines = lines[1:]
+        wanted = "SPDX-License-Identifier: MIT"
+        wanted = f"/* {wanted} */" if path.endswith(C_SUFFIXES) else f"# {wanted}"
+        if not lines or lines[0] != wanted:
+            bad.append(f"{path}: does not begin with {wanted}")
+    return bad
+
+
+def rule_headers_alone(tree):
+    """Each public header compiles alone, as C11 and as C++17, without a warning."""
+    headers = [os.path.relpath(p, "include") for p in tree.c_paths("include")]
+    bad = []
+    with tempfile.TemporaryDirectory() as folder:
+        for compiler, suffix, standard in (("gcc", "c", "c11"), ("g++", "cc", "c++17"),
+                                           ("clang", "c", "c11"), ("clang++", "cc", "c++17")):
+            if shutil.which(compiler) is None:
+                continue
+            files = []
+            for header in headers:
+                name = header.replace(os.sep, "_") + "." + suffix
+                files.append(os.path.join(folder, name))
+                with open(files[-1], "w", encoding="utf-8") as file:
+                    file.write(f"#include <{header}>\ntypedef int not_empty_t;\n")
+            done = subprocess.run(
+                [compiler, f"-std={standard}", "-pedantic", "-Wall", "-Wextra", "-Werror",
+                 "-fsyntax-only", "-I", os.path.join(tree.root, "include"), *files],
+                capture_output=True, text=True)
+            if done.returncode != 0:
+                bad.append(f"{compiler} -std={standard}: " + done.stderr.replace(folder, "")[:2000])
+    return bad
+
+
+def rule_contents(tree):
+    """<asyncio.h> consists of includes, and of all of them."""
+    text = without_comments(tree.read("include/asyncio.h"))
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    wanted = ["#ifndef ASYNCIO_H", "#define ASYNCIO_H", "#endif"]
+    bad = [f"include/asyncio.h: {line}" for line in lines
+           if line not in wanted and not re.fullmatch(r"#include <asyncio/\w+\.h>", line)]
+    for name in sorted(os.listdir(os.path.join(tree.root, "include", "asyncio"))):
+        if name.endswith(".h") and f"#include <asyncio/{name}>" not in lines:
+            bad.append(f"include/asyncio.h: does not include <asyncio/{name}>")
+    return bad
+
+
+def block_faults(declaration):
+    """Answers what is wrong with the documentation block of a function."""
+    block = declaration.block
+    if not block:
+        return ["no documentation block right before it"]
+    faults = []
+    first = re.split(r"\n\s*\n", block)[0]
+    if not re.match(r"[A-Z`].*\.(\s|$)", first, flags=re.DOTALL) or first.startswith("@"):
+        faults.append("does not begin with a sentence")
+    places = [0]
+    documented = re.findall(r"^@param (\w+)", block, re.MULTILINE)
+    if documented != declaration.parameters:
+        faults.append(f"documents the parameters {documented}, has {declaration.parameters}")
+    places += [m.start() for m in re.finditer(r"^@param ", block, re.MULTILINE)]
+    returns = re.search(r"^@return ", block + " ", re.MULTILINE) or re.search(
+        r"^@return$", block, re.MULTILINE)
+    if not declaration.is_void and not returns:
+        faults.append("has no @return")
+    if declaration.is_void and returns:
+        faults.append("has a @return, and is void")
+    if returns:
+        places.append(returns.start())
+    for part in CLOSING_PARTS:
+        match = re.search("^" + part + r" \S", block, re.MULTILINE)
+        if match:
+            places.append(match.start())
+        else:
+            faults.append(f"has no {part}")
+    if places != sorted(places):
+        faults.append("has its parts in another order")
+    return faults
+
+
+def rule_documentation(tree):
+    """Every exported function has a complete documentation block right before its declaration."""
+    known = declarations(tree)
+    bad = [f"{d.path}: {d.name}: {fault}" for d in known for fault in block_faults(d)]
+    names = {d.name for d in known}
+    bad += [f"{s}: exported, and in no public header" for s in tree.symbols if s not in names]
+    return bad
+
+
+def rule_exports(tree):
+    """The library exports what the headers declare, and nothing that is not asyncio_."""
+    bad = [f"{s}: exported, and not asyncio_" for s in tree.symbols
+           if not re.fullmatch(r"asyncio_[a-z0-9]\w*", s)]
+    bad += [f"{d.path}: {d.name}: declared, and not exported" for d in declarations(tree)
+            if d.name not in tree.symbols]
+    return bad
+
+
+def rule_negated_codes(tree):
+    """Nobody negates asyncio's codes, which are negative already."""
+    return [f"{path}: {match.group(0)}" for path in tree.c_paths()
+            for match in re.finditer(r"(?<!-)-\s*ASYNCIO_(?!_)\w+", without_comments(tree.read(path)))]
+
+
+def rule_twins(tree):
+    """What suspends has a twin that makes the coroutine object."""
+    known = declarations(tree)
+    names = {d.name for d in known}
+    bad = []
+    for d in known:
+        suspends = "inside a task" in (d.part("Context:") or "").lower() and not (
+            d.part("Cancellation:") or "").startswith("does not suspend")
+        if suspends and d.name + "_coroutine" not in names and d.name not in WITHOUT_COROUTINE:
+            bad.append(f"{d.path}: {d.name} suspends and has no {d.name}_coroutine")
+    return bad
+
+
+def rule_tests_run(tree):
+    """Every test program is run: it stands in the list of tests/meson.build."""
+    listed = tree.read("tests/meson.build")
+    bad = []
+    for path in tree.paths("tests"):
+        name = os.path.basename(path)
+        concept = name[len("test_"):].rsplit(".", 1)[0]
+        if name.startswith("test_") and f"'{concept}'" not in listed and f"'{name}'" not in listed:
+            bad.append(f"{path}: nobody runs it")
+    return bad
+
+
+RULES = [rule_layers, rule_file_length, rule_function_length, rule_line_length, rule_spdx,
+         rule_headers_alone, rule_contents, rule_documentation, rule_exports, rule_negated_codes,
+         rule_twins, rule_tests_run]

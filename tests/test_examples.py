@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs every example and the program of the README, and compares what they print.
+
+Usage: test_examples.py ROOT BUILD SANITIZER COMPILER..., on the engine of ASYNCIO_ENGINE. What an
+example must print stands in expected/NAME.txt, where points in time are written TIME; what the
+README's program must print stands behind it. The programs that use sockets are skipped, by name,
+on the simulated engine, which has none.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from harness import Failure, Skip, run_tests
+
+ROOT, BUILD, SANITIZER = (os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3])
+COMPILER = sys.argv[4:]
+ENGINE = os.environ.get("ASYNCIO_ENGINE", "")
+LIMIT = 60.0  # seconds for one program
+
+PAGE = ["slow_operation", "wait_coroutines", "wait_futures", "await_then_task",
+        "sleep_then_await", "sleep_zero", "generator", "executor", "exceptions", "callbacks"]
+SMALL = ["hello_world", "factorial_gather", "timeout", "task_group", "producer_thread"]
+MAX_LINES = 80
+
+
+def masked(text):
+    """Answers output without what differs from run to run: times, and how late a busy machine is.
+
+    The page's executor needs six tenths of a second at least; it may need more, never less.
+    """
+    text = re.sub(r"^\d+\.\d{6} - ", "TIME - ", text, flags=re.MULTILINE)
+    return re.sub(r"^([6-9]|[1-9]\d+) tenths of a second$", "6 tenths of a second", text,
+                  flags=re.MULTILINE)
+
+
+def expected(name):
+    """Answers what an example must print."""
+    with open(os.path.join(ROOT, "tests", "expected", name + ".txt"), encoding="utf-8") as file:
+        return file.read()
+
+
+def compare(wanted, output, errors, status):
+    """Output, standard error and exit status are what they must be."""
+    if status != 0 or errors != "" or masked(output) != wanted:
+        raise Failure(f"status {status}\n--- wanted\n{wanted}--- printed\n{output}"
+                      f"--- to standard error\n{errors}")
+
+
+def prints_what_it_must(name, program):
+    """The program prints what is stored for it."""
+    done = subprocess.run([program], capture_output=True, text=True, timeout=LIMIT)
+    compare(expected(name), done.stdout, done.stderr, done.returncode)
+
+
+def echoes():
+    """The client's line comes back from the server, which has seen it."""
+    if ENGINE == "sim":
+        raise Skip("the simulated engine has no sockets")
+    server = subprocess.Popen([os.path.join(BUILD, "examples", "echo_server"), "0"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        port = server.stdout.readline().strip().rsplit(":", 1)[1]
+        done = subprocess.run([os.path.join(BUILD, "examples", "echo_client"), port],
+                              capture_output=True, text=True, timeout=LIMIT)
+        compare(expected("echo_client"), done.stdout, done.stderr, done.returncode)
+        seen = server.stdout.readline()
+        if seen != "received Hello World!\n":
+            raise Failure(f"the server printed {seen!r}")
+    finally:
+        server.terminate()
+        server.communicate(timeout=LIMIT)
+
+
+def readme_programs():
+    """Answers (program, output) of each program of the README that says what it prints."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        text = file.read()
+    blocks = re.findall(r"```c\n(.*?)```(?:[^`]*```text\n(.*?)```)?", text, flags=re.DOTALL)
+    return [(code, output) for code, output in blocks if "int main(" in code]
+
+
+def readme_program_runs(code, output):
+    """A program of the README compiles as it stands, without a warning, and prints what it says."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "readme.c")
+        program = os.path.join(folder, "readme")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(code)
+        flags = [] if SANITIZER == "none" else ["-fsanitize=" + SANITIZER]
+        built = subprocess.run(
+            [*COMPILER, "-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", *flags,
+             "-I", os.path.join(ROOT, "include"), source, os.path.join(BUILD, "libasyncio.a"),
+             "-pthread", "-lm", "-o", program], capture_output=True, text=True)
+        if built.returncode != 0:
+            raise Failure(built.stderr)
+        done = subprocess.run([program], capture_output=True, text=True, timeout=LIMIT)
+        compare(output, done.stdout, done.stderr, done.returncode)
+
+
+def each_is_short():
+    """No example is longer than 80 lines, so that it can be read in one sitting."""
+    for folder in ("examples", os.path.join("examples", "page")):
+        for name in sorted(os.listdir(os.path.join(ROOT, folder))):
+            if name.endswith(".c"):
+                with open(os.path.join(ROOT, folder, name), encoding="utf-8") as file:
+                    count = len(file.readlines())
+                if count > MAX_LINES:
+                    raise Failure(f"{folder}/{name}: {count} lines")
+
+
+def main():
+    tests = [("each_example_is_short", each_is_short)]
+    for folder, names in (("examples/page", PAGE), ("examples", SMALL)):
+        for name in names:
+            program = os.path.join(BUILD, folder, name)
+            tests.append((folder.split("/")[-1] + "_" + name,
+                          lambda name=name, program=program: prints_what_it_must(name, program)))
+    tests.append(("examples_echo_server_and_echo_client", echoes))
+    for number, (code, output) in enumerate(readme_programs(), 1):
+        tests.append((f"readme_program_{number}",
+                      lambda code=code, output=output: readme_program_runs(code, output)))
+    return run_tests("examples", tests)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
