@@ -136,10 +136,10 @@ __attribute__((noinline)) void asyncio__context_switch_checked(asyncio__context_
 #endif
 }
 
-_Noreturn void asyncio__context_leave(asyncio__context_t *from, asyncio__context_t *to)
+_Noreturn void asyncio__context_leave_checked(asyncio__context_t *to)
 {
     asyncio__context_t nobody;
-    announce(from, to, /* for_good= */ true);
+    announce(NULL, to, /* for_good= */ true);
     asyncio__context_swap(&nobody, to);
     __builtin_unreachable();
 }
@@ -150,14 +150,6 @@ void asyncio__context_prepare(asyncio__context_t *context, asyncio__stack_t *sta
                               void (*entry)(void *argument), void *argument)
 {
     asyncio__context_lay(context, stack->bottom, stack->top, entry, argument);
-}
-
-_Noreturn void asyncio__context_leave(asyncio__context_t *from, asyncio__context_t *to)
-{
-    asyncio__context_t nobody;
-    (void)from;
-    asyncio__context_swap(&nobody, to);
-    __builtin_unreachable();
 }
 
 #endif

@@ -9,7 +9,9 @@
     .text
 
 /* Where a prepared context goes on: its argument and its entry are on the stack, rbp is zero.
- * Nobody called it, so that the chain of frames ends here for debuggers and backtraces. */
+ * Nobody called it, so that the chain of frames ends here for debuggers and backtraces. It jumps to
+ * the entry, for that never returns: a call would leave an entry too many on the processor's stack
+ * of return addresses, and each return of the next context would be predicted wrongly. */
     .type context_begin, @function
     .p2align 4
 context_begin:
@@ -19,7 +21,11 @@ context_begin:
     endbr64
     popq %rdi
     popq %rax
-    callq *%rax
+    leaq context_end(%rip), %rcx
+    pushq %rcx
+    jmpq *%rax
+    nop /* unwinders look up the byte before a return address */
+context_end:
     ud2
     .cfi_endproc
     .size context_begin, . - context_begin
