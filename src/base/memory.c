@@ -213,7 +213,8 @@ void *asyncio__realloc(void *block, size_t old_size, size_t new_size)
     if (how == MODE_CUSTOM)
         return custom.realloc(custom.context, block, old_gross, new_gross);
     /* With caches a small block must keep the size of its class, also when it is class 0. */
-    bool is_small = old_size <= ASYNCIO__CACHE_LIMIT_BYTES || new_size <= ASYNCIO__CACHE_LIMIT_BYTES;
+    bool is_small =
+        old_size <= ASYNCIO__CACHE_LIMIT_BYTES || new_size <= ASYNCIO__CACHE_LIMIT_BYTES;
     if (how == MODE_PLAIN || !is_small)
         return realloc(block, new_gross);
     if (old_gross == new_gross)

@@ -59,8 +59,8 @@ static bool advice_works(char *page)
     if (known != ADVICE_UNKNOWN)
         return known == ADVICE_WORKS;
     size_t page_bytes = asyncio__guard_bytes();
-    /* A leak checker reads all that /proc/self/maps calls readable, and these guards are that. An
-     * emulator may answer 0 to any advice without doing a thing. */
+    /* A leak checker reads all that /proc/self/maps calls readable, and these guards are that.
+     * An emulator may answer 0 to any advice without doing a thing. */
     if (CHECKS_LEAKS || asyncio__on_valgrind() || asyncio__sys.madvise(page, page_bytes, ADVICE_NONSENSE) == 0)
         known = ADVICE_MISSING;
     else if (asyncio__sys.madvise(page, page_bytes, ADVICE_GUARD_INSTALL) == 0)
