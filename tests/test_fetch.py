@@ -366,6 +366,14 @@ def test_output_has_a_file_for_each_body_inside_the_folder():
                     assert file.read() == path, (path, page)
 
 
+def test_a_run_that_cannot_begin_fails_each_page():
+    """Without a loop every page counts as failed, and the message says what is the matter."""
+    done = run("--json", "http://127.0.0.1/", env={**os.environ, "ASYNCIO_ENGINE": "nonsense"})
+    page, = json.loads(done.stdout)
+    assert done.returncode == 1 and page["status"] == 0 and page["error"], done
+    assert b"engine" in done.stderr, done.stderr
+
+
 def test_a_terminal_gets_a_progress_bar():
     """Standard error shows the bar if it is a terminal, and only then."""
     with Server(says(OK, delay=0.3)) as server:

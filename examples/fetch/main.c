@@ -91,6 +91,24 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+/* Says why the run as a whole was stopped, and of each page that had not ended that it failed. */
+static void stop(fetcher_t *fetcher, int rc)
+{
+    asyncio_error_t *error = asyncio_error_of(rc);
+    const char *message = asyncio_error_message(error);
+    fprintf(stderr, "fetch: stopped: %s\n", message[0] != '\0' ? message : asyncio_strerror(rc));
+    asyncio_error_unref(error);
+    for (size_t i = 0; i < fetcher->count; i++) {
+        page_t *page = &fetcher->pages[i];
+        if (page->has_ended)
+            continue;
+        page->has_failed = true;
+        page->error = strdup("the run was stopped before it was fetched");
+        fetcher->done++;
+        fetcher->failed++;
+    }
+}
+
 /* Fetches and reports; answers the exit status. */
 static int fetch(fetcher_t *fetcher, const url_list_t *list)
 {
@@ -105,13 +123,8 @@ static int fetch(fetcher_t *fetcher, const url_list_t *list)
     double start = now();
     int rc = asyncio_run(run_coroutine(fetcher), NULL);
     double seconds = now() - start;
-    if (rc < 0) {
-        asyncio_error_t *error = asyncio_error_of(rc);
-        const char *message = asyncio_error_message(error);
-        fprintf(stderr, "fetch: stopped: %s\n",
-                message[0] != '\0' ? message : asyncio_strerror(rc));
-        asyncio_error_unref(error);
-    }
+    if (rc < 0)
+        stop(fetcher, rc);
     if (list->count == 0)
         fprintf(stderr, "fetch: no URLs given\n");
     report_summary(fetcher, seconds);

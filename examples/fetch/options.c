@@ -21,7 +21,7 @@ static const char help[] =
     "  --concurrency N  at most N at once (default 100)\n"
     "  --sequential     one after another\n"
     "  --timeout S      give each attempt S seconds (default 30)\n"
-    "  --retries N      try again up to N times after a failed connection (default 1)\n"
+    "  --retries N      try again up to N times after a failed connection (default 2)\n"
     "  --output DIR     write each body to a file in DIR, named after the URL's path\n"
     "  --json           print a JSON list, an object for each URL\n"
     "  --help           print this\n"
@@ -145,7 +145,7 @@ static bool add_file(url_list_t *list, const char *name)
 
 int options_read(int argc, char **argv, options_t *ret_options, url_list_t *ret_list)
 {
-    options_t options = {.concurrency = 100, .timeout = 30.0, .retries = 1};
+    options_t options = {.concurrency = 100, .timeout = 30.0, .retries = 2};
     int letter;
     while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (letter == 'h') {

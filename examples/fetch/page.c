@@ -139,16 +139,16 @@ static int fetch_page(fetcher_t *fetcher, page_t *page)
         rc = woken < 0 ? woken : attempt(fetcher, page, &url);
     }
     url_fini(&url);
-    if (rc == -ECANCELED)
-        return rc;
     if (rc == 0 && page->status >= 400)
         rc = asyncio_raise(FETCH_ESTATUS, "the server answered %d", page->status);
     if (rc == 0)
         return 0;
-    page->has_failed = true;
-    set_error(page, rc);
     if (page->file != NULL)
         output_remove(fetcher->output, page->file);
+    if (rc == -ECANCELED)
+        return rc;
+    page->has_failed = true;
+    set_error(page, rc);
     return 0;
 }
 
@@ -163,6 +163,7 @@ int page_worker(fetcher_t *fetcher, void **ret_result)
         if (rc < 0)
             return rc;
         page->seconds = asyncio_loop_time(loop) - start;
+        page->has_ended = true;
         fetcher->done++;
         fetcher->failed += page->has_failed;
     }

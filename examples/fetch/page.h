@@ -17,6 +17,7 @@ typedef struct page {
     int status;       /* of the last answer; 0: none */
     uint64_t bytes;   /* of the last answer's body */
     double seconds;   /* from its start to its end, with every attempt */
+    bool has_ended;   /* fetched or failed */
     bool has_failed;  /* no answer, an incomplete one, or a status of 400 and more */
     char *error;      /* why it failed, its own; NULL if it did not, or memory was out */
 } page_t;

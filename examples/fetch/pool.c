@@ -66,7 +66,6 @@ int pool_get(pool_t *pool, const url_t *url, bool may_reuse, connection_t **ret_
         return -ENOMEM;
     memset(connection, 0, offsetof(connection_t, buffer));
     pool->open_count++;
-    pool->made_count++;
     connection->port = url->port;
     connection->host = strdup(url->host);
     int rc = connection->host == NULL ? -ENOMEM : 0;
@@ -77,6 +76,7 @@ int pool_get(pool_t *pool, const url_t *url, bool may_reuse, connection_t **ret_
         free_connection(pool, connection);
         return rc;
     }
+    pool->made_count++;
     *ret_connection = connection;
     return 0;
 }
