@@ -17,7 +17,6 @@
 
 typedef enum asyncio__coroutine_state {
     ASYNCIO__COROUTINE_CREATED, /* nothing has run */
-    ASYNCIO__COROUTINE_TAKEN,   /* a task's, which has not begun */
     ASYNCIO__COROUTINE_RUNNING, /* on the processor, or has called what is */
     ASYNCIO__COROUTINE_WAITING, /* away: its context says where */
     ASYNCIO__COROUTINE_ENDED,   /* returned, closed, or abandoned */
@@ -40,9 +39,13 @@ struct asyncio_coroutine {
     asyncio__context_t context;       /* where it goes on */
     asyncio__context_t *back;         /* where a yield goes: who drives it by hand; else NULL */
     asyncio__result_t *result;        /* the innermost place of the library's on this stack */
-    void *transfer;                   /* a value on its way in or out */
+    union {
+        void *transfer;          /* driven: a value on its way in or out */
+        asyncio_coroutine_t *host; /* awaited: on whose stack it runs */
+    };
     int32_t code;                     /* thrown in, or answered to who drives it */
     uint8_t state;                    /* asyncio__coroutine_state_t */
+    bool is_marked;                   /* seen by who collects awaitables */
     bool is_closing;                  /* every await answers ASYNCIO_EGENERATOREXIT */
     uint16_t refusals;                /* how often one did since */
     uint32_t copy_bytes;              /* of arguments behind the record */
@@ -52,8 +55,8 @@ struct asyncio_coroutine {
 /* Called with an object whose last reference went and that never ran; the task layer sets it. */
 extern void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
 
-/* Marks an object as used: 0, or ASYNCIO_ERUNTIME if it was. */
-int asyncio__coroutine_take(asyncio_coroutine_t *coroutine);
+/* May it be started: 0, ASYNCIO_ERUNTIME if it was, or -EINVAL from inside its own body. */
+int asyncio__coroutine_check(asyncio_coroutine_t *coroutine);
 
 /* Runs the body here, on the present stack, to its end; answers its code. */
 int asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result);

@@ -41,7 +41,7 @@ static int await_coroutine(asyncio_coroutine_t *coroutine, void **ret_result)
     if (!asyncio__thread.coroutine)
         rc = asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
     else
-        rc = asyncio__coroutine_take(coroutine);
+        rc = asyncio__coroutine_check(coroutine);
     if (rc < 0) {
         asyncio__discard(coroutine);
         return rc;

@@ -18,7 +18,7 @@ void asyncio__sources_fini(asyncio__sources_t *sources)
     *sources = (asyncio__sources_t){0};
 }
 
-/* Where the same coroutine object stood before: its index among the sources, or at. */
+/* Where the same coroutine object stood before. */
 static size_t find_same(asyncio_awaitable_t *const *awaitables, size_t at)
 {
     size_t i = 0;
@@ -39,14 +39,11 @@ static int add(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables, siz
                asyncio__sources_t *sources)
 {
     asyncio_awaitable_t *awaitable = awaitables[at];
-    if (asyncio_iscoroutine(awaitable) &&
-        ((asyncio_coroutine_t *)awaitable)->state != ASYNCIO__COROUTINE_CREATED) {
-        size_t same = find_same(awaitables, at);
-        if (same < at) {
-            asyncio_coroutine_unref(awaitable);
-            sources->places[at] = sources->places[same];
-            return 0;
-        }
+    bool is_coroutine = asyncio_iscoroutine(awaitable);
+    if (is_coroutine && ((asyncio_coroutine_t *)awaitable)->is_marked) {
+        asyncio_coroutine_unref(awaitable);
+        sources->places[at] = sources->places[find_same(awaitables, at)];
+        return 0;
     }
     if (!awaitable)
         return asyncio__fail_null();
@@ -63,6 +60,8 @@ static int add(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables, siz
     future->is_marked = true;
     sources->places[at] = (uint32_t)sources->count;
     sources->futures[sources->count++] = future;
+    if (is_coroutine) /* which its task holds until it has run */
+        ((asyncio_coroutine_t *)awaitable)->is_marked = true;
     return 0;
 }
 
@@ -82,8 +81,12 @@ int asyncio__sources_collect(asyncio_loop_t *loop, asyncio_awaitable_t *const *a
     }
     for (; rc == 0 && at < count; at++)
         rc = add(loop, awaitables, at, &sources);
-    for (size_t i = 0; i < sources.count; i++)
+    for (size_t i = 0; i < sources.count; i++) {
+        asyncio_coroutine_t *coroutine = asyncio_task_get_coro(sources.futures[i]);
         sources.futures[i]->is_marked = false;
+        if (coroutine)
+            coroutine->is_marked = false;
+    }
     if (rc < 0) {
         for (; at < count; at++)
             asyncio__discard(awaitables[at]);

@@ -80,9 +80,6 @@ asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *cor
         asyncio__discard(coroutine);
         return asyncio__fail_new(rc < 0 ? rc : -ENOMEM, "no task could be made");
     }
-    task->is_refused = coroutine->state != ASYNCIO__COROUTINE_CREATED;
-    if (!task->is_refused)
-        coroutine->state = ASYNCIO__COROUTINE_TAKEN;
     task->coroutine = coroutine;
     task->number = atomic_fetch_add_explicit(&task_count, 1, memory_order_relaxed) + 1;
     task->wait.ready.run = asyncio__task_step;
@@ -92,6 +89,12 @@ asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *cor
     if (ASYNCIO__UNLIKELY(loop->task_created != NULL))
         loop->task_created(&task->future, loop->task_created_arg);
     return &task->future;
+}
+
+/* Its coroutine was started by someone else before its first step. */
+static inline bool is_refused(const asyncio__task_t *task)
+{
+    return task->coroutine->state != ASYNCIO__COROUTINE_CREATED;
 }
 
 /* --- the step ------------------------------------------------------------------------------ */
@@ -183,7 +186,7 @@ static inline asyncio__task_t *take_next(asyncio_loop_t *loop)
         return NULL;
     asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
     /* What ends without running is the loop's business. */
-    if (!task->is_started && (task->is_refused || task->must_cancel))
+    if (!task->is_started && (is_refused(task) || task->must_cancel))
         return NULL;
     loop->todo--;
     asyncio__ring_pop(&loop->ready);
@@ -264,7 +267,7 @@ static ASYNCIO__COLD void end_unstarted(asyncio__task_t *task, int code, const c
 {
     if (message)
         code = asyncio__fail(code, message);
-    if (!task->is_refused)
+    if (!is_refused(task))
         asyncio__coroutine_end(task->coroutine);
     end_task(task, code, (asyncio__result_t){NULL, NULL});
 }
@@ -281,7 +284,7 @@ void asyncio__task_step(asyncio__ready_t *self)
     asyncio_coroutine_t *former = asyncio__thread.coroutine;
     begin_step(task);
     if (ASYNCIO__UNLIKELY(!task->is_started)) {
-        if (task->is_refused)
+        if (is_refused(task))
             end_unstarted(task, ASYNCIO_ERUNTIME, "cannot reuse already awaited coroutine");
         else if (task->resume_code < 0)
             end_unstarted(task, task->resume_code, NULL);

@@ -32,7 +32,6 @@ typedef struct asyncio__task {
     bool must_cancel;               /* the next step throws CancelledError */
     bool late_cancel;               /* an I/O wait won against a cancel: the next wait throws */
     bool is_cancelling;             /* on the path of a cancel under way */
-    bool is_refused;                /* its coroutine was used before */
     bool is_started;                /* its body has begun */
 } asyncio__task_t;
 

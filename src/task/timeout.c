@@ -191,7 +191,9 @@ static int wait_no_time(asyncio_awaitable_t *awaitable, void **ret_result)
     int rc = 0;
     if (!asyncio__future_is_done(future)) {
         rc = cancel_and_wait(future);
-        if (rc == 0 && future->state == ASYNCIO__CANCELLED) {
+        bool is_cancelled = future->state == ASYNCIO__CANCELLED ||
+                            (future->state == ASYNCIO__FAILED && future->code == -ECANCELED);
+        if (rc == 0 && is_cancelled) {
             asyncio_error_t *error;
             asyncio__ignore(asyncio__future_outcome(future, &error));
             rc = asyncio__fail_with(-ETIMEDOUT,
