@@ -61,7 +61,8 @@ static bool advice_works(char *page)
     size_t page_bytes = asyncio__guard_bytes();
     /* A leak checker reads all that /proc/self/maps calls readable, and these guards are that.
      * An emulator may answer 0 to any advice without doing a thing. */
-    if (CHECKS_LEAKS || asyncio__on_valgrind() || asyncio__sys.madvise(page, page_bytes, ADVICE_NONSENSE) == 0)
+    if (CHECKS_LEAKS || asyncio__on_valgrind() ||
+        asyncio__sys.madvise(page, page_bytes, ADVICE_NONSENSE) == 0)
         known = ADVICE_MISSING;
     else if (asyncio__sys.madvise(page, page_bytes, ADVICE_GUARD_INSTALL) == 0)
         known = ADVICE_WORKS;
