@@ -7,6 +7,7 @@
 #   make test       every test, on every engine, plain and under the address sanitizer
 #   make bench      the benchmark
 #   make install    as DESTDIR and PREFIX say
+#   make docs       docs/api_table.md, from the headers
 #   make asan tsan valgrind    the tests under one checker
 
 BUILD  ?= build
@@ -22,7 +23,7 @@ compile = @ninja -C $(1) --quiet
 
 checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=false
 
-.PHONY: all dependencies asan-build demo test bench asan tsan valgrind install format clean
+.PHONY: all dependencies asan-build demo test bench asan tsan valgrind install docs format clean
 
 all: dependencies
 	$(call configure,$(BUILD),--prefix=$(PREFIX))
@@ -56,7 +57,12 @@ valgrind: all
 	@python3 tools/run_tests.py --valgrind $(BUILD)
 
 install: all
+	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX)
+	@ninja -C $(BUILD) --quiet
 	@DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD) --no-rebuild --quiet
+
+docs:
+	@python3 tools/make_api_table.py
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
