@@ -36,11 +36,8 @@ typedef struct task_entry {
     char *label;          /* "a#3" */
 } task_entry_t;
 
-/* A lock, event, …, by its name; see statements_sync.c. */
-typedef struct primitive {
-    const char *name; /* as first written in the program */
-    void *object;     /* kept elsewhere */
-} primitive_t;
+/* A lock, event, … with its name; see statements_sync.c. */
+typedef struct primitive primitive_t;
 
 /* A BODY that the loop calls. */
 typedef struct scenario scenario_t;
@@ -83,7 +80,7 @@ struct scenario {
     ARRAY(task_entry_t) tasks;         /* in order of creation */
     ARRAY(callback_t *) callbacks;     /* of on_done; the newest of a label last */
     ARRAY(gathering_t) gatherings;     /* in order of creation */
-    ARRAY(primitive_t) primitives;     /* in order of first use */
+    ARRAY(primitive_t *) primitives;   /* in order of first use */
     ARRAY(kept_t) kept;                /* everything else */
 };
 
@@ -199,9 +196,6 @@ const char *actor(scenario_t *scenario);
 /* A callback that lives to the end. */
 callback_t *make_callback(scenario_t *scenario, const char *label, const char *var, json_t *body);
 callback_t *find_done_callback(scenario_t *scenario, const char *label);
-
-/* A primitive by its name, or NULL. */
-primitive_t *find_primitive(scenario_t *scenario, const char *name);
 
 /* Gives back all that is kept, and the arrays. */
 void drop_all(scenario_t *scenario);
