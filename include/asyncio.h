@@ -44,6 +44,11 @@
 #include <asyncio/server.h>
 #include <asyncio/stream.h>
 
+/* Threads. */
+#include <asyncio/concurrent_future.h>
+#include <asyncio/executor.h>
+#include <asyncio/thread_pool.h>
+
 /* The event loop. */
 #include <asyncio/handle.h>
 #include <asyncio/loop.h>

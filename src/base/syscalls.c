@@ -139,4 +139,5 @@ asyncio__syscalls_t asyncio__sys = {
     .recvmsg = recvmsg,
     .sendmsg = sendmsg,
     .unlink = unlink,
+    .pthread_create = pthread_create,
 };

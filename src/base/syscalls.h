@@ -12,6 +12,7 @@
 #define ASYNCIO__BASE_SYSCALLS_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -64,6 +65,8 @@ typedef struct asyncio__syscalls {
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     int (*unlink)(const char *path);
+    int (*pthread_create)(pthread_t *ret_thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *arg), void *arg); /* answers errno, as that does */
 } asyncio__syscalls_t;
 
 extern asyncio__syscalls_t asyncio__sys;

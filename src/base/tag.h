@@ -11,6 +11,7 @@ enum asyncio__tag {
     ASYNCIO__TAG_COROUTINE = 0x61c0c001,
     ASYNCIO__TAG_FUTURE = 0x61c0f001,
     ASYNCIO__TAG_TASK = 0x61c0f002,
+    ASYNCIO__TAG_CONCURRENT = 0x61c0f003, /* no awaitable, but taken for one by mistake */
     ASYNCIO__TAG_FREED = 0x61c0dead,
 };
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* run: a loop for one main coroutine; what is left at its end is cancelled and waited for. */
+#include <asyncio/executor.h>
 #include <asyncio/gather.h>
 #include <asyncio/runner.h>
 
 #include "base/memory.h"
 #include "loop/loop.h"
 #include "task/task.h"
+
+#define LONGEST_SHUTDOWN 300.0 /* seconds that the default executor's jobs are given */
 
 /* Reports what failed although nobody waits for it any more. */
 static void report_failures(asyncio_loop_t *loop, asyncio_task_t **tasks, size_t count)
@@ -79,6 +82,8 @@ int asyncio_run(asyncio_coroutine_t *coroutine, void **ret_result)
     rc = asyncio_loop_run_until_complete(loop, coroutine, ret_result);
     asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
     cancel_all_tasks(loop);
+    asyncio__ignore(asyncio_loop_run_until_complete(
+        loop, asyncio_loop_shutdown_default_executor_coroutine(loop, LONGEST_SHUTDOWN), NULL));
     asyncio__ignore(asyncio_loop_close(loop));
     asyncio_loop_unref(loop);
     return rc < 0 ? asyncio__fail_with(rc, error) : rc;

@@ -81,7 +81,10 @@ void asyncio_future_unref(asyncio_future_t *future)
         future->class->finalize(future);
     asyncio_loop_t *loop = future->loop;
     future->tag = ASYNCIO__TAG_FREED;
-    asyncio__free(future, future->class->size_bytes);
+    if (ASYNCIO__UNLIKELY(future->class->release != NULL))
+        future->class->release(future);
+    else
+        asyncio__free(future, future->class->size_bytes);
     asyncio__loop_drop_object(loop);
 }
 

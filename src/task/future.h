@@ -43,6 +43,8 @@ typedef struct asyncio__future_class {
     int (*cancel)(asyncio_future_t *future, asyncio_error_t *message);
     /* The last reference went: lets go of what the kind holds. NULL: nothing. */
     void (*finalize)(asyncio_future_t *future);
+    /* Then: gives the memory back, if others may need it still. NULL: it is freed. */
+    void (*release)(asyncio_future_t *future);
     size_t size_bytes; /* of the whole record */
     /* A value that is there is not lost to a cancel: the wait answers it, the cancel waits. */
     bool keeps_value;
