@@ -18,7 +18,8 @@ enum state { CREATED, ENTERED, EXPIRING, EXPIRED, EXITED };
 /* What is in the caller's memory. */
 typedef struct __attribute__((may_alias)) scope {
     asyncio__timer_t timer; /* set, or due, while entered */
-    asyncio__task_t *task;  /* who entered; valid until the exit */
+    asyncio__task_t *task;  /* who entered; valid until the exit, or its abandonment */
+    asyncio_loop_t *loop;   /* whose task that is */
     int64_t when_ns;        /* the deadline */
     uint32_t saved;         /* the task's requests at the enter */
     uint8_t state;          /* enum state */
@@ -28,18 +29,17 @@ static_assert(sizeof(scope_t) <= sizeof(asyncio_timeout_t), "the public type has
 static void on_timer(asyncio__ready_t *self)
 {
     scope_t *scope = (scope_t *)ASYNCIO__CONTAINER(self, asyncio__timer_t, ready);
-    asyncio_future_t *task = &scope->task->future;
-    asyncio__timer_begin(task->loop, &scope->timer);
-    if (task->loop->closed)
-        return;
-    asyncio__ignore(asyncio__future_cancel(task, NULL));
+    asyncio__timer_begin(scope->loop, &scope->timer);
+    if (scope->loop->closed)
+        return; /* the task, if it was abandoned, is no more */
+    asyncio__ignore(asyncio__future_cancel(&scope->task->future, NULL));
     scope->state = EXPIRING;
 }
 
 /* Sets the deadline; one that is past expires by the ready queue, not at once. */
 static int set(scope_t *scope, int64_t when_ns)
 {
-    asyncio_loop_t *loop = scope->task->future.loop;
+    asyncio_loop_t *loop = scope->loop;
     asyncio__timer_cancel(loop, &scope->timer);
     scope->when_ns = when_ns;
     if (when_ns > asyncio__loop_now(loop))
@@ -57,6 +57,7 @@ static int enter(scope_t *scope, int64_t when_ns)
     asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
     asyncio__timer_init(&scope->timer, on_timer);
     scope->task = task;
+    scope->loop = task->future.loop;
     scope->saved = task->requests;
     int rc = set(scope, when_ns);
     if (rc < 0)
