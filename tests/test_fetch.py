@@ -398,13 +398,17 @@ def test_too_low_a_limit_of_files_is_said_and_lived_with():
 
 def test_ten_thousand_at_once():
     """Ten thousand URLs are in flight at once, over as many connections."""
-    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 10100:
-        raise Skip("the hard limit of open files is below 10100")
+    count = 10000
+    with open(FETCH, "rb") as program:
+        if b"__tsan_init" in program.read():
+            count = 4000  # the thread sanitizer knows at most 8128 stacks
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < count + 100:
+        raise Skip("the hard limit of open files is below %d" % (count + 100))
     with http_server("--delay", "0.05") as port:
-        text = "".join("http://127.0.0.1:%d/%d\n" % (port, i) for i in range(10000)).encode()
-        done = run("--concurrency", "10000", "--timeout", "100", stdin=text)
-    assert done.returncode == 0 and b"10000 fetched, 0 failed" in done.stdout, done
-    assert b"10000 connections" in done.stdout, done.stdout
+        text = "".join("http://127.0.0.1:%d/%d\n" % (port, i) for i in range(count)).encode()
+        done = run("--concurrency", str(count), "--timeout", "100", stdin=text)
+    assert done.returncode == 0 and b"%d fetched, 0 failed" % count in done.stdout, done
+    assert b"%d connections" % count in done.stdout, done.stdout
 
 
 def test_http_server_answers_what_it_says():
