@@ -35,10 +35,9 @@ asyncio_coroutine_t *asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn,
     if (!fn || (copy_bytes && !arg) || copy_bytes > UINT32_MAX / 2 ||
         stack_bytes > STACK_MOST_BYTES || (options && options->size < sizeof(*options)))
         return asyncio__fail_new(-EINVAL, "bad arguments of a coroutine object");
-    asyncio_coroutine_t *coroutine = asyncio__malloc(sizeof(*coroutine) + copy_bytes);
+    asyncio_coroutine_t *coroutine = asyncio__calloc(sizeof(*coroutine) + copy_bytes);
     if (!coroutine)
         return asyncio__fail_new(-ENOMEM, NULL);
-    memset(coroutine, 0, sizeof(*coroutine));
     coroutine->tag = ASYNCIO__TAG_COROUTINE;
     coroutine->refs = 1;
     coroutine->fn = fn;
@@ -92,12 +91,16 @@ void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine)
     asyncio__free(coroutine, sizeof(*coroutine) + coroutine->copy_bytes);
 }
 
-int asyncio__coroutine_take(asyncio_coroutine_t *coroutine)
+int asyncio__coroutine_check(asyncio_coroutine_t *coroutine)
 {
-    if (coroutine->state != ASYNCIO__COROUTINE_CREATED)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "cannot reuse already awaited coroutine");
-    coroutine->state = ASYNCIO__COROUTINE_TAKEN;
-    return 0;
+    if (coroutine->state == ASYNCIO__COROUTINE_CREATED)
+        return 0;
+    /* From inside its own body, on its own stack or on that of who awaits it. */
+    const asyncio_coroutine_t *running = asyncio__thread.coroutine;
+    if (coroutine->state == ASYNCIO__COROUTINE_RUNNING && running &&
+        (coroutine == running || coroutine->host == running))
+        return asyncio__fail(-EINVAL, "coroutine already executing");
+    return asyncio__fail(ASYNCIO_ERUNTIME, "cannot reuse already awaited coroutine");
 }
 
 /* --- running ------------------------------------------------------------------------------- */
@@ -122,6 +125,7 @@ int asyncio__coroutine_call(asyncio_coroutine_t *coroutine, asyncio__result_t *r
     asyncio_coroutine_t *host = asyncio__thread.coroutine;
     asyncio__result_t *outer = host->result;
     host->result = ret_result;
+    coroutine->host = host;
     int code = asyncio__coroutine_run(coroutine, ret_result);
     host->result = outer;
     return code;
@@ -135,9 +139,12 @@ int asyncio_return(void **ret_result, void *value, asyncio_destroy_t *destroy)
         return asyncio__fail(-EINVAL, "there is no place for the result");
     }
     asyncio_coroutine_t *host = asyncio__thread.coroutine;
+    asyncio__result_t *job = asyncio__thread.job_result;
     *ret_result = value;
     if (host && host->result && ret_result == &host->result->value)
         host->result->destroy = destroy;
+    else if (job && ret_result == &job->value)
+        job->destroy = destroy;
     return 0;
 }
 

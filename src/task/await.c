@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "task/task.h"
+#include "task/suspend.h"
 
 int asyncio__fail_null(void)
 {
@@ -58,11 +58,13 @@ static int await_coroutine(asyncio_coroutine_t *coroutine, void **ret_result)
     return 0;
 }
 
-static int await_future(asyncio_future_t *future, void **ret_result)
+/* Inline in both that call it; see suspend.h for why. */
+static inline __attribute__((always_inline)) int await_future(asyncio_future_t *future,
+                                                              void **ret_result)
 {
     if (!asyncio__future_is_done(future)) {
         future->refs++; /* others may give theirs up meanwhile */
-        int rc = asyncio__future_wait(future);
+        int rc = asyncio__future_wait_here(future);
         if (rc == 0 && future->is_moved)
             rc = asyncio__fail(ASYNCIO_EINVALIDSTATE, "the result was moved out");
         if (rc == 0 && ret_result)

@@ -6,7 +6,7 @@
  * switches there directly; else to the loop. A stack whose coroutine has ended runs the next new
  * task without any switch. Neither changes the order in which things run.
  */
-#include "task/task.h"
+#include "task/suspend.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,8 +14,7 @@
 
 #include "base/memory.h"
 
-/* Where the loop of this thread goes on when no task can. */
-static ASYNCIO__THREAD_LOCAL asyncio__context_t root;
+ASYNCIO__THREAD_LOCAL asyncio__context_t asyncio__root;
 
 static atomic_uint task_count;
 
@@ -75,7 +74,8 @@ asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *cor
         rc = asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
     else
         rc = asyncio__loop_check(loop);
-    asyncio__task_t *task = rc == 0 ? make(loop, coroutine->place ? coroutine->place : place) : NULL;
+    asyncio__task_t *task =
+        rc == 0 ? make(loop, coroutine->place ? coroutine->place : place) : NULL;
     if (!task) {
         asyncio__discard(coroutine);
         return asyncio__fail_new(rc < 0 ? rc : -ENOMEM, "no task could be made");
@@ -91,16 +91,10 @@ asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *cor
     return &task->future;
 }
 
-/* Its coroutine was started by someone else before its first step. */
-static inline bool is_refused(const asyncio__task_t *task)
-{
-    return task->coroutine->state != ASYNCIO__COROUTINE_CREATED;
-}
-
 /* --- the step ------------------------------------------------------------------------------ */
 
 /* A cancel that must be thrown takes the place of any other outcome but a CancelledError. */
-static ASYNCIO__COLD int throw_cancel(asyncio__task_t *task, int code)
+ASYNCIO__COLD int asyncio__task_throw_cancel(asyncio__task_t *task, int code)
 {
     /* Exception: an operation that has its data gives it, and the cancel waits. */
     task->must_cancel = false;
@@ -109,36 +103,6 @@ static ASYNCIO__COLD int throw_cancel(asyncio__task_t *task, int code)
     asyncio_error_unref(task->error);
     task->error = asyncio_error_ref(task->cancel_message);
     return -ECANCELED;
-}
-
-/* The step up to where the coroutine goes on: what its suspension will answer. */
-static inline void begin_step(asyncio__task_t *task)
-{
-    asyncio_future_t *future = task->wait.future;
-    int code = task->resume_code;
-    bool keeps_value = false;
-    if (future) {
-        task->wait.future = NULL;
-        code = 0;
-        keeps_value = future->class && future->class->keeps_value;
-        if (ASYNCIO__UNLIKELY(future->state != ASYNCIO__FINISHED)) {
-            asyncio_error_unref(task->error);
-            code = asyncio__future_outcome(future, &task->error);
-        }
-        future->refs--; /* the schedule's; who waits has one of its own */
-    }
-    if (ASYNCIO__UNLIKELY(task->must_cancel)) {
-        if (keeps_value && code == 0) {
-            task->must_cancel = false;
-            task->late_cancel = true;
-        } else {
-            code = throw_cancel(task, code);
-        }
-    }
-    task->resume_code = code;
-    asyncio__thread.task = &task->future;
-    asyncio__thread.coroutine = task->coroutine;
-    asyncio__thread.error_slot = &task->error;
 }
 
 /* The coroutine has ended with that code: so does the task. */
@@ -174,25 +138,6 @@ static void end_task(asyncio__task_t *task, int code, asyncio__result_t result)
     asyncio_future_unref(future);
 }
 
-/* The next thing to run, if that is a step of a task and may be run from here; taken out. */
-static inline asyncio__task_t *take_next(asyncio_loop_t *loop)
-{
-    if (loop->todo == 0 && !asyncio__loop_next_turn_quickly(loop))
-        return NULL;
-    if (ASYNCIO__UNLIKELY(loop->debug || loop->closed))
-        return NULL;
-    asyncio__ready_t *item = asyncio__ring_ahead(&loop->ready, 0);
-    if (item->run != asyncio__task_step)
-        return NULL;
-    asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
-    /* What ends without running is the loop's business. */
-    if (!task->is_started && (is_refused(task) || task->must_cancel))
-        return NULL;
-    loop->todo--;
-    asyncio__ring_pop(&loop->ready);
-    return task;
-}
-
 static size_t stack_bytes_of(const asyncio__task_t *task)
 {
     size_t bytes = task->coroutine->stack_bytes;
@@ -212,7 +157,7 @@ static __attribute__((noinline)) void run_body(asyncio__task_t *task)
     asyncio_coroutine_ref(coroutine);
     int code = asyncio__coroutine_run(coroutine, &result);
     coroutine->result = NULL;
-    end_task(task, code, result);
+    end_task(asyncio__task_of(asyncio__thread.task), code, result); /* see take_over() */
 }
 
 /* The first frame on a task's stack. When the task has ended the stack goes to the next one. */
@@ -226,24 +171,24 @@ static void task_main(void *argument)
         run_body(task);
         asyncio__stack_t *stack = coroutine->stack;
         coroutine->stack = NULL;
-        task = take_next(loop);
+        task = asyncio__step_take(loop);
         if (task && !task->is_started && stack_bytes_of(task) == stack_bytes) {
             /* In place: no switch, and the stack is warm. */
             asyncio__context_t dead = coroutine->context;
             task->coroutine->stack = stack;
             task->coroutine->context = dead;
             asyncio_coroutine_unref(coroutine);
-            begin_step(task);
+            asyncio__step_begin(task);
             continue;
         }
-        asyncio__context_t dead = coroutine->context, *to = &root;
+        asyncio__context_t dead = coroutine->context, *to = &asyncio__root;
         asyncio_coroutine_unref(coroutine);
         if (task && !task->is_started) {
             /* Another size of stack: the loop gets it one. */
             loop->todo++;
             loop->ready.head--;
         } else if (task) {
-            begin_step(task);
+            asyncio__step_begin(task);
             to = &task->coroutine->context;
         }
         asyncio__stack_release(stack);
@@ -252,7 +197,7 @@ static void task_main(void *argument)
 }
 
 /* A stack for a task that begins: false if there is none. */
-static bool give_stack(asyncio__task_t *task)
+bool asyncio__task_give_stack(asyncio__task_t *task)
 {
     asyncio_coroutine_t *coroutine = task->coroutine;
     coroutine->stack = asyncio__stack_acquire(stack_bytes_of(task));
@@ -263,13 +208,44 @@ static bool give_stack(asyncio__task_t *task)
 }
 
 /* Ends a task whose body will never run. */
-static ASYNCIO__COLD void end_unstarted(asyncio__task_t *task, int code, const char *message)
+ASYNCIO__COLD void asyncio__task_end_unstarted(asyncio__task_t *task, int code,
+                                               const char *message)
 {
     if (message)
         code = asyncio__fail(code, message);
-    if (!is_refused(task))
+    if (!asyncio__task_is_refused(task))
         asyncio__coroutine_end(task->coroutine);
     end_task(task, code, (asyncio__result_t){NULL, NULL});
+}
+
+/*
+ * The coroutine of a new task waits in another task: as in asyncio the new one goes on with it.
+ * The other one keeps waiting; when it wakes up it finds what has become of the coroutine. False:
+ * it cannot be gone on with.
+ */
+static ASYNCIO__COLD bool take_over(asyncio__task_t *task)
+{
+    asyncio_coroutine_t *coroutine = task->coroutine;
+    if (coroutine->state != ASYNCIO__COROUTINE_WAITING || coroutine->back || !coroutine->stack)
+        return false;
+    asyncio__list_t *tasks = &task->future.loop->tasks;
+    for (asyncio__list_t *at = tasks->next; at != tasks; at = at->next) {
+        asyncio__task_t *other = ASYNCIO__CONTAINER(at, asyncio__task_t, link);
+        asyncio_future_t *future = other->wait.future;
+        if (other == task || other->coroutine != coroutine || !future)
+            continue;
+        /* What stands in a frame of the coroutine may go with it; it has no size of its own. */
+        if (future->class && future->class->size_bytes)
+            continue;
+        other->wait.future = NULL;
+        if (asyncio__future_remove_callback(future, &other->wait))
+            continue;
+        asyncio_error_unref(other->error);
+        other->resume_code = asyncio__future_outcome(future, &other->error);
+        future->refs--;
+    }
+    task->is_started = true;
+    return true;
 }
 
 void asyncio__task_step(asyncio__ready_t *self)
@@ -282,18 +258,21 @@ void asyncio__task_step(asyncio__ready_t *self)
         return;
     }
     asyncio_coroutine_t *former = asyncio__thread.coroutine;
-    begin_step(task);
-    if (ASYNCIO__UNLIKELY(!task->is_started)) {
-        if (is_refused(task))
-            end_unstarted(task, ASYNCIO_ERUNTIME, "cannot reuse already awaited coroutine");
+    asyncio__step_begin(task);
+    if (ASYNCIO__UNLIKELY(!task->is_started || asyncio__task_is_refused(task))) {
+        if (asyncio__task_is_refused(task) && (task->is_started || !take_over(task)))
+            asyncio__task_end_unstarted(task, ASYNCIO_ERUNTIME,
+                                        "cannot reuse already awaited coroutine");
+        else if (task->is_started)
+            asyncio__context_switch(&asyncio__root, &task->coroutine->context);
         else if (task->resume_code < 0)
-            end_unstarted(task, task->resume_code, NULL);
-        else if (!give_stack(task))
-            end_unstarted(task, -ENOMEM, "no stack for a task");
+            asyncio__task_end_unstarted(task, task->resume_code, NULL);
+        else if (!asyncio__task_give_stack(task))
+            asyncio__task_end_unstarted(task, -ENOMEM, "no stack for a task");
         else
-            asyncio__context_switch(&root, &task->coroutine->context);
+            asyncio__context_switch(&asyncio__root, &task->coroutine->context);
     } else {
-        asyncio__context_switch(&root, &task->coroutine->context);
+        asyncio__context_switch(&asyncio__root, &task->coroutine->context);
     }
     asyncio__thread.task = NULL;
     asyncio__thread.coroutine = former;
@@ -302,38 +281,15 @@ void asyncio__task_step(asyncio__ready_t *self)
 
 /* --- suspending ---------------------------------------------------------------------------- */
 
-/* Goes to the next task, or to the loop; returns when this task's next step has begun. */
-static inline int suspend(asyncio__task_t *task)
-{
-    asyncio_coroutine_t *coroutine = task->coroutine;
-    asyncio__task_t *next = take_next(task->future.loop);
-    coroutine->state = ASYNCIO__COROUTINE_WAITING;
-    if (next == NULL) {
-        asyncio__context_switch(&coroutine->context, &root);
-    } else {
-        begin_step(next);
-        if (next != task) {
-            if (next->is_started || give_stack(next)) {
-                asyncio__context_switch(&coroutine->context, &next->coroutine->context);
-            } else {
-                end_unstarted(next, -ENOMEM, "no stack for a task");
-                asyncio__context_switch(&coroutine->context, &root);
-            }
-        }
-    }
-    coroutine->state = ASYNCIO__COROUTINE_RUNNING;
-    return task->resume_code;
-}
-
 /* Every await of a coroutine that is being closed; one that will not end is abandoned. */
-static ASYNCIO__COLD int refuse(asyncio_coroutine_t *coroutine)
+ASYNCIO__COLD int asyncio__refuse_await(asyncio_coroutine_t *coroutine)
 {
     if (coroutine->refusals++ < ASYNCIO__REFUSALS_MOST)
         return asyncio__fail(ASYNCIO_EGENERATOREXIT, "the coroutine is being closed");
     coroutine->state = ASYNCIO__COROUTINE_WAITING;
     if (coroutine->back)
         return asyncio__coroutine_hand_out(coroutine, NULL, ASYNCIO_AWAITING);
-    asyncio__context_switch(&coroutine->context, &root);
+    asyncio__context_switch(&coroutine->context, &asyncio__root);
     return ASYNCIO_EGENERATOREXIT;
 }
 
@@ -347,23 +303,10 @@ ASYNCIO__COLD int asyncio__raise_late_cancel(void)
     return asyncio__fail_with(-ECANCELED, asyncio_error_ref(task->cancel_message));
 }
 
-/* What a suspension looks at first: 0, or why there is none. */
-static inline int before_suspension(asyncio_coroutine_t *coroutine)
-{
-    if (ASYNCIO__UNLIKELY(!coroutine))
-        return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
-    if (ASYNCIO__UNLIKELY(coroutine->is_closing))
-        return refuse(coroutine);
-    if (ASYNCIO__UNLIKELY(asyncio__thread.task &&
-                          asyncio__task_of(asyncio__thread.task)->late_cancel))
-        return asyncio__raise_late_cancel();
-    return 0;
-}
-
 int asyncio__give_way(void)
 {
     asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
-    int rc = before_suspension(coroutine);
+    int rc = asyncio__before_suspension(coroutine);
     if (rc < 0)
         return rc;
     if (coroutine->back)
@@ -371,18 +314,18 @@ int asyncio__give_way(void)
     asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
     task->resume_code = 0;
     asyncio__loop_schedule(task->future.loop, &task->wait.ready);
-    return suspend(task);
+    return asyncio__suspend(task);
 }
 
 /* The future cannot be waited for: the error comes with the next step, as in asyncio. */
-static ASYNCIO__COLD int fail_next_step(asyncio__task_t *task, const char *message)
+ASYNCIO__COLD int asyncio__fail_next_step(asyncio__task_t *task, const char *message)
 {
     task->resume_code = asyncio__fail(ASYNCIO_ERUNTIME, message);
     asyncio__loop_schedule(task->future.loop, &task->wait.ready);
-    return suspend(task);
+    return asyncio__suspend(task);
 }
 
-static ASYNCIO__COLD int wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future)
+ASYNCIO__COLD int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future)
 {
     while (!asyncio__future_is_done(future)) {
         int rc = asyncio__coroutine_hand_out(coroutine, future, ASYNCIO_AWAITING);
@@ -398,64 +341,57 @@ static ASYNCIO__COLD int wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_fu
 
 int asyncio__future_wait(asyncio_future_t *future)
 {
-    asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
-    int rc = before_suspension(coroutine);
-    if (rc < 0)
-        return rc;
-    if (asyncio__future_is_done(future))
-        return asyncio__future_raise(future);
-    if (ASYNCIO__UNLIKELY(coroutine->back != NULL))
-        return wait_by_hand(coroutine, future);
-    asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
-    if (ASYNCIO__UNLIKELY(future == &task->future))
-        return fail_next_step(task, "Task cannot await on itself");
-    if (ASYNCIO__UNLIKELY(future->loop != task->future.loop))
-        return fail_next_step(task, "the future belongs to another loop");
-    asyncio__future_add_callback(future, &task->wait);
-    if (ASYNCIO__UNLIKELY(task->must_cancel) &&
-        asyncio__future_cancel(future, task->cancel_message) == 1)
-        task->must_cancel = false;
-    return suspend(task);
+    return asyncio__future_wait_here(future);
 }
 
 /* --- a loop that closes -------------------------------------------------------------------- */
 
+/* Goes on in a task that is being closed, until it has ended or will not. */
+static void run_to_end(asyncio__task_t *task)
+{
+    asyncio_coroutine_t *coroutine = task->coroutine;
+    asyncio_task_ref(&task->future);
+    coroutine->is_closing = true;
+    asyncio__context_switch(&asyncio__root, &coroutine->context);
+    if (!asyncio__future_is_done(&task->future)) {
+        asyncio__loop_report(task->future.loop, "a task that would not end was abandoned", 0,
+                             NULL, &task->future, task->future.place,
+                             asyncio_task_get_name(&task->future));
+        asyncio__coroutine_end(coroutine);
+        end_task(task, ASYNCIO_EGENERATOREXIT, (asyncio__result_t){NULL, NULL});
+    }
+    asyncio_task_unref(&task->future);
+}
+
 /* Throws ASYNCIO_EGENERATOREXIT into a task; it ends, or is abandoned with its stack. */
 static void throw_out(asyncio__task_t *task)
 {
-    asyncio_coroutine_t *coroutine = task->coroutine;
     if (task->wait.future) {
         asyncio__ignore(asyncio__future_remove_callback(task->wait.future, &task->wait));
         task->wait.future = NULL;
     }
     task->must_cancel = task->late_cancel = false;
     task->resume_code = ASYNCIO_EGENERATOREXIT;
-    asyncio_coroutine_t *former = asyncio__thread.coroutine;
-    begin_step(task);
-    if (!task->is_started) {
-        end_unstarted(task, ASYNCIO_EGENERATOREXIT, NULL);
-    } else {
-        asyncio_task_ref(&task->future);
-        coroutine->is_closing = true;
-        asyncio__context_switch(&root, &coroutine->context);
-        if (!asyncio__future_is_done(&task->future)) {
-            asyncio__loop_report(task->future.loop, "a task that would not end was abandoned", 0,
-                                 NULL, &task->future, task->future.place,
-                                 asyncio_task_get_name(&task->future));
-            asyncio__coroutine_end(coroutine);
-            end_task(task, ASYNCIO_EGENERATOREXIT, (asyncio__result_t){NULL, NULL});
-        }
-        asyncio_task_unref(&task->future);
-    }
-    asyncio__thread.task = NULL;
-    asyncio__thread.coroutine = former;
-    asyncio__thread.error_slot = NULL;
+    /* A loop may be closed from inside a task of another one, which goes on afterwards. */
+    asyncio__thread_t former = asyncio__thread;
+    asyncio__context_t former_root = asyncio__root;
+    asyncio__step_begin(task);
+    if (!task->is_started || asyncio__task_is_refused(task))
+        asyncio__task_end_unstarted(task, ASYNCIO_EGENERATOREXIT, NULL);
+    else
+        run_to_end(task);
+    asyncio__root = former_root;
+    asyncio__thread.task = former.task;
+    asyncio__thread.coroutine = former.coroutine;
+    asyncio__thread.error_slot = former.error_slot;
 }
 
 static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
 {
     asyncio__free(hook, sizeof(*hook));
     loop->task_hook = NULL;
+    asyncio_loop_t *former = asyncio__thread.running_loop;
+    asyncio__thread.running_loop = loop; /* so that calls in the tasks get as far as their await */
     asyncio__loop_drop_ready(loop);
     while (!asyncio__list_is_empty(&loop->tasks)) {
         asyncio__task_t *task = ASYNCIO__CONTAINER(loop->tasks.next, asyncio__task_t, link);
@@ -468,4 +404,5 @@ static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
         asyncio__loop_drop_ready(loop);
         asyncio_task_unref(kept);
     }
+    asyncio__thread.running_loop = former;
 }

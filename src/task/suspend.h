@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a task suspends: inline in the few functions that programs call most.
+ *
+ * After a switch the processor's stack of return addresses is that of the task before, so that
+ * each return up to the program is predicted wrongly and costs as much as all the rest. Hence as
+ * few calls as can be lie between the program and the switch.
+ *
+ * Whoever suspends looks at the head of the ready queue: if that is a step of another task, it
+ * switches there directly; else to the loop. That changes nothing in the order of what runs.
+ */
+#ifndef ASYNCIO__TASK_SUSPEND_H
+#define ASYNCIO__TASK_SUSPEND_H
+
+#include "base/thread.h"
+#include "task/task.h"
+
+/* Where the loop of this thread goes on when no task can. */
+extern ASYNCIO__THREAD_LOCAL asyncio__context_t asyncio__root;
+
+/* The rare cases, of task.c. */
+int asyncio__task_throw_cancel(asyncio__task_t *task, int code);
+bool asyncio__task_give_stack(asyncio__task_t *task);
+void asyncio__task_end_unstarted(asyncio__task_t *task, int code, const char *message);
+int asyncio__refuse_await(asyncio_coroutine_t *coroutine);
+int asyncio__fail_next_step(asyncio__task_t *task, const char *message);
+int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future);
+
+/* Its coroutine was started by someone else before its first step, or ended by someone else. */
+static inline bool asyncio__task_is_refused(const asyncio__task_t *task)
+{
+    return task->coroutine->state !=
+           (task->is_started ? ASYNCIO__COROUTINE_WAITING : ASYNCIO__COROUTINE_CREATED);
+}
+
+/* The step up to where the coroutine goes on: what its suspension will answer. */
+static inline void asyncio__step_begin(asyncio__task_t *task)
+{
+    asyncio_future_t *future = task->wait.future;
+    int code = task->resume_code;
+    bool keeps_value = false;
+    if (future) {
+        task->wait.future = NULL;
+        code = 0;
+        keeps_value = future->class && future->class->keeps_value;
+        if (ASYNCIO__UNLIKELY(future->state != ASYNCIO__FINISHED)) {
+            asyncio_error_unref(task->error);
+            code = asyncio__future_outcome(future, &task->error);
+        }
+        future->refs--; /* the schedule's; who waits has one of its own */
+    }
+    if (ASYNCIO__UNLIKELY(task->must_cancel)) {
+        if (keeps_value && code == 0) {
+            task->must_cancel = false;
+            task->late_cancel = true;
+        } else {
+            code = asyncio__task_throw_cancel(task, code);
+        }
+    }
+    task->resume_code = code;
+    asyncio__thread.task = &task->future;
+    asyncio__thread.coroutine = task->coroutine;
+    asyncio__thread.error_slot = &task->error;
+}
+
+/* The next thing to run, if that is a step of a task and may be run from here; taken out. */
+static inline asyncio__task_t *asyncio__step_take(asyncio_loop_t *loop)
+{
+    if (loop->todo == 0 && !asyncio__loop_next_turn_quickly(loop))
+        return NULL;
+    if (ASYNCIO__UNLIKELY(loop->debug || loop->closed))
+        return NULL;
+    asyncio__ready_t *item = asyncio__ring_ahead(&loop->ready, 0);
+    if (item->run != asyncio__task_step)
+        return NULL;
+    asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
+    /* What ends without running is the loop's business. */
+    if (asyncio__task_is_refused(task) || (!task->is_started && task->must_cancel))
+        return NULL;
+    loop->todo--;
+    asyncio__ring_pop(&loop->ready);
+    return task;
+}
+
+/* Goes to the next task, or to the loop; returns when this task's next step has begun. */
+static inline int asyncio__suspend(asyncio__task_t *task)
+{
+    asyncio_coroutine_t *coroutine = task->coroutine;
+    coroutine->state = ASYNCIO__COROUTINE_WAITING;
+    asyncio__task_t *next = asyncio__step_take(task->future.loop);
+    if (next == NULL) {
+        asyncio__context_switch(&coroutine->context, &asyncio__root);
+    } else {
+        asyncio__step_begin(next);
+        if (next != task) {
+            if (next->is_started || asyncio__task_give_stack(next)) {
+                asyncio__context_switch(&coroutine->context, &next->coroutine->context);
+            } else {
+                asyncio__task_end_unstarted(next, -ENOMEM, "no stack for a task");
+                asyncio__context_switch(&coroutine->context, &asyncio__root);
+            }
+        }
+    }
+    coroutine->state = ASYNCIO__COROUTINE_RUNNING;
+    return asyncio__task_of(asyncio__thread.task)->resume_code; /* see take_over() */
+}
+
+/* What a suspension looks at first: 0, or why there is none. */
+static inline int asyncio__before_suspension(asyncio_coroutine_t *coroutine)
+{
+    if (ASYNCIO__UNLIKELY(!coroutine))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
+    if (ASYNCIO__UNLIKELY(coroutine->is_closing))
+        return asyncio__refuse_await(coroutine);
+    if (ASYNCIO__UNLIKELY(asyncio__thread.task &&
+                          asyncio__task_of(asyncio__thread.task)->late_cancel))
+        return asyncio__raise_late_cancel();
+    return 0;
+}
+
+/* asyncio__future_wait(), in the caller. */
+static inline int asyncio__future_wait_here(asyncio_future_t *future)
+{
+    asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
+    int rc = asyncio__before_suspension(coroutine);
+    if (rc < 0)
+        return rc;
+    if (asyncio__future_is_done(future))
+        return asyncio__future_raise(future);
+    if (ASYNCIO__UNLIKELY(coroutine->back != NULL))
+        return asyncio__wait_by_hand(coroutine, future);
+    asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
+    if (ASYNCIO__UNLIKELY(future == &task->future))
+        return asyncio__fail_next_step(task, "Task cannot await on itself");
+    if (ASYNCIO__UNLIKELY(future->loop != task->future.loop))
+        return asyncio__fail_next_step(task, "the future belongs to another loop");
+    do {
+        task = asyncio__task_of(asyncio__thread.task);
+        asyncio__future_add_callback(future, &task->wait);
+        if (ASYNCIO__UNLIKELY(task->must_cancel) &&
+            asyncio__future_cancel(future, task->cancel_message) == 1)
+            task->must_cancel = false;
+        rc = asyncio__suspend(task);
+    } while (ASYNCIO__UNLIKELY(rc == 0 && !asyncio__future_is_done(future)));
+    if (ASYNCIO__UNLIKELY(rc == 0 && future->state != ASYNCIO__FINISHED))
+        return asyncio__future_raise(future);
+    return rc;
+}
+
+#endif
