@@ -359,6 +359,7 @@ static void run_to_end(asyncio__task_t *task)
                              asyncio_task_get_name(&task->future));
         asyncio__coroutine_end(coroutine);
         end_task(task, ASYNCIO_EGENERATOREXIT, (asyncio__result_t){NULL, NULL});
+        asyncio_coroutine_unref(coroutine); /* the body's, which it will never give up */
     }
     asyncio_task_unref(&task->future);
 }
