@@ -18,8 +18,8 @@ static void run_one(json_t *program, size_t number)
         printf("== %s\n", json_string_value(name));
     else
         printf("== %zu\n", number);
+    fflush(stdout); /* so that a crash is seen to be this one's */
     run_scenario(program);
-    fflush(stdout); /* what is there if the next one crashes */
 }
 
 static int run_file(const char *name)

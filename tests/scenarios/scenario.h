@@ -2,8 +2,8 @@
 /*
  * A scenario of the conformance language while it runs: variables, tasks, fuel and the trace.
  *
- * LANGUAGE.md beside ../conformance says what a scenario means; oracle.py there is the same program
- * in Python. Every object that a scenario makes lives until its trace is complete: a library that
+ * ../conformance/LANGUAGE.md says what a scenario means; oracle.py beside it is the same program in
+ * Python. Every object that a scenario makes lives until its trace is complete: a library that
  * reported what was dropped would otherwise add lines that Python's trace has not.
  *
  * Reading order: scenario.h, trace.c, variables.c, statements_now.c, statements_wait.c,
