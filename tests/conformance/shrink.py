@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Takes a scenario whose traces differ down to the few statements that matter.
+
+usage: shrink.py PROGRAM SCENARIO.json   (one scenario, or a list of which the first that differs)
+
+In each round every way to make the scenario a little smaller is tried at once, on CPython 3.13 and
+on PROGRAM, the built `conformance`; the smallest one whose traces still differ goes into the next
+round. At the end the scenario and both traces are printed.
+"""
+import copy
+import difflib
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from test_conformance import find_python, run_all, split_traces  # noqa: E402
+
+ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "oracle.py")
+BATCH = 2000  # candidates of a round, at most
+
+# Where a statement holds bodies: (operation, index of the body).
+BODIES = {"try": [1, 3], "repeat": [2], "timeout": [2], "group": [1], "with": [2], "on_done": [3],
+          "call_soon": [3], "call_later": [4], "call_at": [4]}
+
+
+def bodies(scenario):
+    """Every list of statements in a scenario, outermost first."""
+    found = []
+
+    def visit(body):
+        found.append(body)
+        for statement in body:
+            for index in BODIES.get(statement[0], []):
+                if index < len(statement) and isinstance(statement[index], list):
+                    visit(statement[index])
+            if statement[0] == "try":
+                for handler in statement[2]:
+                    if handler[1] != "reraise":
+                        visit(handler[1])
+
+    visit(scenario["main"])
+    for body in scenario.get("coros", {}).values():
+        visit(body)
+    return found
+
+
+def size(scenario):
+    """What is to become small: statements first, then the length of the text."""
+    return sum(len(body) for body in bodies(scenario)), len(json.dumps(scenario))
+
+
+def changed(scenario, number, change):
+    """A copy of a scenario in which the body of that number was changed in place."""
+    smaller = copy.deepcopy(scenario)
+    change(bodies(smaller)[number])
+    return smaller
+
+
+def without_runs(scenario):
+    """Copies that lack a run of statements of one body: long runs first."""
+    for number, body in enumerate(bodies(scenario)):
+        length = len(body)
+        while length > 0:
+            for start in range(0, len(body) - length + 1, max(1, length // 2)):
+                def cut(target, start=start, length=length):
+                    del target[start:start + length]
+                yield changed(scenario, number, cut)
+            length //= 2
+
+
+def unwrapped(scenario):
+    """Copies in which a statement is replaced by a body that it holds."""
+    for number, body in enumerate(bodies(scenario)):
+        for place, statement in enumerate(body):
+            for index in BODIES.get(statement[0], []):
+                if index < len(statement) and isinstance(statement[index], list):
+                    def unwrap(target, place=place, index=index):
+                        target[place:place + 1] = target[place][index]
+                    yield changed(scenario, number, unwrap)
+
+
+def simplified(scenario):
+    """Copies with fewer sources, handlers and coroutines, no message, fewer ticks."""
+    for name in scenario.get("coros", {}):
+        smaller = copy.deepcopy(scenario)
+        del smaller["coros"][name]
+        yield smaller
+    for number, body in enumerate(bodies(scenario)):
+        for place, statement in enumerate(body):
+            for index, argument in enumerate(statement[1:], 1):
+                for new in simpler(statement[0], index, argument):
+                    def replace(target, place=place, index=index, new=new):
+                        target[place][index] = new
+                    yield changed(scenario, number, replace)
+            if statement[0] == "try" and len(statement) > 3:
+                def drop_final(target, place=place):
+                    del target[place][3]
+                yield changed(scenario, number, drop_final)
+
+
+def simpler(operation, index, argument):
+    """What could stand in the place of an argument."""
+    if isinstance(argument, bool) or argument is None:
+        return
+    if isinstance(argument, int):
+        yield from (n for n in (0, 1) if n < argument)
+    elif operation == "cancel" and index == 2:
+        yield None
+    elif isinstance(argument, list) and index not in BODIES.get(operation, []):
+        for place in range(len(argument)):  # of sources or handlers
+            yield argument[:place] + argument[place + 1:]
+
+
+def candidates(scenario):
+    """All smaller scenarios of a round, the smallest first."""
+    found = {}
+    for way in (without_runs, unwrapped, simplified):
+        for smaller in way(scenario):
+            if size(smaller) < size(scenario):
+                found[json.dumps(smaller)] = smaller
+    return sorted(found.values(), key=size)[:BATCH]
+
+
+class Judge:
+    """Runs scenarios on both sides."""
+
+    def __init__(self, program):
+        self.program = program
+        python = find_python()
+        if python is None:
+            sys.exit("shrink.py: needs a CPython 3.13")
+        self.command, self.environment = python
+
+    def traces(self, scenarios):
+        named = [{**scenario, "name": str(i)} for i, scenario in enumerate(scenarios)]
+        text = subprocess.run([*self.command, ORACLE, "-"], env=self.environment, check=True,
+                              input=json.dumps(named), stdout=subprocess.PIPE, text=True).stdout
+        return list(zip(split_traces(text), run_all(self.program, named), strict=True))
+
+    def first_difference(self, scenarios):
+        """The first scenario whose traces differ, with both; or None."""
+        for scenario, (expected, found) in zip(scenarios, self.traces(scenarios), strict=True):
+            if expected[1:] != ["skip"] and expected != found and found != ["not reached"]:
+                return scenario, expected, found
+        return None
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit("usage: shrink.py PROGRAM SCENARIO.json")
+    judge = Judge(os.path.abspath(sys.argv[1]))
+    with open(sys.argv[2], encoding="utf-8") as file:
+        data = json.load(file)
+    best = judge.first_difference(data if isinstance(data, list) else [data])
+    if best is None:
+        sys.exit("shrink.py: the traces are the same")
+    while True:
+        smaller = candidates(best[0])
+        found = judge.first_difference(smaller) if smaller else None
+        if found is None:
+            break
+        best = found
+        print("statements: %d, characters: %d" % size(best[0]), file=sys.stderr)
+    scenario, expected, found = best
+    print(json.dumps(scenario))
+    print("\n".join(difflib.unified_diff(expected, found, "CPython", "libasyncio", lineterm="",
+                                         n=1000)))
+
+
+if __name__ == "__main__":
+    main()
