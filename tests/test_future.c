@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Futures: finished once, callbacks in order and exactly once, values and errors and who owns them. */
+/* Futures: finished once, callbacks in order and exactly once, values, errors and owners. */
 #include "support/support.h"
 
 #include <string.h>

@@ -86,7 +86,8 @@ def report_failure(folder, record):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--valgrind", action="store_true", help="run the programs of the suite unit under valgrind")
+    parser.add_argument("--valgrind", action="store_true",
+                        help="run the programs of the suite unit under valgrind")
     parser.add_argument("folders", nargs="+", help="build folders, built")
     options = parser.parse_args()
     extra = None

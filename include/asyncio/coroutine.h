@@ -130,6 +130,19 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coro
 ASYNCIO_API void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine);
 
 /**
+ * Answers whether an object is a coroutine object.
+ *
+ * @param awaitable  any awaitable; NULL is false.
+ * @return true for coroutine objects.
+ *
+ * Ownership: awaitable is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.iscoroutine`.
+ */
+ASYNCIO_API bool asyncio_iscoroutine(const asyncio_awaitable_t *awaitable);
+
+/**
  * Drives a coroutine object by hand: starts it, or goes on behind its yield with a value.
  *
  * @param coroutine  the object.

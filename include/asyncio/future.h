@@ -268,19 +268,6 @@ ASYNCIO_API asyncio_loop_t *asyncio_future_get_loop(const asyncio_future_t *futu
 ASYNCIO_API bool asyncio_isfuture(const asyncio_awaitable_t *awaitable);
 
 /**
- * Answers whether an object is a coroutine object.
- *
- * @param awaitable  any awaitable; NULL is false.
- * @return true for coroutine objects.
- *
- * Ownership: awaitable is *borrowed*.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.iscoroutine`.
- */
-ASYNCIO_API bool asyncio_iscoroutine(const asyncio_awaitable_t *awaitable);
-
-/**
  * Makes a future of any awaitable: a coroutine object becomes a task, a future stays itself.
  *
  * @param awaitable  future, task or coroutine object.

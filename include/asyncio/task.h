@@ -80,7 +80,8 @@ ASYNCIO_API asyncio_task_t *asyncio_loop_create_task_full_at(asyncio_loop_t *loo
  *   - -ECANCELED: the awaited was cancelled, or this task was.
  *   - ASYNCIO_ERUNTIME: not inside a task, its own task, another loop's future, or a coroutine
  *     object that was used before.
- *   - -EINVAL: no awaitable; the code of asyncio_errno() for a NULL that a constructor answered.
+ *   - -EINVAL: no awaitable, or a coroutine object from inside its own body; the code of
+ *     asyncio_errno() for a NULL that a constructor answered.
  *   - any other: the code of the error; the details are in the slot.
  *
  * Ownership: a coroutine object is *taken* and its result moves to the caller; a future is

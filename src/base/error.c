@@ -7,7 +7,6 @@
  */
 #include "base/error.h"
 
-#include <asyncio/coroutine.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -85,11 +84,6 @@ const char *asyncio_version(void)
 {
     return ASYNCIO_STRING(ASYNCIO_VERSION_MAJOR) "." ASYNCIO_STRING(
         ASYNCIO_VERSION_MINOR) "." ASYNCIO_STRING(ASYNCIO_VERSION_PATCH);
-}
-
-intptr_t asyncio_int(const void *value)
-{
-    return (intptr_t)value;
 }
 
 /* --- objects ----------------------------------------------------------------------------- */

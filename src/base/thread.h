@@ -18,7 +18,7 @@ typedef struct asyncio__thread {
     asyncio_error_t *own_error;            /* the slot outside tasks */
     asyncio_loop_t *set_loop;              /* from asyncio_set_event_loop(): a reference */
     int constructor_code;                  /* what asyncio_errno() will answer */
-    struct asyncio__result *job_result;    /* where the executor's job that runs here puts its own */
+    struct asyncio__result *job_result;    /* where the job that runs here puts its own */
 } asyncio__thread_t;
 
 extern ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;

@@ -5,7 +5,6 @@
  */
 #include "coroutine/coroutine.h"
 
-#include <asyncio/future.h>
 
 #include <string.h>
 
@@ -146,6 +145,11 @@ int asyncio_return(void **ret_result, void *value, asyncio_destroy_t *destroy)
     else if (job && ret_result == &job->value)
         job->destroy = destroy;
     return 0;
+}
+
+intptr_t asyncio_int(const void *value)
+{
+    return (intptr_t)value;
 }
 
 /* --- driven by hand ------------------------------------------------------------------------ */

@@ -58,7 +58,7 @@ asyncio__flight_t *asyncio__flight_new(asyncio_loop_t *loop, const asyncio__futu
  * is_job: it keeps the loop waiting, and the virtual clock still. */
 void asyncio__flight_begin(asyncio__flight_t *flight, bool is_job);
 
-/* Nothing will come, or it has come: ends what begin began, in the loop's thread; harmless twice. */
+/* Nothing will come, or it has come: ends what begin began. Loop thread; harmless twice. */
 void asyncio__flight_end(asyncio__flight_t *flight);
 
 /* The outcome is there. Any thread. */

@@ -69,7 +69,7 @@ static inline bool asyncio__waiters_are_cancelled(const asyncio__list_t *queue)
     return true;
 }
 
-/* Wakes the first that is not done; it stays in the queue until it has run. False: there is none. */
+/* Wakes the first that is not done; it stays in the queue until it has run. False: none. */
 static inline bool asyncio__waiters_wake_next(asyncio__list_t *queue)
 {
     for (asyncio__list_t *at = queue->next; at != queue; at = at->next) {

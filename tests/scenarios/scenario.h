@@ -187,7 +187,7 @@ size_t find_awaitables(scenario_t *scenario, json_t *names, asyncio_awaitable_t 
 /* Registers a new task at the end of the list. */
 void add_task(scenario_t *scenario, asyncio_task_t *task);
 
-/* Puts a variable's name before the number of a task, and binds it; the reference is handed over. */
+/* Puts a variable's name before the number of a task, and binds it; takes the reference. */
 void label_task(scenario_t *scenario, asyncio_task_t *task, const char *name);
 
 /* The label of the running task, or "loop". */

@@ -95,7 +95,10 @@ static variable_t *find(scenario_t *scenario, const char *name)
 void bind_variable(scenario_t *scenario, const char *name, kind_t kind, void *object)
 {
     static void (*const drops[])(void *) = {
-        [KIND_FUTURE] = drop_future, [KIND_COROUTINE] = drop_coroutine, [KIND_HANDLE] = drop_handle};
+        [KIND_FUTURE] = drop_future,
+        [KIND_COROUTINE] = drop_coroutine,
+        [KIND_HANDLE] = drop_handle,
+    };
     keep(scenario, object, drops[kind]);
     variable_t *variable = find(scenario, name);
     if (!variable) {
