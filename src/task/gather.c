@@ -188,16 +188,27 @@ asyncio_future_t *asyncio_gather(asyncio_awaitable_t *const *awaitables, size_t 
                 : asyncio__fail_new(ASYNCIO_ERUNTIME, "no running event loop");
 }
 
+/* Out of memory before the list could be read: its coroutine objects are taken all the same. */
+static ASYNCIO__COLD void discard_list(size_t count, va_list arguments)
+{
+    for (size_t i = 0; i < count; i++)
+        asyncio__discard(va_arg(arguments, asyncio_awaitable_t *));
+}
+
 asyncio_future_t *asyncio_gather_of(size_t count, ...)
 {
     asyncio_awaitable_t *few[16], **awaitables = few;
-    if (count > 16 && !(awaitables = asyncio__malloc(count * sizeof(*awaitables))))
-        return asyncio__fail_new(-ENOMEM, NULL);
+    if (count > 16)
+        awaitables = asyncio__malloc(count * sizeof(*awaitables));
     va_list arguments;
     va_start(arguments, count);
-    for (size_t i = 0; i < count; i++)
+    if (!awaitables)
+        discard_list(count, arguments);
+    for (size_t i = 0; awaitables && i < count; i++)
         awaitables[i] = va_arg(arguments, asyncio_awaitable_t *);
     va_end(arguments);
+    if (!awaitables)
+        return asyncio__fail_new(-ENOMEM, NULL);
     asyncio_future_t *future = asyncio_gather(awaitables, count, NULL);
     if (awaitables != few)
         asyncio__free(awaitables, count * sizeof(*awaitables));

@@ -245,9 +245,10 @@ static int run_twin(void *arg, void **ret_result)
 {
     struct arguments *arguments = arg;
     asyncio_awaitable_t *awaitable = arguments->awaitable;
+    bool is_future = asyncio__is_future(awaitable); /* a coroutine object will be gone */
     arguments->awaitable = NULL;
     int rc = asyncio_wait_for(awaitable, arguments->timeout, ret_result);
-    if (asyncio__is_future(awaitable))
+    if (is_future)
         asyncio_future_unref(awaitable);
     return rc;
 }

@@ -100,42 +100,63 @@ static void replace(asyncio_awaitable_t **awaitables, const asyncio__sources_t *
     }
 }
 
+/* Nothing was collected: coroutine objects are taken all the same, and leave no pointer behind. */
+static void discard_all(asyncio_awaitable_t **awaitables, size_t count)
+{
+    for (size_t i = 0; awaitables && i < count; i++) {
+        if (!asyncio_iscoroutine(awaitables[i]))
+            continue;
+        asyncio__discard(awaitables[i]);
+        awaitables[i] = NULL;
+    }
+}
+
+/* Waits, with tasks in all the slots: how many are done, or why not. */
+static int wait_collected(const asyncio__sources_t *sources, double timeout,
+                          asyncio_return_when_t return_when, bool *ret_done)
+{
+    int done = 0;
+    int rc = wait_for_sources(asyncio_get_running_loop(), sources, timeout, return_when);
+    for (size_t i = 0; rc == 0 && i < sources->source_count; i++) {
+        bool is_done = asyncio__future_is_done(sources->futures[sources->places[i]]);
+        done += is_done;
+        if (ret_done)
+            ret_done[i] = is_done;
+    }
+    return rc < 0 ? rc : done;
+}
+
 int asyncio_wait(asyncio_awaitable_t **awaitables, size_t count, double timeout,
                  asyncio_return_when_t return_when, bool *ret_done)
 {
-    asyncio__sources_t sources;
     int rc = check(awaitables, count, timeout, return_when);
-    bool is_collected = rc == 0;
-    /* Whatever happens, slots of coroutine objects are NULL or tasks afterwards. */
-    bool *was_coroutine = asyncio__calloc(count ? count : 1);
-    for (size_t i = 0; was_coroutine && awaitables && i < count; i++)
-        was_coroutine[i] = asyncio_iscoroutine(awaitables[i]);
-    if (rc == 0 && was_coroutine) {
-        rc = asyncio__sources_collect(asyncio_get_running_loop(), awaitables, count, &sources);
-    } else {
-        if (rc == 0)
-            rc = asyncio__fail(-ENOMEM, NULL);
-        for (size_t i = 0; awaitables && i < count; i++)
-            asyncio__discard(awaitables[i]);
-        is_collected = false;
-    }
-    for (size_t i = 0; rc < 0 && was_coroutine && awaitables && i < count; i++)
-        if (was_coroutine[i])
-            awaitables[i] = NULL;
-    asyncio__free(was_coroutine, count ? count : 1);
-    if (rc < 0 || !is_collected)
+    bool *was_coroutine = rc == 0 ? asyncio__calloc(count) : NULL;
+    if (rc == 0 && !was_coroutine)
+        rc = asyncio__fail(-ENOMEM, NULL);
+    if (rc < 0) {
+        discard_all(awaitables, count);
         return rc;
-    replace(awaitables, &sources);
-    rc = wait_for_sources(asyncio_get_running_loop(), &sources, timeout, return_when);
-    int done = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool is_done = asyncio__future_is_done(sources.futures[sources.places[i]]);
-        done += is_done;
-        if (ret_done && rc == 0)
-            ret_done[i] = is_done;
     }
-    asyncio__sources_fini(&sources);
-    return rc < 0 ? rc : done;
+    for (size_t i = 0; i < count; i++)
+        was_coroutine[i] = asyncio_iscoroutine(awaitables[i]);
+    asyncio__sources_t sources;
+    rc = asyncio__sources_collect(asyncio_get_running_loop(), awaitables, count, &sources);
+    bool is_collected = rc == 0;
+    if (is_collected) {
+        replace(awaitables, &sources);
+        rc = wait_collected(&sources, timeout, return_when, ret_done);
+        asyncio__sources_fini(&sources);
+    }
+    /* Where there was no wait the caller keeps nothing in the slots of coroutine objects. */
+    for (size_t i = 0; (!is_collected || rc == -ENOMEM) && i < count; i++) {
+        if (!was_coroutine[i])
+            continue;
+        if (is_collected)
+            asyncio_future_unref(awaitables[i]);
+        awaitables[i] = NULL;
+    }
+    asyncio__free(was_coroutine, count);
+    return rc;
 }
 
 /* --- the twin ------------------------------------------------------------------------------ */
