@@ -129,13 +129,13 @@ static inline int asyncio__future_wait_here(asyncio_future_t *future)
         return asyncio__future_raise(future);
     if (ASYNCIO__UNLIKELY(coroutine->back != NULL))
         return asyncio__wait_by_hand(coroutine, future);
-    asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
-    if (ASYNCIO__UNLIKELY(future == &task->future))
-        return asyncio__fail_next_step(task, "Task cannot await on itself");
-    if (ASYNCIO__UNLIKELY(future->loop != task->future.loop))
-        return asyncio__fail_next_step(task, "the future belongs to another loop");
     do {
-        task = asyncio__task_of(asyncio__thread.task);
+        /* Not the task of before, if another one has gone on with its coroutine. */
+        asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
+        if (ASYNCIO__UNLIKELY(future == &task->future))
+            return asyncio__fail_next_step(task, "Task cannot await on itself");
+        if (ASYNCIO__UNLIKELY(future->loop != task->future.loop))
+            return asyncio__fail_next_step(task, "the future belongs to another loop");
         asyncio__future_add_callback(future, &task->wait);
         if (ASYNCIO__UNLIKELY(task->must_cancel) &&
             asyncio__future_cancel(future, task->cancel_message) == 1)

@@ -322,7 +322,9 @@ ASYNCIO__COLD int asyncio__fail_next_step(asyncio__task_t *task, const char *mes
 {
     task->resume_code = asyncio__fail(ASYNCIO_ERUNTIME, message);
     asyncio__loop_schedule(task->future.loop, &task->wait.ready);
-    return asyncio__suspend(task);
+    int rc = asyncio__suspend(task);
+    /* Without an error it was another task that went on with the coroutine; see take_over(). */
+    return rc < 0 ? rc : asyncio__fail(ASYNCIO_ERUNTIME, "await wasn't used with future");
 }
 
 ASYNCIO__COLD int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future)
