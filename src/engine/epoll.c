@@ -25,6 +25,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "base/sanitizer.h"
 #include "base/syscalls.h"
 #include "engine/attempt.h"
 #include "engine/completion.h"
@@ -495,6 +496,8 @@ int asyncio__epoll_open(asyncio__engine_t **ret_engine)
         return -ENOMEM;
     asyncio__engine_init(&engine->base, &epoll_class);
     engine->base.is_preferred = true;
+    /* It would complain about every call that it does not know. */
+    engine->lacks_pwait2 = asyncio__on_valgrind();
     asyncio__list_init(&engine->files);
     asyncio__list_init(&engine->watches);
     asyncio__list_init(&engine->lost);

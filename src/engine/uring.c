@@ -92,11 +92,14 @@ static ASYNCIO__COLD int move_ring(engine_t *engine)
         if ((sqe->user_data & ASYNCIO__TAG_MASK) != ASYNCIO__TAG_WAKE)
             ring.sqes[ring.tail++ & ring.sq_mask] = *sqe;
     }
+    /* Whoever polls the event's descriptor goes on with the same one. */
+    if (old->event_fd >= 0)
+        rc = asyncio__uring_adopt_event_fd(&ring, old);
     moved = *old;
     *old = ring;
     asyncio__uring_fini(&moved);
     engine->is_wake_armed = false;
-    return asyncio__uring_enable(old);
+    return rc < 0 ? rc : asyncio__uring_enable(old);
 }
 
 static inline int own_ring(engine_t *engine)
@@ -639,6 +642,15 @@ static ASYNCIO__COLD void retry(engine_t *engine)
     }
 }
 
+/* Whether the next wait() would return at once. */
+static bool has_more(const engine_t *engine)
+{
+    return asyncio__uring_has_work(&engine->ring) ||
+           asyncio__uring_has_completion(&engine->ring) ||
+           !asyncio__list_is_empty(&engine->base.done) ||
+           !asyncio__list_is_empty(&engine->retry) || !asyncio__list_is_empty(&engine->rearm);
+}
+
 static int uring_wait(asyncio__engine_t *base, int64_t timeout_ns)
 {
     engine_t *engine = engine_of(base);
@@ -654,8 +666,13 @@ static int uring_wait(asyncio__engine_t *base, int64_t timeout_ns)
     if (timeout_ns != 0 || asyncio__uring_unsubmitted(&engine->ring) > 0 ||
         asyncio__uring_has_work(&engine->ring) || !engine->is_wake_armed || !engine->is_modern)
         rc = enter(engine, timeout_ns != 0, timeout_ns);
+    /* After the enter, which sets it; what comes from now on shows in has_more() too. */
+    if (ASYNCIO__UNLIKELY(base->is_foreign))
+        asyncio__uring_clear_event(&engine->ring);
     reap(engine);
     asyncio__deliver(base);
+    if (ASYNCIO__UNLIKELY(base->is_foreign) && has_more(engine))
+        asyncio__uring_set_event(&engine->ring);
     /* The kernel was short of something: the next wait() asks again. */
     return rc == -EBUSY || rc == -EAGAIN || rc == -ENOMEM ? 0 : rc;
 }
@@ -665,13 +682,15 @@ static void uring_wake(asyncio__engine_t *base)
     int saved = errno;
     uint64_t one = 1;
     asyncio__ignore(asyncio__sys.write(engine_of(base)->wake_fd, &one, sizeof(one)));
+    asyncio__uring_set_event(&engine_of(base)->ring);
     errno = saved;
 }
 
 static int uring_poll_fd(asyncio__engine_t *base)
 {
-    base->is_foreign = true;
-    return engine_of(base)->ring.fd;
+    int fd = asyncio__uring_event_fd(&engine_of(base)->ring);
+    base->is_foreign = fd >= 0;
+    return fd;
 }
 
 /* ---- Beginning and end ---- */

@@ -6,12 +6,14 @@
 #include "engine/uring_ring.h"
 
 #include <errno.h>
-#include <linux/types.h>
+#include <limits.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "base/sanitizer.h"
 #include "base/syscalls.h"
 
 #define SETUP_CQSIZE        (1u << 3)
@@ -39,12 +41,14 @@
 #define ENTER_REGISTERED_RING (1u << 4)
 #define ENTER_NO_IOWAIT       (1u << 7)
 
-#define REGISTER_PROBE               8
-#define REGISTER_ENABLE_RINGS        12
-#define REGISTER_RING_FDS            20
-#define UNREGISTER_RING_FDS          21
-#define PROBE_SUPPORTED              (1u << 0)
-#define PROBE_COUNT                  32
+#define REGISTER_EVENTFD      4
+#define UNREGISTER_EVENTFD    5
+#define REGISTER_PROBE        8
+#define REGISTER_ENABLE_RINGS 12
+#define REGISTER_RING_FDS     20
+#define UNREGISTER_RING_FDS   21
+#define PROBE_SUPPORTED       (1u << 0)
+#define PROBE_COUNT           32
 
 #define OFFSET_RINGS 0
 #define OFFSET_SQES  0x10000000
@@ -205,6 +209,7 @@ int asyncio__uring_init(asyncio__uring_t *ring, unsigned submissions, unsigned c
 {
     struct setup setup;
     memset(ring, 0, sizeof(*ring));
+    ring->event_fd = -1;
     ring->fd = ring->enter_fd = set_up(&setup, submissions, completions);
     if (ring->fd < 0) {
         int rc = ring->fd;
@@ -214,12 +219,16 @@ int asyncio__uring_init(asyncio__uring_t *ring, unsigned submissions, unsigned c
     ring->setup_flags = setup.flags;
     ring->features = setup.features;
     ring->enter_flags = ENTER_GETEVENTS;
+    ring->is_on_valgrind = asyncio__on_valgrind();
     /* An idle loop would else count as a disk that is waited for. */
     if (setup.features & FEATURE_NO_IOWAIT)
         ring->enter_flags |= ENTER_NO_IOWAIT;
     int rc = probe(ring);
     if (rc == 0)
         rc = map(ring, &setup);
+    /* Not later, because wake() of any thread looks for it. */
+    if (rc == 0 && ring->is_on_valgrind && (rc = asyncio__uring_event_fd(ring)) > 0)
+        rc = 0;
     if (rc < 0)
         asyncio__uring_fini(ring);
     return rc;
@@ -238,8 +247,11 @@ void asyncio__uring_fini(asyncio__uring_t *ring)
         asyncio__sys.munmap(ring->rings, ring->rings_bytes);
     if (ring->fd >= 0)
         asyncio__sys.close(ring->fd);
+    if (ring->event_fd >= 0)
+        asyncio__sys.close(ring->event_fd);
     ring->sqes = NULL;
     ring->rings = NULL;
+    ring->event_fd = -1;
     ring->fd = ring->enter_fd = -1;
 }
 
@@ -275,8 +287,84 @@ int asyncio__uring_enable(asyncio__uring_t *ring)
     return ASYNCIO__LIKELY(ring->thread == &this_thread) ? 0 : enable_here(ring);
 }
 
+static int register_event_fd(asyncio__uring_t *ring, int fd)
+{
+    if (asyncio__sys.io_uring_register(ring->fd, REGISTER_EVENTFD, &fd, 1) < 0)
+        return -errno;
+    ring->event_fd = fd;
+    return 0;
+}
+
+int asyncio__uring_event_fd(asyncio__uring_t *ring)
+{
+    if (ring->event_fd >= 0)
+        return ring->event_fd;
+    int fd = asyncio__sys.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int rc = register_event_fd(ring, fd);
+    if (rc < 0) {
+        asyncio__sys.close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int asyncio__uring_adopt_event_fd(asyncio__uring_t *ring, asyncio__uring_t *from)
+{
+    if (ring->event_fd >= 0) {
+        asyncio__ignore(asyncio__sys.io_uring_register(ring->fd, UNREGISTER_EVENTFD, NULL, 0));
+        asyncio__sys.close(ring->event_fd);
+        ring->event_fd = -1;
+    }
+    int rc = register_event_fd(ring, from->event_fd);
+    if (rc == 0)
+        from->event_fd = -1;
+    return rc;
+}
+
+void asyncio__uring_clear_event(asyncio__uring_t *ring)
+{
+    uint64_t count;
+    int fd = atomic_load_explicit(&ring->event_fd, memory_order_relaxed);
+    if (fd >= 0)
+        asyncio__ignore(asyncio__sys.read(fd, &count, sizeof(count)));
+}
+
+void asyncio__uring_set_event(asyncio__uring_t *ring)
+{
+    uint64_t one = 1;
+    int fd = atomic_load_explicit(&ring->event_fd, memory_order_relaxed);
+    if (fd >= 0)
+        asyncio__ignore(asyncio__sys.write(fd, &one, sizeof(one)));
+}
+
+/*
+ * Valgrind does not know that io_uring_enter may block, and stops all other threads for as long
+ * as it does: there an eventfd is polled instead, and the ring is entered without waiting.
+ */
+static ASYNCIO__COLD int wait_on_valgrind(asyncio__uring_t *ring, int64_t timeout_ns)
+{
+    struct pollfd poll = {.fd = asyncio__uring_event_fd(ring), .events = POLLIN};
+    int64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+    if (poll.fd < 0)
+        return poll.fd;
+    int rc = asyncio__uring_enter(ring, 0, 0);
+    if (rc < 0 || asyncio__uring_has_completion(ring))
+        return rc;
+    asyncio__uring_clear_event(ring);
+    if (asyncio__uring_has_work(ring))
+        return asyncio__uring_enter(ring, 0, 0);
+    if (timeout_ns < 0 || timeout_ms > INT_MAX)
+        timeout_ms = -1;
+    asyncio__ignore(asyncio__sys.poll(&poll, 1, (int)timeout_ms));
+    return asyncio__uring_enter(ring, 0, 0);
+}
+
 int asyncio__uring_enter(asyncio__uring_t *ring, unsigned wait, int64_t timeout_ns)
 {
+    if (ASYNCIO__UNLIKELY(ring->is_on_valgrind) && wait > 0)
+        return wait_on_valgrind(ring, timeout_ns);
     struct kernel_timespec timeout;
     struct wait_argument argument = {.signal_mask_bytes = 0};
     const void *pointer = NULL;

@@ -80,7 +80,9 @@ typedef struct asyncio__uring {
     uint32_t enter_flags;        /* to every enter */
     int fd;                      /* the ring, or -1 */
     int enter_fd;                /* the same, or its index among the thread's registered rings */
+    _Atomic int event_fd;        /* an eventfd that the kernel signals, or -1 */
     bool is_enabled;             /* a thread has made it its own */
+    bool is_on_valgrind;         /* which stops all threads while one waits in the kernel */
     const void *thread;          /* which one */
     void *rings;                 /* the mapping of both queues */
     size_t rings_bytes;          /* its size */
@@ -107,6 +109,24 @@ bool asyncio__uring_is_deferred(const asyncio__uring_t *ring);
  * must be taken first; else -errno.
  */
 int asyncio__uring_enter(asyncio__uring_t *ring, unsigned wait, int64_t timeout_ns);
+
+/*
+ * A descriptor that becomes readable when there is something to enter for, or -errno. Polling the
+ * ring itself is not enough: work that is put off until an enter wakes nobody there.
+ */
+int asyncio__uring_event_fd(asyncio__uring_t *ring);
+
+/* Takes over the one of a ring that is given up: 0 or -errno. */
+int asyncio__uring_adopt_event_fd(asyncio__uring_t *ring, asyncio__uring_t *from);
+
+/* Makes that descriptor unreadable, if there is one. */
+void asyncio__uring_clear_event(asyncio__uring_t *ring);
+
+/*
+ * Makes it readable; any thread. Linux 6.18 forwards only the first event to it that comes from
+ * a write to an eventfd, so who wakes the ring by one calls this too.
+ */
+void asyncio__uring_set_event(asyncio__uring_t *ring);
 
 static inline unsigned asyncio__uring_unsubmitted(const asyncio__uring_t *ring)
 {
