@@ -92,7 +92,7 @@ static int await_closer(asyncio_loop_t *loop, closer_t *closer, double timeout)
     if (!future) {
         asyncio__ignore(asyncio_executor_shutdown(closer->target, /* wait= */ false,
                                                   /* cancel_futures= */ false));
-        return asyncio__fail_null();
+        return asyncio_errno();
     }
     int rc = asyncio_wait_for(future, timeout, NULL);
     asyncio_future_unref(future);

@@ -132,7 +132,8 @@ int asyncio_to_thread(asyncio_coroutine_function_t *fn, void *arg, void **ret_re
 {
     if (!asyncio__thread.coroutine)
         return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
-    return asyncio_await_unref(asyncio_loop_run_in_executor(NULL, NULL, fn, arg), ret_result);
+    asyncio_future_t *future = asyncio_loop_run_in_executor(NULL, NULL, fn, arg);
+    return future ? asyncio_await_unref(future, ret_result) : asyncio_errno();
 }
 
 /* The arguments of the twin. */
@@ -147,7 +148,7 @@ static int run_to_thread(void *arg, void **ret_result)
     asyncio_future_t *future =
         asyncio_loop_run_in_executor(NULL, NULL, arguments->fn, arguments->arg);
     if (!future)
-        return asyncio__fail_null();
+        return asyncio_errno();
     int rc = asyncio_await(future, NULL);
     if (rc == 0) {
         /* The destructor moves on with the value. */

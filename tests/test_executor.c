@@ -1,0 +1,932 @@
+/* SPDX-License-Identifier: MIT */
+/* Executors: jobs in other threads, what comes back, what is cancelled, and what outlives what. */
+#include "support/support.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/syscalls.h"
+#include "loop/loop.h"
+
+/* A job that can be held, and what is known of it. */
+typedef struct held {
+    sem_t begun;       /* posted when it has begun */
+    sem_t gate;        /* it goes on when this is posted */
+    atomic_int runs;   /* how often it ran to its end */
+    int destroyed;     /* how often its value was destroyed */
+    pthread_t thread;  /* where it ran */
+} held_t;
+
+static void held_init(held_t *held)
+{
+    memset(held, 0, sizeof(*held));
+    sem_init(&held->begun, 0, 0);
+    sem_init(&held->gate, 0, 0);
+}
+
+static void held_fini(held_t *held)
+{
+    sem_destroy(&held->begun);
+    sem_destroy(&held->gate);
+}
+
+/* Waits at its gate. Its value counts how often it is destroyed. */
+static int wait_at_gate(void *arg, void **ret_result)
+{
+    held_t *held = arg;
+    held->thread = pthread_self();
+    sem_post(&held->begun);
+    sem_wait(&held->gate);
+    held->runs++;
+    return asyncio_return(ret_result, &held->destroyed, count_destruction);
+}
+
+static int answer_argument(void *arg, void **ret_result)
+{
+    *ret_result = arg;
+    return 0;
+}
+
+static int count_run(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    atomic_fetch_add((atomic_int *)arg, 1);
+    return 0;
+}
+
+static int fail_with_details(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return asyncio_raise(-EIO, "disk %d", 7);
+}
+
+static int fail_plainly(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_raise(-EIO, "of something else");
+    return (int)asyncio_int(arg);
+}
+
+static asyncio_executor_t *new_pool(size_t most)
+{
+    asyncio_thread_pool_options_t options = {.size = sizeof(options), .max_workers = most};
+    asyncio_executor_t *pool = asyncio_thread_pool_executor_new(&options);
+    assert_non_null(pool);
+    return pool;
+}
+
+static void end_pool(asyncio_executor_t *pool)
+{
+    assert_int_equal(asyncio_thread_pool_executor_shutdown(pool, true, false), 0);
+    asyncio_executor_unref(pool);
+}
+
+/* Another thread may be giving back its last blocks just now. */
+static void await_blocks(long blocks)
+{
+    for (int i = 0; i < 1000000 && asyncio__live_blocks() != blocks; i++)
+        sched_yield();
+    assert_int_equal(asyncio__live_blocks(), blocks);
+}
+
+static void assert_message(const char *message)
+{
+    asyncio_error_t *error = asyncio_error_last();
+    assert_string_equal(asyncio_error_message(error), message);
+    asyncio_error_unref(error);
+}
+
+/* --- what comes back ----------------------------------------------------------------------- */
+
+static int answer_thread(void *arg, void **ret_result)
+{
+    *(pthread_t *)arg = pthread_self();
+    *ret_result = ASYNCIO_INT(42);
+    return 0;
+}
+
+static int run_to_thread(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    pthread_t thread = pthread_self();
+    void *value = NULL;
+    assert_int_equal(asyncio_to_thread(answer_thread, &thread, &value), 0);
+    assert_int_equal(asyncio_int(value), 42);
+    assert_false(pthread_equal(thread, pthread_self()));
+    assert_int_equal(asyncio_await(asyncio_to_thread_coroutine(answer_thread, &thread), &value),
+                     0);
+    assert_int_equal(asyncio_int(value), 42);
+    return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
+}
+
+/* to_thread runs the function in another thread, and answers its result. */
+static void a_job_runs_in_another_thread(void **state)
+{
+    assert_int_equal(run(*state, run_to_thread, NULL), 0);
+}
+
+static int run_errors(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(asyncio_to_thread(fail_with_details, NULL, NULL), -EIO);
+    assert_message("disk 7");
+    assert_int_equal(asyncio_to_thread(fail_plainly, ASYNCIO_INT(-ENOENT), NULL), -ENOENT);
+    assert_message("");
+    assert_int_equal(asyncio_to_thread(fail_plainly, ASYNCIO_INT(3), NULL), 0);
+    return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
+}
+
+/* The details of an error come with it, those of another error do not. */
+static void an_error_keeps_its_details(void **state)
+{
+    assert_int_equal(run(*state, run_errors, NULL), 0);
+}
+
+static int make_destroyable(void *arg, void **ret_result)
+{
+    return asyncio_return(ret_result, arg, count_destruction);
+}
+
+static int run_values(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    int *destroyed = arg;
+    void *value = NULL;
+    assert_int_equal(asyncio_to_thread(make_destroyable, destroyed, &value), 0);
+    assert_ptr_equal(value, destroyed);
+    assert_int_equal(*destroyed, 0);
+    assert_int_equal(asyncio_to_thread(make_destroyable, destroyed, NULL), 0);
+    assert_int_equal(*destroyed, 1);
+    asyncio_task_t *task =
+        asyncio_create_task(asyncio_to_thread_coroutine(make_destroyable, destroyed));
+    assert_int_equal(asyncio_await(task, NULL), 0);
+    assert_int_equal(*destroyed, 1);
+    asyncio_task_unref(task);
+    assert_int_equal(*destroyed, 2);
+    return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
+}
+
+/* A value with a destructor moves to who awaits the job, and is destroyed if nobody takes it. */
+static void a_value_moves_or_is_destroyed(void **state)
+{
+    int destroyed = 0;
+    assert_int_equal(run(*state, run_values, &destroyed), 0);
+    assert_int_equal(destroyed, 2);
+}
+
+static int run_dropped_error(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_future_unref(
+        asyncio_loop_run_in_executor(NULL, arg, fail_with_details, NULL));
+    return asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, answer_argument, NULL),
+                               NULL);
+}
+
+/* An error of a job whose future nobody holds is told to the exception handler. */
+static void an_error_nobody_reads_is_reported(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_executor_t *pool = new_pool(1);
+    assert_int_equal(run(fixture, run_dropped_error, pool), 0);
+    fixture->expected_reports = 1;
+    assert_int_equal(fixture->last.code, -EIO);
+    end_pool(pool);
+}
+
+#define IN_FLIGHT 64
+
+static int run_many(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_future_t *futures[IN_FLIGHT];
+    for (intptr_t i = 0; i < IN_FLIGHT; i++)
+        futures[i] = asyncio_loop_run_in_executor(NULL, arg, answer_argument, ASYNCIO_INT(i));
+    for (intptr_t i = 0; i < 50 * IN_FLIGHT; i++) {
+        void *value = NULL;
+        assert_int_equal(asyncio_await_unref(futures[i % IN_FLIGHT], &value), 0);
+        assert_int_equal(asyncio_int(value), i);
+        futures[i % IN_FLIGHT] = asyncio_loop_run_in_executor(NULL, arg, answer_argument,
+                                                              ASYNCIO_INT(i + IN_FLIGHT));
+    }
+    for (int i = 0; i < IN_FLIGHT; i++)
+        assert_int_equal(asyncio_await_unref(futures[i], NULL), 0);
+    return 0;
+}
+
+/* With many jobs in flight each answers what it was asked, and none is lost. */
+static void many_jobs_in_flight_lose_nothing(void **state)
+{
+    asyncio_executor_t *pool = new_pool(4);
+    assert_int_equal(run(*state, run_many, pool), 0);
+    end_pool(pool);
+}
+
+/* --- threads ------------------------------------------------------------------------------- */
+
+static atomic_int threads_started; /* as count_thread() saw */
+static atomic_int threads_allowed; /* how many more may be started */
+
+static int count_thread(pthread_t *ret_thread, const pthread_attr_t *attributes,
+                        void *(*start)(void *arg), void *arg)
+{
+    if (atomic_fetch_sub(&threads_allowed, 1) <= 0)
+        return EAGAIN;
+    threads_started++;
+    return pthread_create(ret_thread, attributes, start, arg);
+}
+
+static void watch_threads(int allowed)
+{
+    threads_started = 0;
+    threads_allowed = allowed;
+    asyncio__sys.pthread_create = count_thread;
+}
+
+static void watch_no_threads(void)
+{
+    asyncio__sys.pthread_create = pthread_create;
+}
+
+static int run_one_by_one(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(
+            asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, answer_argument, NULL),
+                                NULL),
+            0);
+    return 0;
+}
+
+/* Threads are started as they are needed: none at first, at most as many as were allowed. */
+static void threads_are_started_as_needed(void **state)
+{
+    watch_threads(1000);
+    asyncio_executor_t *pool = new_pool(3);
+    assert_int_equal(threads_started, 0);
+    assert_int_equal(run(*state, run_one_by_one, pool), 0);
+    /* A job is over a moment before its thread is idle again. */
+    assert_in_range(threads_started, 1, 3);
+    assert_int_equal(run(*state, run_many, pool), 0);
+    assert_in_range(threads_started, 1, 3);
+    end_pool(pool);
+    watch_no_threads();
+}
+
+static int meet_others(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    pthread_barrier_wait(arg);
+    return 0;
+}
+
+/* Jobs that wait for each other all run at once, as long as there may be threads for them. */
+static void blocked_jobs_do_not_hold_up_others(void **state)
+{
+    (void)state;
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, 4);
+    asyncio_executor_t *pool = new_pool(4);
+    for (int round = 0; round < 20; round++) {
+        asyncio_concurrent_future_t *futures[4];
+        for (int i = 0; i < 4; i++)
+            futures[i] = asyncio_executor_submit(pool, meet_others, &barrier);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(
+                asyncio_concurrent_future_result(futures[i], ASYNCIO_FOREVER, NULL), 0);
+            asyncio_concurrent_future_unref(futures[i]);
+        }
+    }
+    end_pool(pool);
+    pthread_barrier_destroy(&barrier);
+}
+
+/* Where no thread can be started a job is refused; where one is there it serves them all. */
+static void a_thread_that_cannot_start_is_an_error(void **state)
+{
+    fixture_t *fixture = *state;
+    atomic_int runs = 0;
+    watch_threads(0);
+    asyncio_executor_t *pool = new_pool(4);
+    assert_null(asyncio_executor_submit(pool, count_run, &runs));
+    assert_int_equal(asyncio_errno(), -EAGAIN);
+    assert_message("can't start new thread");
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, count_run, &runs));
+    assert_int_equal(asyncio_errno(), -EAGAIN);
+    assert_int_equal(fixture->loop->jobs, 0);
+    assert_int_equal(runs, 0);
+    threads_allowed = 1;
+    assert_int_equal(run(fixture, run_many, pool), 0);
+    assert_int_equal(threads_started, 1);
+    end_pool(pool);
+    watch_no_threads();
+}
+
+static int find_signals(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    pthread_sigmask(SIG_SETMASK, NULL, arg);
+    return 0;
+}
+
+/* Signals are delivered to the program's own threads: a worker blocks them. */
+static void workers_block_signals(void **state)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    asyncio_executor_t *pool = new_pool(1);
+    (void)state;
+    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, find_signals, &set);
+    assert_int_equal(asyncio_concurrent_future_result(future, ASYNCIO_FOREVER, NULL), 0);
+    asyncio_concurrent_future_unref(future);
+    assert_true(sigismember(&set, SIGINT) && sigismember(&set, SIGTERM) &&
+                sigismember(&set, SIGCHLD));
+    end_pool(pool);
+}
+
+/* --- cancels ------------------------------------------------------------------------------- */
+
+/* Cancelling a job that waits takes it out of the queue: it never runs. */
+static void a_job_cancelled_before_it_begins_never_runs(void **state)
+{
+    fixture_t *fixture = *state;
+    held_t held;
+    held_init(&held);
+    atomic_int runs = 0;
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_future_t *first =
+        asyncio_loop_run_in_executor(fixture->loop, pool, wait_at_gate, &held);
+    sem_wait(&held.begun);
+    asyncio_future_t *second =
+        asyncio_loop_run_in_executor(fixture->loop, pool, count_run, &runs);
+    assert_int_equal(fixture->loop->jobs, 2);
+    assert_int_equal(asyncio_future_cancel(second, "no"), 1);
+    assert_true(asyncio_future_cancelled(second));
+    assert_int_equal(fixture->loop->jobs, 1);
+    assert_int_equal(asyncio_future_cancel(second, NULL), 0);
+    asyncio_future_unref(second);
+    sem_post(&held.gate);
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, first, NULL), 0);
+    asyncio_future_unref(first);
+    end_pool(pool);
+    assert_int_equal(runs, 0);
+    assert_int_equal(held.destroyed, 1);
+    held_fini(&held);
+}
+
+/* A job that runs goes on when its future is cancelled; its result is dropped. */
+static void a_running_job_goes_on_when_cancelled(void **state)
+{
+    fixture_t *fixture = *state;
+    held_t held;
+    held_init(&held);
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_future_t *future =
+        asyncio_loop_run_in_executor(fixture->loop, pool, wait_at_gate, &held);
+    sem_wait(&held.begun);
+    assert_int_equal(asyncio_future_cancel(future, NULL), 1);
+    assert_true(asyncio_future_cancelled(future));
+    assert_int_equal(fixture->loop->jobs, 1);
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, future, NULL), -ECANCELED);
+    asyncio_future_unref(future);
+    sem_post(&held.gate);
+    assert_int_equal(asyncio_executor_shutdown(pool, true, false), 0);
+    run_turn_once(fixture);
+    assert_int_equal(held.runs, 1);
+    assert_int_equal(held.destroyed, 1);
+    assert_int_equal(fixture->loop->jobs, 0);
+    asyncio_executor_unref(pool);
+    held_fini(&held);
+}
+
+static int await_job(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_to_thread(wait_at_gate, arg, NULL);
+}
+
+static int run_cancelled_await(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    held_t *held = arg;
+    asyncio_task_t *task = asyncio_create_task(asyncio_coroutine(await_job, held));
+    assert_int_equal(asyncio_sleep(0), 0);
+    sem_wait(&held->begun);
+    assert_int_equal(asyncio_task_cancel(task, NULL), 1);
+    assert_int_equal(asyncio_await_unref(task, NULL), -ECANCELED);
+    assert_int_equal(held->runs, 0);
+    sem_post(&held->gate);
+    return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
+}
+
+/* Cancelling a task that awaits a job ends the wait at once. */
+static void a_cancel_ends_the_await_of_a_job(void **state)
+{
+    held_t held;
+    held_init(&held);
+    assert_int_equal(run(*state, run_cancelled_await, &held), 0);
+    assert_int_equal(held.runs, 1);
+    assert_int_equal(held.destroyed, 1);
+    held_fini(&held);
+}
+
+/* A shutdown that cancels leaves the running job alone, and answers -ECANCELED for the others. */
+static void a_shutdown_can_cancel_what_waits(void **state)
+{
+    fixture_t *fixture = *state;
+    held_t held;
+    held_init(&held);
+    atomic_int runs = 0;
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_future_t *first =
+        asyncio_loop_run_in_executor(fixture->loop, pool, wait_at_gate, &held);
+    sem_wait(&held.begun);
+    asyncio_future_t *second =
+        asyncio_loop_run_in_executor(fixture->loop, pool, count_run, &runs);
+    asyncio_concurrent_future_t *third = asyncio_executor_submit(pool, count_run, &runs);
+    assert_int_equal(asyncio_executor_shutdown(pool, false, true), 0);
+    assert_true(asyncio_concurrent_future_cancelled(third));
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, second, NULL), -ECANCELED);
+    sem_post(&held.gate);
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, first, NULL), 0);
+    end_pool(pool);
+    assert_int_equal(runs, 0);
+    asyncio_future_unref(first);
+    asyncio_future_unref(second);
+    asyncio_concurrent_future_unref(third);
+    held_fini(&held);
+}
+
+/* --- the loop's clock ---------------------------------------------------------------------- */
+
+static int give_way_often(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    for (int i = 0; i < 1000; i++)
+        sched_yield();
+    return 0;
+}
+
+static int run_beside_timer(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    asyncio_task_t *sleeper = asyncio_create_task(asyncio_sleep_coroutine(1000));
+    assert_int_equal(asyncio_sleep(0), 0);
+    double before = asyncio_loop_time(loop);
+    assert_int_equal(asyncio_to_thread(give_way_often, NULL, NULL), 0);
+    assert_true(asyncio_loop_time(loop) == before);
+    assert_int_equal(asyncio_await_unref(sleeper, NULL), 0);
+    assert_true(asyncio_loop_time(loop) >= before + 1000);
+    return asyncio_loop_shutdown_default_executor(loop, 5.0);
+}
+
+/* The virtual clock stands still while a job runs, and moves again after it. */
+static void the_virtual_clock_waits_for_jobs(void **state)
+{
+    assert_int_equal(run(*state, run_beside_timer, NULL), 0);
+}
+
+/* --- shutting down ------------------------------------------------------------------------- */
+
+/* A pool that was shut down refuses jobs; shutting it down again is harmless. */
+static void a_pool_is_shut_down_for_good(void **state)
+{
+    fixture_t *fixture = *state;
+    atomic_int runs = 0;
+    asyncio_executor_t *pool = new_pool(2);
+    for (int i = 0; i < 10; i++)
+        asyncio_concurrent_future_unref(asyncio_executor_submit(pool, count_run, &runs));
+    assert_int_equal(asyncio_executor_shutdown(pool, false, false), 0);
+    assert_int_equal(asyncio_executor_shutdown(pool, true, false), 0);
+    assert_int_equal(runs, 10);
+    assert_int_equal(asyncio_executor_shutdown(pool, true, true), 0);
+    assert_null(asyncio_executor_submit(pool, count_run, &runs));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    assert_message("cannot schedule new futures after shutdown");
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, count_run, &runs));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    asyncio_executor_unref(pool);
+    assert_int_equal(runs, 10);
+}
+
+static int run_shutdown(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    atomic_int *runs = arg;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    for (int i = 0; i < 100; i++)
+        asyncio_future_unref(asyncio_loop_run_in_executor(loop, NULL, count_run, runs));
+    assert_int_equal(asyncio_loop_shutdown_default_executor(loop, 60.0), 0);
+    assert_int_equal(*runs, 100);
+    assert_int_equal(
+        asyncio_await(asyncio_loop_shutdown_default_executor_coroutine(loop, 60.0), NULL), 0);
+    assert_int_equal(asyncio_to_thread(count_run, runs, NULL), ASYNCIO_ERUNTIME);
+    assert_message("Executor shutdown has been called");
+    return 0;
+}
+
+/* Shutting the default executor down waits for its jobs; from then on there is none. */
+static void the_default_executor_is_shut_down_once(void **state)
+{
+    atomic_int runs = 0;
+    assert_int_equal(run(*state, run_shutdown, &runs), 0);
+    assert_int_equal(runs, 100);
+}
+
+static int run_impatient(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    asyncio_future_unref(asyncio_loop_run_in_executor(loop, NULL, wait_at_gate, arg));
+    return asyncio_loop_shutdown_default_executor(loop, 0);
+}
+
+/* A shutdown whose time runs out says so, and leaves the jobs to themselves. */
+static void a_shutdown_does_not_wait_longer_than_asked(void **state)
+{
+    fixture_t *fixture = *state;
+    held_t held;
+    held_init(&held);
+    asyncio_executor_t *pool = new_pool(1);
+    assert_int_equal(asyncio_loop_set_default_executor(fixture->loop, pool), 0);
+    assert_int_equal(run(fixture, run_impatient, &held), 0);
+    assert_int_equal(fixture->reports, 1);
+    fixture->expected_reports = 1;
+    assert_null(asyncio_executor_submit(pool, answer_argument, NULL));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    sem_post(&held.gate);
+    end_pool(pool);
+    close_loop(fixture);
+    assert_int_equal(held.runs, 1);
+    assert_int_equal(held.destroyed, 1);
+    asyncio_error_clear();
+    await_blocks(fixture->blocks);
+    held_fini(&held);
+}
+
+static int leave_jobs(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    for (int i = 0; i < 20; i++)
+        asyncio_future_unref(asyncio_loop_run_in_executor(NULL, NULL, count_run, arg));
+    return 0;
+}
+
+/* asyncio_run() ends when the jobs of the default executor have. */
+static void run_waits_for_the_default_executor(void **state)
+{
+    (void)state;
+    atomic_int runs = 0;
+    assert_int_equal(asyncio_run(asyncio_coroutine(leave_jobs, &runs), NULL), 0);
+    assert_int_equal(runs, 20);
+}
+
+/* --- what outlives what -------------------------------------------------------------------- */
+
+/* A job that ends after its loop was closed and freed touches nothing of it. */
+static void a_job_outlives_its_loop(void **state)
+{
+    fixture_t *fixture = *state;
+    held_t held;
+    held_init(&held);
+    atomic_int runs = 0;
+    asyncio_executor_t *pool = new_pool(1);
+    assert_int_equal(asyncio_loop_set_default_executor(fixture->loop, pool), 0);
+    asyncio_future_unref(
+        asyncio_loop_run_in_executor(fixture->loop, NULL, wait_at_gate, &held));
+    sem_wait(&held.begun);
+    asyncio_future_unref(asyncio_loop_run_in_executor(fixture->loop, NULL, count_run, &runs));
+    close_loop(fixture);
+    sem_post(&held.gate);
+    end_pool(pool);
+    assert_int_equal(held.runs, 1);
+    assert_int_equal(held.destroyed, 1);
+    assert_int_equal(runs, 1);
+    held_fini(&held);
+}
+
+/* A future of a job stays pending when its loop is closed, and may be cancelled still. */
+static void a_future_outlives_its_loop(void **state)
+{
+    fixture_t *fixture = *state;
+    held_t held;
+    held_init(&held);
+    asyncio_executor_t *pool = new_pool(1);
+    atomic_int runs = 0;
+    asyncio_future_t *first =
+        asyncio_loop_run_in_executor(fixture->loop, pool, wait_at_gate, &held);
+    sem_wait(&held.begun);
+    asyncio_future_t *second =
+        asyncio_loop_run_in_executor(fixture->loop, pool, count_run, &runs);
+    asyncio_future_t *third =
+        asyncio_loop_run_in_executor(fixture->loop, pool, answer_argument, NULL);
+    assert_int_equal(asyncio_loop_close(fixture->loop), 0);
+    assert_int_equal(asyncio_future_cancel(second, NULL), 1);
+    sem_post(&held.gate);
+    end_pool(pool);
+    assert_false(asyncio_future_done(first));
+    assert_true(asyncio_future_cancelled(second));
+    assert_false(asyncio_future_done(third));
+    assert_int_equal(runs, 0);
+    asyncio_future_unref(first);
+    asyncio_future_unref(second);
+    asyncio_future_unref(third);
+    assert_int_equal(held.destroyed, 1);
+    held_fini(&held);
+}
+
+/* The results that have come when the loop closes, and were not looked at, are given back. */
+static void results_in_the_inbox_are_given_back(void **state)
+{
+    fixture_t *fixture = *state;
+    int destroyed = 0;
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_future_unref(
+        asyncio_loop_run_in_executor(fixture->loop, pool, make_destroyable, &destroyed));
+    asyncio_future_t *kept =
+        asyncio_loop_run_in_executor(fixture->loop, pool, make_destroyable, &destroyed);
+    asyncio_future_unref(
+        asyncio_loop_run_in_executor(fixture->loop, pool, fail_with_details, NULL));
+    end_pool(pool);
+    close_loop(fixture);
+    assert_int_equal(destroyed, 2);
+    assert_false(asyncio_future_done(kept));
+    asyncio_future_unref(kept);
+}
+
+/* A job may hold the last reference to its executor, and so end it from inside. */
+static void a_pool_may_end_in_its_own_thread(void **state)
+{
+    fixture_t *fixture = *state;
+    held_t held;
+    held_init(&held);
+    asyncio_executor_t *pool = new_pool(2);
+    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, wait_at_gate, &held);
+    asyncio_executor_unref(pool);
+    sem_post(&held.gate);
+    assert_int_equal(asyncio_concurrent_future_result(future, ASYNCIO_FOREVER, NULL), 0);
+    asyncio_concurrent_future_unref(future);
+    close_loop(fixture);
+    await_blocks(fixture->blocks);
+    assert_int_equal(held.destroyed, 1);
+    held_fini(&held);
+}
+
+static int shut_own_pool_down(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_executor_shutdown(arg, true, false);
+}
+
+/* A job that shuts its own pool down does not wait for itself. */
+static void a_job_may_shut_its_pool_down(void **state)
+{
+    (void)state;
+    asyncio_executor_t *pool = new_pool(2);
+    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, shut_own_pool_down, pool);
+    assert_int_equal(asyncio_concurrent_future_result(future, ASYNCIO_FOREVER, NULL), 0);
+    asyncio_concurrent_future_unref(future);
+    end_pool(pool);
+}
+
+/* --- executors of the program's own -------------------------------------------------------- */
+
+/* Keeps its jobs until it is told to run them. */
+typedef struct keeper {
+    asyncio_executor_t base; /* the interface */
+    asyncio_job_t *newest;   /* the jobs, latest first */
+    int refusal;             /* what submit answers, if below 0 */
+    int destroyed;           /* how often it was destroyed */
+} keeper_t;
+
+static int keep(asyncio_executor_t *executor, asyncio_job_t *job)
+{
+    keeper_t *keeper = (keeper_t *)(void *)executor;
+    if (keeper->refusal < 0)
+        return keeper->refusal;
+    asyncio_job_set_next(job, keeper->newest);
+    keeper->newest = job;
+    return 0;
+}
+
+static void keeper_destroy(asyncio_executor_t *executor)
+{
+    ((keeper_t *)(void *)executor)->destroyed++;
+}
+
+static const asyncio_executor_class_t keeper_methods = {
+    .size = sizeof(keeper_methods), .submit = keep, .destroy = keeper_destroy};
+
+static asyncio_job_t *take_kept(keeper_t *keeper)
+{
+    asyncio_job_t *job = keeper->newest;
+    assert_non_null(job);
+    keeper->newest = asyncio_job_next(job);
+    return job;
+}
+
+/* An executor of the program's own runs and cancels jobs; it lives as long as it has some. */
+static void a_program_can_have_its_own_executor(void **state)
+{
+    fixture_t *fixture = *state;
+    atomic_int runs = 0;
+    keeper_t keeper = {.refusal = 0};
+    assert_int_equal(asyncio_executor_init(&keeper.base, &keeper_methods), 0);
+    asyncio_future_t *run_one =
+        asyncio_loop_run_in_executor(fixture->loop, &keeper.base, count_run, &runs);
+    asyncio_future_t *cancelled =
+        asyncio_loop_run_in_executor(fixture->loop, &keeper.base, count_run, &runs);
+    asyncio_future_t *called_off =
+        asyncio_loop_run_in_executor(fixture->loop, &keeper.base, count_run, &runs);
+    asyncio_concurrent_future_t *unwanted = asyncio_executor_submit(&keeper.base, count_run, &runs);
+    asyncio_executor_unref(&keeper.base);
+    assert_int_equal(asyncio_concurrent_future_cancel(unwanted), 1);
+    asyncio_job_run(take_kept(&keeper)); /* unwanted */
+    assert_int_equal(asyncio_future_cancel(called_off, NULL), 1);
+    asyncio_job_cancel(take_kept(&keeper)); /* called_off */
+    asyncio_job_cancel(take_kept(&keeper)); /* cancelled */
+    assert_int_equal(runs, 0);
+    assert_int_equal(keeper.destroyed, 0);
+    asyncio_job_run(take_kept(&keeper)); /* run_one */
+    assert_int_equal(runs, 1);
+    assert_null(keeper.newest);
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, run_one, NULL), 0);
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, cancelled, NULL), -ECANCELED);
+    assert_int_equal(keeper.destroyed, 1);
+    asyncio_future_unref(run_one);
+    asyncio_future_unref(cancelled);
+    asyncio_future_unref(called_off);
+    asyncio_concurrent_future_unref(unwanted);
+    assert_int_equal(fixture->loop->jobs, 0);
+}
+
+/* What an executor answers when it refuses a job is the code that the caller gets. */
+static void a_refused_job_leaves_nothing_behind(void **state)
+{
+    fixture_t *fixture = *state;
+    keeper_t keeper = {.refusal = -EBUSY};
+    assert_int_equal(asyncio_executor_init(&keeper.base, &keeper_methods), 0);
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, &keeper.base, answer_argument, NULL));
+    assert_int_equal(asyncio_errno(), -EBUSY);
+    assert_null(asyncio_executor_submit(&keeper.base, answer_argument, NULL));
+    assert_int_equal(asyncio_errno(), -EBUSY);
+    assert_int_equal(asyncio_executor_shutdown(&keeper.base, true, true), 0);
+    asyncio_executor_unref(&keeper.base);
+    assert_int_equal(keeper.destroyed, 1);
+}
+
+static int run_at_once(asyncio_executor_t *executor, asyncio_job_t *job)
+{
+    (void)executor;
+    asyncio_job_run(job);
+    return 0;
+}
+
+static int run_inline(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    void *value = NULL;
+    int destroyed = 0;
+    assert_int_equal(asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, answer_argument,
+                                                                      ASYNCIO_INT(5)),
+                                         &value),
+                     0);
+    assert_int_equal(asyncio_int(value), 5);
+    assert_int_equal(
+        asyncio_await_unref(
+            asyncio_loop_run_in_executor(NULL, arg, make_destroyable, &destroyed), NULL),
+        0);
+    assert_int_equal(destroyed, 1);
+    assert_int_equal(
+        asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, fail_with_details, NULL),
+                            NULL),
+        -EIO);
+    return 0;
+}
+
+/* An executor may run a job inside its submit, in the thread of the loop. */
+static void an_executor_may_run_jobs_at_once(void **state)
+{
+    static const asyncio_executor_class_t methods = {.size = sizeof(methods),
+                                                     .submit = run_at_once};
+    asyncio_executor_t executor;
+    assert_int_equal(asyncio_executor_init(&executor, &methods), 0);
+    assert_int_equal(run(*state, run_inline, &executor), 0);
+    asyncio_executor_unref(&executor);
+}
+
+/* --- misuse -------------------------------------------------------------------------------- */
+
+static int use_foreign_loop(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    fixture_t *fixture = arg;
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, NULL, answer_argument, NULL));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    assert_null(asyncio_loop_run_in_executor(NULL, NULL, answer_argument, NULL));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    return 0;
+}
+
+static int run_misuse(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    assert_int_equal(asyncio_to_thread(use_foreign_loop, arg, NULL), 0);
+    assert_int_equal(asyncio_to_thread(NULL, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_shutdown_default_executor(NULL, 1.0), -EINVAL);
+    assert_int_equal(asyncio_loop_shutdown_default_executor(loop, (double)NAN), -EINVAL);
+    return asyncio_loop_shutdown_default_executor(loop, ASYNCIO_FOREVER);
+}
+
+/* A loop is used by its own thread only; what is missing is -EINVAL. */
+static void misuse_inside_a_loop_is_refused(void **state)
+{
+    assert_int_equal(run(*state, run_misuse, *state), 0);
+}
+
+/* NULL, bad options and closed loops are answered with a code. */
+static void bad_arguments_are_refused(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_executor_t executor, *pool = new_pool(1);
+    asyncio_executor_class_t empty = {.size = sizeof(empty)};
+    assert_int_equal(asyncio_executor_init(NULL, &keeper_methods), -EINVAL);
+    assert_int_equal(asyncio_executor_init(&executor, NULL), -EINVAL);
+    assert_int_equal(asyncio_executor_init(&executor, &empty), -EINVAL);
+    assert_null(asyncio_executor_ref(NULL));
+    asyncio_executor_unref(NULL);
+    assert_int_equal(asyncio_executor_shutdown(NULL, true, true), -EINVAL);
+    assert_null(asyncio_executor_submit(NULL, answer_argument, NULL));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    assert_null(asyncio_executor_submit(pool, NULL, NULL));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    asyncio_job_run(NULL);
+    asyncio_job_cancel(NULL);
+    asyncio_job_set_next(NULL, NULL);
+    assert_null(asyncio_job_next(NULL));
+    assert_int_equal(asyncio_thread_pool_executor_shutdown(NULL, true, true), -EINVAL);
+    asyncio_thread_pool_options_t options = {.size = 1};
+    assert_null(asyncio_thread_pool_executor_new(&options));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    options = (asyncio_thread_pool_options_t){.size = sizeof(options), .max_workers = SIZE_MAX};
+    assert_null(asyncio_thread_pool_executor_new(&options));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, NULL, NULL));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    assert_null(asyncio_loop_run_in_executor(NULL, pool, answer_argument, NULL));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_set_default_executor(NULL, pool), -EINVAL);
+    assert_int_equal(asyncio_loop_set_default_executor(fixture->loop, NULL), -EINVAL);
+    assert_int_equal(asyncio_to_thread(answer_argument, NULL, NULL), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_shutdown_default_executor(fixture->loop, 1.0),
+                     ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_loop_close(fixture->loop), 0);
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, answer_argument, NULL));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    assert_message("Event loop is closed");
+    assert_int_equal(asyncio_loop_set_default_executor(fixture->loop, pool), ASYNCIO_ERUNTIME);
+    end_pool(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(a_job_runs_in_another_thread),
+        FIXTURE_TEST(an_error_keeps_its_details),
+        FIXTURE_TEST(a_value_moves_or_is_destroyed),
+        FIXTURE_TEST(an_error_nobody_reads_is_reported),
+        FIXTURE_TEST(many_jobs_in_flight_lose_nothing),
+        FIXTURE_TEST(threads_are_started_as_needed),
+        FIXTURE_TEST(blocked_jobs_do_not_hold_up_others),
+        FIXTURE_TEST(a_thread_that_cannot_start_is_an_error),
+        FIXTURE_TEST(workers_block_signals),
+        FIXTURE_TEST(a_job_cancelled_before_it_begins_never_runs),
+        FIXTURE_TEST(a_running_job_goes_on_when_cancelled),
+        FIXTURE_TEST(a_cancel_ends_the_await_of_a_job),
+        FIXTURE_TEST(a_shutdown_can_cancel_what_waits),
+        FIXTURE_TEST(the_virtual_clock_waits_for_jobs),
+        FIXTURE_TEST(a_pool_is_shut_down_for_good),
+        FIXTURE_TEST(the_default_executor_is_shut_down_once),
+        FIXTURE_TEST(a_shutdown_does_not_wait_longer_than_asked),
+        FIXTURE_TEST(run_waits_for_the_default_executor),
+        FIXTURE_TEST(a_job_outlives_its_loop),
+        FIXTURE_TEST(a_future_outlives_its_loop),
+        FIXTURE_TEST(results_in_the_inbox_are_given_back),
+        FIXTURE_TEST(a_pool_may_end_in_its_own_thread),
+        FIXTURE_TEST(a_job_may_shut_its_pool_down),
+        FIXTURE_TEST(a_program_can_have_its_own_executor),
+        FIXTURE_TEST(a_refused_job_leaves_nothing_behind),
+        FIXTURE_TEST(an_executor_may_run_jobs_at_once),
+        FIXTURE_TEST(misuse_inside_a_loop_is_refused),
+        FIXTURE_TEST(bad_arguments_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
