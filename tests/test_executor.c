@@ -5,12 +5,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/syscalls.h"
 #include "loop/loop.h"
 
 /* A job that can be held, and what is known of it. */
@@ -199,157 +197,6 @@ static void an_error_nobody_reads_is_reported(void **state)
     end_pool(pool);
 }
 
-#define IN_FLIGHT 64
-
-static int run_many(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    asyncio_future_t *futures[IN_FLIGHT];
-    for (intptr_t i = 0; i < IN_FLIGHT; i++)
-        futures[i] = asyncio_loop_run_in_executor(NULL, arg, answer_argument, ASYNCIO_INT(i));
-    for (intptr_t i = 0; i < 50 * IN_FLIGHT; i++) {
-        void *value = NULL;
-        assert_int_equal(asyncio_await_unref(futures[i % IN_FLIGHT], &value), 0);
-        assert_int_equal(asyncio_int(value), i);
-        futures[i % IN_FLIGHT] = asyncio_loop_run_in_executor(NULL, arg, answer_argument,
-                                                              ASYNCIO_INT(i + IN_FLIGHT));
-    }
-    for (int i = 0; i < IN_FLIGHT; i++)
-        assert_int_equal(asyncio_await_unref(futures[i], NULL), 0);
-    return 0;
-}
-
-/* With many jobs in flight each answers what it was asked, and none is lost. */
-static void many_jobs_in_flight_lose_nothing(void **state)
-{
-    asyncio_executor_t *pool = new_pool(4);
-    assert_int_equal(run(*state, run_many, pool), 0);
-    end_pool(pool);
-}
-
-/* --- threads ------------------------------------------------------------------------------- */
-
-static atomic_int threads_started; /* as count_thread() saw */
-static atomic_int threads_allowed; /* how many more may be started */
-
-static int count_thread(pthread_t *ret_thread, const pthread_attr_t *attributes,
-                        void *(*start)(void *arg), void *arg)
-{
-    if (atomic_fetch_sub(&threads_allowed, 1) <= 0)
-        return EAGAIN;
-    threads_started++;
-    return pthread_create(ret_thread, attributes, start, arg);
-}
-
-static void watch_threads(int allowed)
-{
-    threads_started = 0;
-    threads_allowed = allowed;
-    asyncio__sys.pthread_create = count_thread;
-}
-
-static void watch_no_threads(void)
-{
-    asyncio__sys.pthread_create = pthread_create;
-}
-
-static int run_one_by_one(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    for (int i = 0; i < 50; i++)
-        assert_int_equal(
-            asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, answer_argument, NULL),
-                                NULL),
-            0);
-    return 0;
-}
-
-/* Threads are started as they are needed: none at first, at most as many as were allowed. */
-static void threads_are_started_as_needed(void **state)
-{
-    watch_threads(1000);
-    asyncio_executor_t *pool = new_pool(3);
-    assert_int_equal(threads_started, 0);
-    assert_int_equal(run(*state, run_one_by_one, pool), 0);
-    /* A job is over a moment before its thread is idle again. */
-    assert_in_range(threads_started, 1, 3);
-    assert_int_equal(run(*state, run_many, pool), 0);
-    assert_in_range(threads_started, 1, 3);
-    end_pool(pool);
-    watch_no_threads();
-}
-
-static int meet_others(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    pthread_barrier_wait(arg);
-    return 0;
-}
-
-/* Jobs that wait for each other all run at once, as long as there may be threads for them. */
-static void blocked_jobs_do_not_hold_up_others(void **state)
-{
-    (void)state;
-    pthread_barrier_t barrier;
-    pthread_barrier_init(&barrier, NULL, 4);
-    asyncio_executor_t *pool = new_pool(4);
-    for (int round = 0; round < 20; round++) {
-        asyncio_concurrent_future_t *futures[4];
-        for (int i = 0; i < 4; i++)
-            futures[i] = asyncio_executor_submit(pool, meet_others, &barrier);
-        for (int i = 0; i < 4; i++) {
-            assert_int_equal(
-                asyncio_concurrent_future_result(futures[i], ASYNCIO_FOREVER, NULL), 0);
-            asyncio_concurrent_future_unref(futures[i]);
-        }
-    }
-    end_pool(pool);
-    pthread_barrier_destroy(&barrier);
-}
-
-/* Where no thread can be started a job is refused; where one is there it serves them all. */
-static void a_thread_that_cannot_start_is_an_error(void **state)
-{
-    fixture_t *fixture = *state;
-    atomic_int runs = 0;
-    watch_threads(0);
-    asyncio_executor_t *pool = new_pool(4);
-    assert_null(asyncio_executor_submit(pool, count_run, &runs));
-    assert_int_equal(asyncio_errno(), -EAGAIN);
-    assert_message("can't start new thread");
-    assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, count_run, &runs));
-    assert_int_equal(asyncio_errno(), -EAGAIN);
-    assert_int_equal(fixture->loop->jobs, 0);
-    assert_int_equal(runs, 0);
-    threads_allowed = 1;
-    assert_int_equal(run(fixture, run_many, pool), 0);
-    assert_int_equal(threads_started, 1);
-    end_pool(pool);
-    watch_no_threads();
-}
-
-static int find_signals(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    pthread_sigmask(SIG_SETMASK, NULL, arg);
-    return 0;
-}
-
-/* Signals are delivered to the program's own threads: a worker blocks them. */
-static void workers_block_signals(void **state)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    asyncio_executor_t *pool = new_pool(1);
-    (void)state;
-    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, find_signals, &set);
-    assert_int_equal(asyncio_concurrent_future_result(future, ASYNCIO_FOREVER, NULL), 0);
-    asyncio_concurrent_future_unref(future);
-    assert_true(sigismember(&set, SIGINT) && sigismember(&set, SIGTERM) &&
-                sigismember(&set, SIGCHLD));
-    end_pool(pool);
-}
-
 /* --- cancels ------------------------------------------------------------------------------- */
 
 /* Cancelling a job that waits takes it out of the queue: it never runs. */
@@ -495,27 +342,6 @@ static void the_virtual_clock_waits_for_jobs(void **state)
 
 /* --- shutting down ------------------------------------------------------------------------- */
 
-/* A pool that was shut down refuses jobs; shutting it down again is harmless. */
-static void a_pool_is_shut_down_for_good(void **state)
-{
-    fixture_t *fixture = *state;
-    atomic_int runs = 0;
-    asyncio_executor_t *pool = new_pool(2);
-    for (int i = 0; i < 10; i++)
-        asyncio_concurrent_future_unref(asyncio_executor_submit(pool, count_run, &runs));
-    assert_int_equal(asyncio_executor_shutdown(pool, false, false), 0);
-    assert_int_equal(asyncio_executor_shutdown(pool, true, false), 0);
-    assert_int_equal(runs, 10);
-    assert_int_equal(asyncio_executor_shutdown(pool, true, true), 0);
-    assert_null(asyncio_executor_submit(pool, count_run, &runs));
-    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
-    assert_message("cannot schedule new futures after shutdown");
-    assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, count_run, &runs));
-    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
-    asyncio_executor_unref(pool);
-    assert_int_equal(runs, 10);
-}
-
 static int run_shutdown(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -659,41 +485,6 @@ static void results_in_the_inbox_are_given_back(void **state)
     assert_int_equal(destroyed, 2);
     assert_false(asyncio_future_done(kept));
     asyncio_future_unref(kept);
-}
-
-/* A job may hold the last reference to its executor, and so end it from inside. */
-static void a_pool_may_end_in_its_own_thread(void **state)
-{
-    fixture_t *fixture = *state;
-    held_t held;
-    held_init(&held);
-    asyncio_executor_t *pool = new_pool(2);
-    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, wait_at_gate, &held);
-    asyncio_executor_unref(pool);
-    sem_post(&held.gate);
-    assert_int_equal(asyncio_concurrent_future_result(future, ASYNCIO_FOREVER, NULL), 0);
-    asyncio_concurrent_future_unref(future);
-    close_loop(fixture);
-    await_blocks(fixture->blocks);
-    assert_int_equal(held.destroyed, 1);
-    held_fini(&held);
-}
-
-static int shut_own_pool_down(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_executor_shutdown(arg, true, false);
-}
-
-/* A job that shuts its own pool down does not wait for itself. */
-static void a_job_may_shut_its_pool_down(void **state)
-{
-    (void)state;
-    asyncio_executor_t *pool = new_pool(2);
-    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, shut_own_pool_down, pool);
-    assert_int_equal(asyncio_concurrent_future_result(future, ASYNCIO_FOREVER, NULL), 0);
-    asyncio_concurrent_future_unref(future);
-    end_pool(pool);
 }
 
 /* --- executors of the program's own -------------------------------------------------------- */
@@ -872,13 +663,6 @@ static void bad_arguments_are_refused(void **state)
     asyncio_job_cancel(NULL);
     asyncio_job_set_next(NULL, NULL);
     assert_null(asyncio_job_next(NULL));
-    assert_int_equal(asyncio_thread_pool_executor_shutdown(NULL, true, true), -EINVAL);
-    asyncio_thread_pool_options_t options = {.size = 1};
-    assert_null(asyncio_thread_pool_executor_new(&options));
-    assert_int_equal(asyncio_errno(), -EINVAL);
-    options = (asyncio_thread_pool_options_t){.size = sizeof(options), .max_workers = SIZE_MAX};
-    assert_null(asyncio_thread_pool_executor_new(&options));
-    assert_int_equal(asyncio_errno(), -EINVAL);
     assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, NULL, NULL));
     assert_int_equal(asyncio_errno(), -EINVAL);
     assert_null(asyncio_loop_run_in_executor(NULL, pool, answer_argument, NULL));
@@ -903,25 +687,17 @@ int main(void)
         FIXTURE_TEST(an_error_keeps_its_details),
         FIXTURE_TEST(a_value_moves_or_is_destroyed),
         FIXTURE_TEST(an_error_nobody_reads_is_reported),
-        FIXTURE_TEST(many_jobs_in_flight_lose_nothing),
-        FIXTURE_TEST(threads_are_started_as_needed),
-        FIXTURE_TEST(blocked_jobs_do_not_hold_up_others),
-        FIXTURE_TEST(a_thread_that_cannot_start_is_an_error),
-        FIXTURE_TEST(workers_block_signals),
         FIXTURE_TEST(a_job_cancelled_before_it_begins_never_runs),
         FIXTURE_TEST(a_running_job_goes_on_when_cancelled),
         FIXTURE_TEST(a_cancel_ends_the_await_of_a_job),
         FIXTURE_TEST(a_shutdown_can_cancel_what_waits),
         FIXTURE_TEST(the_virtual_clock_waits_for_jobs),
-        FIXTURE_TEST(a_pool_is_shut_down_for_good),
         FIXTURE_TEST(the_default_executor_is_shut_down_once),
         FIXTURE_TEST(a_shutdown_does_not_wait_longer_than_asked),
         FIXTURE_TEST(run_waits_for_the_default_executor),
         FIXTURE_TEST(a_job_outlives_its_loop),
         FIXTURE_TEST(a_future_outlives_its_loop),
         FIXTURE_TEST(results_in_the_inbox_are_given_back),
-        FIXTURE_TEST(a_pool_may_end_in_its_own_thread),
-        FIXTURE_TEST(a_job_may_shut_its_pool_down),
         FIXTURE_TEST(a_program_can_have_its_own_executor),
         FIXTURE_TEST(a_refused_job_leaves_nothing_behind),
         FIXTURE_TEST(an_executor_may_run_jobs_at_once),
