@@ -18,6 +18,11 @@
 /* Where the loop of this thread goes on when no task can. */
 extern ASYNCIO__THREAD_LOCAL asyncio__context_t asyncio__root;
 
+/* Steps that may be ready while what they need is thought to be in the cache all the same; if there
+ * are more, it is fetched ahead. */
+#define ASYNCIO__STEPS_IN_CACHE 2048
+void asyncio__steps_fetch(const asyncio__ring_t *ready);
+
 /* The rare cases, of task.c. */
 int asyncio__task_throw_cancel(asyncio__task_t *task, int code);
 bool asyncio__task_give_stack(asyncio__task_t *task);
@@ -70,6 +75,8 @@ static inline asyncio__task_t *asyncio__step_take(asyncio_loop_t *loop)
         return NULL;
     if (ASYNCIO__UNLIKELY(loop->debug || loop->closed))
         return NULL;
+    if (ASYNCIO__UNLIKELY(asyncio__ring_count(&loop->ready) > ASYNCIO__STEPS_IN_CACHE))
+        asyncio__steps_fetch(&loop->ready);
     asyncio__ready_t *item = asyncio__ring_ahead(&loop->ready, 0);
     if (item->run != asyncio__task_step)
         return NULL;
