@@ -29,6 +29,7 @@ struct asyncio_error {
 
 ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
 unsigned asyncio__fork_generation;
+void (*asyncio__fork_hook)(void);
 
 static asyncio_error_t out_of_memory = {
     .code = -ENOMEM, .message = "out of memory", .place = ""};
@@ -36,6 +37,8 @@ static asyncio_error_t out_of_memory = {
 static void on_fork(void)
 {
     asyncio__fork_generation++;
+    if (asyncio__fork_hook)
+        asyncio__fork_hook();
 }
 
 static void watch_forks(void)

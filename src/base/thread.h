@@ -26,6 +26,9 @@ extern ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
 /* Grows by one in a forked child: whoever remembers an older number is used across a fork. */
 extern unsigned asyncio__fork_generation;
 
+/* Called in a forked child, in the thread that forked; the loop layer sets it. */
+extern void (*asyncio__fork_hook)(void);
+
 /* Counts forks from now on; calling it again is harmless. */
 void asyncio__fork_watch(void);
 

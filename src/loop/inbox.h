@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/thread.h"
 #include "engine/engine.h"
 
 typedef struct asyncio__inbox_node {
@@ -40,6 +41,13 @@ void asyncio__inbox_unref(asyncio__inbox_t *inbox);
 
 /* Any thread, signal handlers. The node is the inbox's until it is delivered. */
 int asyncio__inbox_post(asyncio__inbox_t *inbox, asyncio__inbox_node_t *node);
+
+/* Whether a post could succeed: not closed, and not a forked child's. Any thread. */
+static inline bool asyncio__inbox_is_open(asyncio__inbox_t *inbox)
+{
+    return inbox->fork_generation == asyncio__fork_generation &&
+           !atomic_load_explicit(&inbox->closed, memory_order_relaxed);
+}
 
 /* Delivers what was posted, oldest first. Loop thread. */
 void asyncio__inbox_take(asyncio__inbox_t *inbox);

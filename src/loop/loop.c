@@ -112,6 +112,23 @@ static int check_options(const asyncio_loop_options_t *options)
     return 0;
 }
 
+/* A child that was forked inside the loop runs nothing more of it: it can neither suspend nor find
+ * the next thing to run, and leaves the loop at the end of its callback. */
+static void leave_in_child(void)
+{
+    asyncio_loop_t *loop = asyncio__thread.running_loop;
+    if (!loop)
+        return;
+    loop->todo = 0;
+    loop->turns_left = 0;
+    asyncio__thread.coroutine = NULL;
+}
+
+__attribute__((constructor)) static void set_fork_hook(void)
+{
+    asyncio__fork_hook = leave_in_child;
+}
+
 asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *options)
 {
     asyncio_loop_options_t defaults = {.size = sizeof(defaults)};
@@ -269,7 +286,7 @@ double asyncio_loop_time(const asyncio_loop_t *loop)
 }
 
 /* How long the next wait may be: 0, up to a day, or -1 for ever. */
-static int64_t wait_limit(const asyncio_loop_t *loop)
+static int64_t wait_limit(asyncio_loop_t *loop)
 {
     if (asyncio__ring_count(&loop->ready) > 0 || loop->stopping)
         return 0;

@@ -62,6 +62,9 @@ int asyncio_remote_post(asyncio_remote_t *memory)
     remote_t *remote = (remote_t *)memory;
     if (!remote || !remote->inbox)
         return -EINVAL;
+    /* Before the mark is looked at: one that is posted already would hide it. */
+    if (!asyncio__inbox_is_open(remote->inbox))
+        return ASYNCIO_ERUNTIME;
     if (atomic_exchange(&remote->posted, true))
         return 0;
     return asyncio__inbox_post(remote->inbox, &remote->node);
