@@ -37,12 +37,12 @@ static void on_timer(asyncio__ready_t *self)
 }
 
 /* Sets the deadline; one that is past expires by the ready queue, not at once. */
-static int set(scope_t *scope, int64_t when_ns)
+static int set(scope_t *scope, int64_t when_ns, int64_t now_ns)
 {
     asyncio_loop_t *loop = scope->loop;
     asyncio__timer_cancel(loop, &scope->timer);
     scope->when_ns = when_ns;
-    if (when_ns > asyncio__loop_now(loop))
+    if (when_ns > now_ns)
         return asyncio__timer_start(loop, &scope->timer, when_ns);
     int rc = asyncio__loop_reserve(loop, 1);
     if (rc < 0)
@@ -52,14 +52,14 @@ static int set(scope_t *scope, int64_t when_ns)
     return 0;
 }
 
-static int enter(scope_t *scope, int64_t when_ns)
+static int enter(scope_t *scope, int64_t when_ns, int64_t now_ns)
 {
     asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
     asyncio__timer_init(&scope->timer, on_timer);
     scope->task = task;
     scope->loop = task->future.loop;
     scope->saved = task->requests;
-    int rc = set(scope, when_ns);
+    int rc = set(scope, when_ns, now_ns);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
     scope->state = ENTERED;
@@ -85,14 +85,17 @@ int asyncio_timeout_enter(asyncio_timeout_t *memory, double delay)
     if (rc < 0)
         return rc;
     int64_t now_ns = asyncio__loop_now(asyncio__thread.task->loop);
-    return enter(scope, asyncio__moment_after(now_ns, asyncio__nanoseconds(delay)));
+    return enter(scope, asyncio__moment_after(now_ns, asyncio__nanoseconds(delay)), now_ns);
 }
 
 int asyncio_timeout_at_enter(asyncio_timeout_t *memory, double when)
 {
     scope_t *scope = (scope_t *)memory;
     int rc = check_enter(scope, when);
-    return rc < 0 ? rc : enter(scope, asyncio__nanoseconds(when));
+    if (rc < 0)
+        return rc;
+    return enter(scope, asyncio__nanoseconds(when),
+                 asyncio__loop_now(asyncio__thread.task->loop));
 }
 
 int asyncio_timeout_exit(asyncio_timeout_t *memory, int rc)
@@ -126,7 +129,7 @@ int asyncio_timeout_reschedule(asyncio_timeout_t *memory, double when)
         return asyncio__fail(-EINVAL, "no scope, or no time, was given");
     if (scope->state != ENTERED)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the timeout is not entered, or has expired");
-    int rc = set(scope, asyncio__nanoseconds(when));
+    int rc = set(scope, asyncio__nanoseconds(when), asyncio__loop_now(scope->loop));
     return rc < 0 ? asyncio__fail(rc, NULL) : 0;
 }
 
