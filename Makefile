@@ -65,7 +65,7 @@ docs:
 	@python3 tools/make_api_table.py
 
 format:
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files src include tests bench | grep "\.[ch]$$" | xargs clang-format -i
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
