@@ -18,7 +18,8 @@ static bool is_before(const entry_t *a, const entry_t *b)
 static void place(asyncio__heap_t *heap, uint32_t index, entry_t entry)
 {
     heap->entries[index] = entry;
-    entry.node->index = index + 1;
+    if (entry.node)
+        entry.node->index = index + 1;
 }
 
 static void sift_up(asyncio__heap_t *heap, uint32_t index, entry_t entry)
@@ -52,19 +53,54 @@ static void sift_down(asyncio__heap_t *heap, uint32_t index, entry_t entry)
     place(heap, index, entry);
 }
 
+/* Leaves out what was removed, and puts the rest in order from the leaves up. */
+static void compact(asyncio__heap_t *heap)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < heap->count; i++)
+        if (heap->entries[i].node)
+            heap->entries[count++] = heap->entries[i];
+    heap->count = count;
+    heap->removed = 0;
+    for (uint32_t i = count; i-- > 0;)
+        sift_down(heap, i, heap->entries[i]);
+}
+
+void asyncio__heap_settle(asyncio__heap_t *heap)
+{
+    if (heap->removed > heap->count / 2)
+        compact(heap);
+    while (heap->count > 0 && !heap->entries[0].node) {
+        heap->removed--;
+        entry_t last = heap->entries[--heap->count];
+        if (heap->count > 0)
+            sift_down(heap, 0, last);
+    }
+}
+
+/* Room for one entry more. */
+static int grow(asyncio__heap_t *heap)
+{
+    if (heap->removed > heap->count / 2) {
+        compact(heap);
+        return 0;
+    }
+    size_t capacity = heap->capacity ? (size_t)heap->capacity * 2 : 64;
+    if (capacity > UINT32_MAX - 1)
+        return -ENOMEM;
+    entry_t *entries = asyncio__realloc(heap->entries, heap->capacity * sizeof(*entries),
+                                        capacity * sizeof(*entries));
+    if (!entries)
+        return -ENOMEM;
+    heap->entries = entries;
+    heap->capacity = (uint32_t)capacity;
+    return 0;
+}
+
 int asyncio__heap_insert(asyncio__heap_t *heap, asyncio__heap_node_t *node, int64_t when_ns)
 {
-    if (heap->count == heap->capacity) {
-        size_t capacity = heap->capacity ? (size_t)heap->capacity * 2 : 64;
-        if (capacity > UINT32_MAX - 1)
-            return -ENOMEM;
-        entry_t *entries = asyncio__realloc(heap->entries, heap->capacity * sizeof(*entries),
-                                            capacity * sizeof(*entries));
-        if (!entries)
-            return -ENOMEM;
-        heap->entries = entries;
-        heap->capacity = (uint32_t)capacity;
-    }
+    if (heap->count == heap->capacity && grow(heap) < 0)
+        return -ENOMEM;
     entry_t entry = {when_ns, heap->sequence++, node};
     sift_up(heap, heap->count++, entry);
     return 0;
@@ -76,13 +112,12 @@ void asyncio__heap_remove(asyncio__heap_t *heap, asyncio__heap_node_t *node)
         return;
     uint32_t index = node->index - 1;
     node->index = 0;
-    entry_t last = heap->entries[--heap->count];
-    if (index == heap->count)
-        return;
-    if (index > 0 && is_before(&last, &heap->entries[(index - 1) / ARITY]))
-        sift_up(heap, index, last);
-    else
-        sift_down(heap, index, last);
+    heap->entries[index].node = NULL;
+    heap->removed++;
+    while (heap->count > 0 && !heap->entries[heap->count - 1].node) {
+        heap->count--;
+        heap->removed--;
+    }
 }
 
 void asyncio__heap_fini(asyncio__heap_t *heap)

@@ -7,8 +7,9 @@
  *     asyncio__heap_remove(&heap, &node);                   harmless if it is not in
  *     first = asyncio__heap_first(&heap);                   NULL if empty
  *
- * Four children a node, with the keys in the array and a back index in the node: a removal moves
- * few cache lines and leaves nothing behind.
+ * Four children a node, with the keys in the array and a back index in the node. Most deadlines
+ * are removed before they come: a removal only empties its entry, which touches no other node. What
+ * is empty goes when it comes to the top, or all of it at once when it is more than half.
  */
 #ifndef ASYNCIO__BASE_HEAP_H
 #define ASYNCIO__BASE_HEAP_H
@@ -22,17 +23,21 @@ typedef struct asyncio__heap_node {
     uint32_t index; /* its place in the array, plus 1; 0: in no heap */
 } asyncio__heap_node_t;
 
-#define ASYNCIO__HEAP_NODE {0}
+#define ASYNCIO__HEAP_NODE                                                                         \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 struct asyncio__heap_entry {
     int64_t when_ns;            /* the deadline */
     uint64_t sequence;          /* how many were inserted before */
-    asyncio__heap_node_t *node; /* whose it is */
+    asyncio__heap_node_t *node; /* whose it is; NULL: removed */
 };
 
 typedef struct asyncio__heap {
     struct asyncio__heap_entry *entries; /* capacity of them; the first is the earliest */
-    uint32_t count;                      /* entries in use */
+    uint32_t count;                      /* entries in use, with the removed ones */
+    uint32_t removed;                    /* of them */
     uint32_t capacity;                   /* entries there is room for */
     uint64_t sequence;                   /* of the next insert */
 } asyncio__heap_t;
@@ -46,8 +51,13 @@ static inline bool asyncio__heap_contains(const asyncio__heap_node_t *node)
     return node->index != 0;
 }
 
-static inline const struct asyncio__heap_entry *asyncio__heap_first(const asyncio__heap_t *heap)
+/* Puts away removed entries: at the top all, elsewhere if they are many. */
+void asyncio__heap_settle(asyncio__heap_t *heap);
+
+static inline const struct asyncio__heap_entry *asyncio__heap_first(asyncio__heap_t *heap)
 {
+    if (heap->removed)
+        asyncio__heap_settle(heap);
     return heap->count ? &heap->entries[0] : NULL;
 }
 
