@@ -32,19 +32,14 @@ static const bench_entry_t entries[] = {
     /* More than a few tasks would leave freed memory behind, which hides the growth. */
     {.name = "asleep", .work = bench_asleep, .warm_up_most = 1000},
     {.name = "timers", .work = bench_timers},
-    {.name = "queue"},
-    {.name = "queue1000"},
+    {.name = "queue", .work = bench_queue},
+    {.name = "queue1000", .work = bench_queue1000},
     {.name = "future", .work = bench_future},
-    {.name = "lock"},
+    {.name = "lock", .work = bench_lock},
     {.name = "cancel", .work = bench_cancel},
     {.name = "timeout", .work = bench_timeout},
-#ifdef BENCH_HAS_EXECUTOR
     {.name = "executor", .work = bench_executor, .has_threads = true},
     {.name = "executor64", .work = bench_executor64, .has_threads = true},
-#else
-    {.name = "executor"},
-    {.name = "executor64"},
-#endif
     {.name = "wake", .work = bench_wake, .has_threads = true},
     {.name = "echo", .server = bench_echo},
     {.name = "echo_streams", .server = bench_echo_streams},

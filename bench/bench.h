@@ -35,9 +35,8 @@ bench_work_t bench_spawn, bench_spawn_batch, bench_cancel;
 bench_work_t bench_asleep;
 bench_work_t bench_timers, bench_timeout;
 bench_work_t bench_wake;
-#ifdef BENCH_HAS_EXECUTOR
 bench_work_t bench_executor, bench_executor64;
-#endif
+bench_work_t bench_queue, bench_queue1000, bench_lock;
 bench_server_t bench_echo, bench_echo_streams;
 
 #endif
