@@ -13,7 +13,8 @@
  * @endcode
  *
  * The scope must not move while it is entered, and every enter needs its exit;
- * ASYNCIO_AUTO(timeout) before its declaration exits it on an early return (the code that is returned stays as it is).
+ * ASYNCIO_AUTO(timeout) before its declaration exits it on an early return (the code that is
+ * returned stays as it is).
  */
 #ifndef ASYNCIO_TIMEOUT_H
 #define ASYNCIO_TIMEOUT_H
