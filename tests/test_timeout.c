@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* Timeouts: what expires, what is told from other cancels, and waits with a limit. */
+#include "support/support.h"
+
+#include <math.h>
+
+static int sleep_within(double limit, double sleep, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_timeout_t scope;
+    int rc = asyncio_timeout_enter(&scope, limit);
+    if (rc < 0)
+        return rc;
+    rc = asyncio_timeout_exit(&scope, asyncio_sleep(sleep));
+    assert_int_equal(asyncio_timeout_expired(&scope), rc == -ETIMEDOUT);
+    assert_int_equal(asyncio_timeout_exit(&scope, rc), rc);
+    assert_int_equal(asyncio_task_cancelling(asyncio_current_task()), rc == -ECANCELED);
+    return rc;
+}
+ASYNCIO_COROUTINE(sleep_within, (double, limit), (double, sleep));
+
+static int sleep_within_limits(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(sleep_within(2, 1, NULL), 0);
+    assert_int_equal(sleep_within(1, 2, NULL), -ETIMEDOUT);
+    assert_int_equal(sleep_within(0, 1, NULL), -ETIMEDOUT);
+    assert_int_equal(sleep_within(-INFINITY, 1, NULL), -ETIMEDOUT);
+    assert_int_equal(sleep_within(ASYNCIO_FOREVER, 1e6, NULL), 0);
+    assert_int_equal(sleep_within((double)NAN, 1, NULL), -EINVAL);
+    return asyncio_sleep(1);
+}
+
+/* The body is cancelled when its time is over, and that alone becomes -ETIMEDOUT. */
+static void a_timeout_ends_its_body(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, sleep_within_limits, NULL), 0);
+    assert_true(asyncio_loop_time(fixture->loop) == 1e6 + 3);
+}
+
+static int cancel_within(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_t *task = asyncio_create_task(sleep_within_coroutine(10, 100));
+    assert_int_equal(asyncio_sleep(1), 0);
+    assert_int_equal(asyncio_task_cancel(task, NULL), 1);
+    return asyncio_await_unref(task, NULL);
+}
+
+/* A cancel from outside stays a cancel. */
+static void another_cancel_stays_one(void **state)
+{
+    assert_int_equal(run(*state, cancel_within, NULL), -ECANCELED);
+}
+
+static int nest(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_timeout_t outer, inner;
+    assert_int_equal(asyncio_timeout_enter(&outer, 1), 0);
+    assert_int_equal(asyncio_timeout_enter(&inner, 5), 0);
+    int rc = asyncio_sleep(100);
+    assert_int_equal(asyncio_timeout_exit(&inner, rc), -ECANCELED);
+    assert_int_equal(asyncio_timeout_exit(&outer, rc), -ETIMEDOUT);
+    assert_int_equal(asyncio_timeout_enter(&outer, 5), 0);
+    assert_int_equal(asyncio_timeout_enter(&inner, 1), 0);
+    rc = asyncio_timeout_exit(&inner, asyncio_sleep(100));
+    assert_int_equal(rc, -ETIMEDOUT);
+    assert_int_equal(asyncio_timeout_exit(&outer, rc), -ETIMEDOUT);
+    assert_false(asyncio_timeout_expired(&outer));
+    return asyncio_sleep(10);
+}
+
+/* Of nested scopes the one whose time is over answers, whichever it is. */
+static void scopes_nest(void **state)
+{
+    assert_int_equal(run(*state, nest, NULL), 0);
+}
+
+static int reschedule(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_timeout_t scope;
+    assert_int_equal(asyncio_timeout_at_enter(&scope, 5), 0);
+    assert_true(asyncio_timeout_when(&scope) == 5);
+    assert_int_equal(asyncio_timeout_reschedule(&scope, NAN), -EINVAL);
+    assert_int_equal(asyncio_timeout_reschedule(&scope, ASYNCIO_FOREVER), 0);
+    assert_true(isinf(asyncio_timeout_when(&scope)));
+    assert_int_equal(asyncio_sleep(20), 0);
+    assert_int_equal(asyncio_timeout_reschedule(&scope, 30), 0);
+    assert_int_equal(asyncio_sleep(100), -ECANCELED);
+    assert_true(asyncio_loop_time(asyncio_get_running_loop()) == 30);
+    assert_true(asyncio_timeout_expired(&scope));
+    assert_int_equal(asyncio_timeout_reschedule(&scope, 50), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_timeout_exit(&scope, -ECANCELED), -ETIMEDOUT);
+    assert_int_equal(asyncio_timeout_reschedule(&scope, 50), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_timeout_at_enter(&scope, -1), 0);
+    assert_int_equal(asyncio_timeout_exit(&scope, asyncio_sleep(0)), -ETIMEDOUT);
+    return 0;
+}
+
+/* A deadline can be moved until it has come. */
+static void a_deadline_can_be_moved(void **state)
+{
+    assert_int_equal(run(*state, reschedule, NULL), 0);
+}
+
+static int return_early(void)
+{
+    ASYNCIO_AUTO(timeout) asyncio_timeout_t scope;
+    assert_int_equal(asyncio_timeout_enter(&scope, 5), 0);
+    return asyncio_sleep(1);
+}
+
+static int leave_early(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(return_early(), 0);
+    return asyncio_sleep(100);
+}
+
+/* A scope that its function leaves early is exited, and cancels nothing afterwards. */
+static void a_scope_is_left_on_an_early_return(void **state)
+{
+    assert_int_equal(run(*state, leave_early, NULL), 0);
+}
+
+static int swallow(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_timeout_t scope;
+    assert_int_equal(asyncio_timeout_enter(&scope, 1), 0);
+    assert_int_equal(asyncio_sleep(5), -ECANCELED);
+    assert_int_equal(asyncio_timeout_exit(&scope, 0), 0);
+    assert_true(asyncio_timeout_expired(&scope));
+    assert_int_equal(asyncio_task_cancelling(asyncio_current_task()), 0);
+    assert_int_equal(asyncio_timeout_enter(&scope, 1), 0);
+    assert_int_equal(asyncio_sleep(5), -ECANCELED);
+    assert_int_equal(asyncio_timeout_exit(&scope, -EIO), -EIO);
+    return asyncio_sleep(1);
+}
+
+/* A body that swallows the cancel, or fails otherwise, leaves with what it says. */
+static void a_body_may_swallow_the_timeout(void **state)
+{
+    assert_int_equal(run(*state, swallow, NULL), 0);
+}
+
+static int answer(double delay, int number, void **ret_result)
+{
+    int rc = asyncio_sleep(delay);
+    note(the_fixture(), rc == 0 ? 'd' : 'c');
+    *ret_result = ASYNCIO_INT(number);
+    return rc;
+}
+ASYNCIO_COROUTINE(answer, (double, delay), (int, number));
+
+static int wait_with_limit(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    void *value = NULL;
+    assert_int_equal(asyncio_wait_for(answer_coroutine(1, 5), 2, &value), 0);
+    assert_int_equal(asyncio_int(value), 5);
+    assert_int_equal(asyncio_wait_for(answer_coroutine(3, 5), 2, NULL), -ETIMEDOUT);
+    assert_int_equal(asyncio_wait_for(answer_coroutine(3, 5), 0, NULL), -ETIMEDOUT);
+    assert_int_equal(asyncio_wait_for(answer_coroutine(3, 5), -INFINITY, NULL), -ETIMEDOUT);
+    assert_string_equal(the_fixture()->trace, "dc");
+    asyncio_task_t *task = asyncio_create_task(answer_coroutine(3, 6));
+    assert_int_equal(asyncio_wait_for(task, 1, NULL), -ETIMEDOUT);
+    assert_true(asyncio_future_cancelled(task));
+    asyncio_task_unref(task);
+    task = asyncio_create_task(answer_coroutine(1, 6));
+    assert_int_equal(asyncio_wait_for(task, ASYNCIO_FOREVER, &value), 0);
+    assert_int_equal(asyncio_wait_for(task, 0, &value), 0);
+    assert_int_equal(asyncio_int(value), 6);
+    assert_int_equal(asyncio_await(asyncio_wait_for_coroutine(task, 1), &value), 0);
+    asyncio_task_unref(task);
+    assert_int_equal(asyncio_await(asyncio_wait_for_coroutine(answer_coroutine(9, 1), 1), NULL),
+                     -ETIMEDOUT);
+    assert_int_equal(asyncio_coroutine_close(
+                         asyncio_wait_for_coroutine(answer_coroutine(9, 1), 1)), 0);
+    return asyncio_sleep(100);
+}
+
+/* A wait with a limit cancels what takes too long; without time only what is done has a result. */
+static void a_wait_may_have_a_limit(void **state)
+{
+    assert_int_equal(run(*state, wait_with_limit, NULL), 0);
+}
+
+static int misuse(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(asyncio_timeout_enter(NULL, 1), -EINVAL);
+    assert_int_equal(asyncio_timeout_at_enter(NULL, 1), -EINVAL);
+    assert_int_equal(asyncio_wait_for(NULL, 1, NULL), -EINVAL);
+    assert_int_equal(asyncio_wait_for(answer_coroutine(1, 1), NAN, NULL), -EINVAL);
+    int no_awaitable[64] = {0};
+    assert_int_equal(asyncio_wait_for(no_awaitable, 1, NULL), -EINVAL);
+    assert_int_equal(asyncio_wait_for(no_awaitable, 0, NULL), -EINVAL);
+    return 0;
+}
+
+/* Bad input is refused, and a coroutine object is taken all the same. */
+static void bad_input_is_refused(void **state)
+{
+    asyncio_timeout_t scope = {{NULL}};
+    assert_int_equal(asyncio_timeout_enter(&scope, 1), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_timeout_at_enter(&scope, 1), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_timeout_exit(&scope, -EIO), -EIO);
+    assert_int_equal(asyncio_timeout_reschedule(&scope, 1), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_timeout_exit(NULL, 0), -EINVAL);
+    assert_int_equal(asyncio_timeout_reschedule(NULL, 1), -EINVAL);
+    assert_true(isinf(asyncio_timeout_when(NULL)));
+    assert_false(asyncio_timeout_expired(NULL));
+    asyncio_timeout_cleanup(NULL);
+    asyncio_timeout_cleanup(&scope);
+    assert_int_equal(asyncio_wait_for(answer_coroutine(1, 1), 1, NULL), ASYNCIO_ERUNTIME);
+    assert_null(asyncio_wait_for_coroutine(NULL, 1));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    assert_int_equal(run(*state, misuse, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(a_timeout_ends_its_body),
+        FIXTURE_TEST(another_cancel_stays_one),
+        FIXTURE_TEST(scopes_nest),
+        FIXTURE_TEST(a_deadline_can_be_moved),
+        FIXTURE_TEST(a_scope_is_left_on_an_early_return),
+        FIXTURE_TEST(a_body_may_swallow_the_timeout),
+        FIXTURE_TEST(a_wait_may_have_a_limit),
+        FIXTURE_TEST(bad_input_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
