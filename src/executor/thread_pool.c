@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/patience.h"
 #include "base/thread.h"
 #include "executor/job.h"
 #include "executor/thread.h"
@@ -51,6 +52,8 @@ struct pool {
     worker_t *idle;           /* threads that sleep, latest first */
     worker_t *workers;        /* all threads that were started, latest first */
     size_t count;             /* of workers */
+    atomic_bool has_jobs;     /* the queue is not empty; read without the lock by who looks */
+    asyncio__patience_t patience; /* of who looks */
     bool has_searching;       /* a thread is on its way to the queue */
     bool is_shut_down;        /* no job is taken any more */
 };
@@ -131,6 +134,36 @@ static void stop_searching(worker_t *worker)
         worker->is_searching = worker->pool->has_searching = false;
 }
 
+static asyncio__list_t *take(pool_t *pool)
+{
+    asyncio__list_t *link = asyncio__list_pop(&pool->queue);
+    if (link && asyncio__list_is_empty(&pool->queue))
+        atomic_store_explicit(&pool->has_jobs, false, memory_order_relaxed);
+    return link;
+}
+
+/* Looks for a job a short while before it sleeps, one thread at a time: whether there is one.
+ * Under the lock, which it leaves and takes again. */
+static bool look_around(worker_t *worker)
+{
+    pool_t *pool = worker->pool;
+    if (pool->has_searching && !worker->is_searching)
+        return false;
+    uint32_t rounds = asyncio__patience_rounds(&pool->patience);
+    if (rounds == 0)
+        return false;
+    worker->is_searching = pool->has_searching = true;
+    pthread_mutex_unlock(&pool->lock);
+    /* Relaxed: the queue itself is looked at under the lock. */
+    while (rounds > 0 && !atomic_load_explicit(&pool->has_jobs, memory_order_relaxed)) {
+        asyncio__pause();
+        rounds--;
+    }
+    pthread_mutex_lock(&pool->lock);
+    asyncio__patience_learn(&pool->patience, rounds > 0);
+    return !asyncio__list_is_empty(&pool->queue);
+}
+
 /* Sleeps until it is woken. Under the lock, which it leaves and takes again. */
 static void sleep_idle(worker_t *worker)
 {
@@ -151,7 +184,7 @@ static void *run_worker(void *arg)
     pthread_mutex_lock(&pool->lock);
     pthread_setname_np(pthread_self(), pool->name);
     for (;;) {
-        asyncio__list_t *link = asyncio__list_pop(&pool->queue);
+        asyncio__list_t *link = take(pool);
         if (link) {
             stop_searching(worker);
             if (asyncio__list_is_empty(&pool->queue))
@@ -163,7 +196,7 @@ static void *run_worker(void *arg)
             pthread_mutex_lock(&pool->lock);
         } else if (pool->is_shut_down) {
             break;
-        } else {
+        } else if (!look_around(worker) && !pool->is_shut_down) {
             sleep_idle(worker);
         }
     }
@@ -193,6 +226,7 @@ static int submit(asyncio_executor_t *executor, asyncio_job_t *job)
         }
     }
     asyncio__list_append(&pool->queue, &job->link);
+    atomic_store_explicit(&pool->has_jobs, true, memory_order_relaxed);
     asyncio__ignore(send_and_unlock(pool));
     return 0;
 }
@@ -205,6 +239,8 @@ static bool withdraw(asyncio_executor_t *executor, asyncio_job_t *job)
     pthread_mutex_lock(&pool->lock);
     bool is_waiting = asyncio__list_is_member(&job->link);
     asyncio__list_remove(&job->link);
+    if (asyncio__list_is_empty(&pool->queue))
+        atomic_store_explicit(&pool->has_jobs, false, memory_order_relaxed);
     pthread_mutex_unlock(&pool->lock);
     return is_waiting;
 }
@@ -216,6 +252,8 @@ static void close_queue(pool_t *pool, asyncio__list_t *ret_jobs)
     pool->is_shut_down = true;
     if (ret_jobs)
         asyncio__list_move(&pool->queue, ret_jobs);
+    atomic_store_explicit(&pool->has_jobs, !asyncio__list_is_empty(&pool->queue),
+                          memory_order_relaxed);
     while (pool->idle) {
         worker_t *worker = pool->idle;
         pool->idle = worker->next_idle;

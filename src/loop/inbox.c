@@ -91,6 +91,17 @@ void asyncio__inbox_take(asyncio__inbox_t *inbox)
         deliver_all(inbox, /* closed= */ false);
 }
 
+void asyncio__inbox_expect(asyncio__inbox_t *inbox)
+{
+    uint32_t rounds = asyncio__patience_rounds(&inbox->patience);
+    if (rounds == 0)
+        return;
+    for (; rounds > 0 && asyncio__inbox_is_empty(inbox); rounds--)
+        asyncio__pause();
+    asyncio__patience_learn(&inbox->patience, rounds > 0);
+    asyncio__inbox_take(inbox);
+}
+
 bool asyncio__inbox_sleep(asyncio__inbox_t *inbox)
 {
     atomic_store(&inbox->asleep, true);

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "base/thread.h"
+#include "base/patience.h"
 #include "engine/engine.h"
 
 typedef struct asyncio__inbox_node {
@@ -31,6 +32,7 @@ typedef struct asyncio__inbox {
     atomic_uint posters;       /* threads inside a post: the engine must not go away */
     atomic_uint refs;          /* references to this record */
     asyncio__engine_t *engine; /* to wake; valid while not closed or posters > 0 */
+    asyncio__patience_t patience; /* the loop's, before it waits */
     unsigned fork_generation;  /* of the process that made it */
 } asyncio__inbox_t;
 
@@ -51,6 +53,9 @@ static inline bool asyncio__inbox_is_open(asyncio__inbox_t *inbox)
 
 /* Delivers what was posted, oldest first. Loop thread. */
 void asyncio__inbox_take(asyncio__inbox_t *inbox);
+
+/* Takes what is about to come: looks for it a short while, if that was of use lately. */
+void asyncio__inbox_expect(asyncio__inbox_t *inbox);
 
 /* Says that the loop is about to wait: false if there is something to take first. */
 bool asyncio__inbox_sleep(asyncio__inbox_t *inbox);

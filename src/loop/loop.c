@@ -333,6 +333,8 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
             return asyncio__fail(ASYNCIO_EDEADLOOP, "nothing is left that could wake the loop");
     }
     asyncio__inbox_take(loop->inbox);
+    if (timeout_ns != 0 && loop->jobs > 0 && asyncio__ring_count(&loop->ready) == 0)
+        asyncio__inbox_expect(loop->inbox);
     if (timeout_ns != 0 &&
         (asyncio__ring_count(&loop->ready) > 0 || !asyncio__inbox_sleep(loop->inbox)))
         timeout_ns = 0;
