@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract of an engine (src/engine/engine.h), driven without a loop: cancelling, closing,
+ * watches, waking, and being refused.
+ * Each test runs on each engine that ASYNCIO_ENGINE allows.
+ */
+#include "support/engine_fixture.h"
+
+/* ---- Cancelling and closing ---- */
+
+/* Between a cancel and the data one wins, and no byte is lost either way. */
+static void test_cancel_races_data(void **state)
+{
+    NEEDS_ENGINE();
+    int peer, sent = 0, received = 0, cancelled = 0;
+    asyncio__file_t *file = open_pair(&peer);
+    for (int i = 0; i < 600; i++) {
+        char buffer[16];
+        memset(buffer, 0, sizeof(buffer));
+        job_t job = transfer(ASYNCIO__RECV, file, buffer, sizeof(buffer));
+        int submitted = submit(&job);
+        if (i % 3 == 1)
+            wait_once(0);
+        if (i % 2) {
+            assert_int_equal(write(peer, "abc", 3), 3);
+            sent += 3;
+        }
+        if (i % 5 == 2)
+            engine->class->cancel(engine, &job.operation);
+        if (submitted == 0) {
+            engine->class->cancel(engine, &job.operation);
+            engine->class->cancel(engine, &job.operation);
+            assert_int_equal(job.calls, 0);
+        }
+        int result = finish(&job, submitted);
+        /* The buffer is ours again: nobody may write to it from here on. */
+        memset(buffer, 'z', sizeof(buffer));
+        if (result < 0) {
+            assert_int_equal(result, -ECANCELED);
+            cancelled++;
+        } else {
+            received += result;
+        }
+        assert_int_equal(buffer[0], 'z');
+    }
+    while (received < sent) {
+        char rest[16];
+        int n = run_transfer(ASYNCIO__RECV, file, rest, sizeof(rest));
+        assert_true(n > 0);
+        received += n;
+    }
+    assert_int_equal(received, sent);
+    assert_true(cancelled > 0);
+    assert_int_equal(engine->in_flight, 0);
+    close_file(file);
+    close(peer);
+}
+
+/* Closing ends what waits with -EBADF; a new owner of the number has nothing to do with it. */
+static void test_close_with_pending(void **state)
+{
+    NEEDS_ENGINE();
+    for (int i = 0; i < 50; i++) {
+        int peer, other_peer;
+        char lost[8], buffer[8];
+        asyncio__file_t *file = open_pair(&peer);
+        job_t jobs[3] = {transfer(ASYNCIO__RECV, file, lost, sizeof(lost)),
+                         transfer(ASYNCIO__RECV, file, lost, sizeof(lost)),
+                         {.operation = {.kind = ASYNCIO__POLL_IN, .file = file}}};
+        for (int j = 0; j < 3; j++)
+            assert_int_equal(submit(&jobs[j]), 0);
+        if (i % 2)
+            wait_once(0);
+        close_file(file);
+        assert_int_equal(jobs[0].calls, 0);
+        /* A cancel that comes too late is harmless. */
+        engine->class->cancel(engine, &jobs[1].operation);
+        asyncio__file_t *other = open_pair(&other_peer);
+        assert_int_equal(write(other_peer, "mine", 4), 4);
+        for (int j = 0; j < 3; j++)
+            assert_int_equal(finish(&jobs[j], 0), -EBADF);
+        assert_int_equal(run_transfer(ASYNCIO__RECV, other, buffer, sizeof(buffer)), 4);
+        /* The closed side is really closed: its peer sees the end. */
+        assert_int_equal(read(peer, buffer, sizeof(buffer)), 0);
+        close_file(other);
+        close(peer);
+        close(other_peer);
+    }
+    assert_int_equal(engine->in_flight, 0);
+}
+
+static job_t *victims[2];          /* two jobs of which the first to end closes the other's file */
+static asyncio__file_t *files_of_victims[2]; /* their files */
+
+static void close_the_other(job_t *job)
+{
+    int other = job == victims[0];
+    if (files_of_victims[other])
+        close_file(files_of_victims[other]);
+    files_of_victims[other] = NULL;
+}
+
+/* Of two files that are ready in the same batch the first's callback may close the second. */
+static void test_close_inside_batch(void **state)
+{
+    NEEDS_ENGINE();
+    for (int i = 0; i < 20; i++) {
+        int peers[2];
+        char bytes[2];
+        job_t jobs[2];
+        for (int j = 0; j < 2; j++) {
+            files_of_victims[j] = open_pair(&peers[j]);
+            jobs[j] = transfer(ASYNCIO__RECV, files_of_victims[j], &bytes[j], 1);
+            jobs[j].then = close_the_other;
+            victims[j] = &jobs[j];
+            assert_int_equal(submit(&jobs[j]), 0);
+        }
+        wait_once(0);
+        assert_int_equal(write(peers[0], "x", 1), 1);
+        assert_int_equal(write(peers[1], "y", 1), 1);
+        for (int j = 0; j < 2; j++) {
+            int result = finish(&jobs[j], 0);
+            assert_true(result == 1 || result == -EBADF);
+        }
+        for (int j = 0; j < 2; j++) {
+            if (files_of_victims[j])
+                close_file(files_of_victims[j]);
+            close(peers[j]);
+        }
+    }
+    assert_int_equal(engine->in_flight, 0);
+}
+
+/* A descriptor may be let go of, but not while operations wait; it works as before then. */
+static void test_detach(void **state)
+{
+    NEEDS_ENGINE();
+    int peer;
+    char byte;
+    asyncio__file_t *file = open_pair(&peer);
+    int fd = file->fd;
+    job_t job = transfer(ASYNCIO__RECV, file, &byte, 1);
+    assert_int_equal(submit(&job), 0);
+    wait_once(0);
+    assert_int_equal(engine->class->detach_file(engine, file), -EBUSY);
+    engine->class->cancel(engine, &job.operation);
+    assert_int_equal(finish(&job, 0), -ECANCELED);
+    assert_int_equal(engine->class->detach_file(engine, file), 0);
+    assert_int_equal(write(peer, "x", 1), 1);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    close(fd);
+    close(peer);
+}
+
+/* An engine that ends completes what is pending and closes the files that are still open. */
+static void test_close_engine(void **state)
+{
+    NEEDS_ENGINE();
+    struct sockaddr_in address;
+    int peer;
+    char byte;
+    asyncio__file_t *file = open_pair(&peer);
+    asyncio__file_t *listener = open_listener(&address);
+    job_t jobs[3] = {transfer(ASYNCIO__RECV, file, &byte, 1),
+                     transfer(ASYNCIO__RECV, file, &byte, 1),
+                     {.operation = {.kind = ASYNCIO__ACCEPT, .file = listener}}};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(submit(&jobs[i]), 0);
+    wait_once(0);
+    engine->class->close(engine);
+    engine = NULL;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(jobs[i].calls, 1);
+        assert_int_equal(jobs[i].operation.result, -ECANCELED);
+    }
+    close(peer);
+}
+
+/* ---- Watches ---- */
+
+typedef struct seen {
+    asyncio__watch_t watch;
+    int reads;            /* calls that told of input */
+    int writes;           /* calls that told of room */
+    struct seen *ends;    /* a watch that is ended by the first call, or NULL */
+} seen_t;
+
+static void see(asyncio__watch_t *watch, unsigned events)
+{
+    seen_t *seen = ASYNCIO__CONTAINER(watch, seen_t, watch);
+    seen->reads += (events & ASYNCIO__WATCH_READ) != 0;
+    seen->writes += (events & ASYNCIO__WATCH_WRITE) != 0;
+    if (seen->ends) {
+        seen->ends->watch.events = 0;
+        assert_int_equal(engine->class->watch(engine, &seen->ends->watch), 0);
+        seen->ends->ends = NULL;
+        seen->ends = NULL;
+    }
+}
+
+static void watch(seen_t *seen, int fd, unsigned events)
+{
+    seen->watch.ready = see;
+    seen->watch.fd = fd;
+    seen->watch.events = events;
+    assert_int_equal(engine->class->watch(engine, &seen->watch), 0);
+}
+
+/* A watch calls at every wait while the descriptor is ready, for each direction that is asked. */
+static void test_watch(void **state)
+{
+    NEEDS_ENGINE();
+    int fds[2];
+    char byte;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    seen_t *seen = calloc(1, sizeof(*seen));
+    watch(seen, fds[0], ASYNCIO__WATCH_READ);
+    wait_once(0);
+    assert_int_equal(seen->reads, 0);
+    assert_int_equal(write(fds[1], "xy", 2), 2);
+    for (int i = 1; i <= 3; i++) {
+        wait_once(1000000000);
+        assert_int_equal(seen->reads, i);
+    }
+    watch(seen, fds[0], ASYNCIO__WATCH_READ | ASYNCIO__WATCH_WRITE);
+    for (int i = 0; seen->reads < 6 || seen->writes < 3; i++) {
+        assert_in_range(i, 0, 20);
+        wait_once(1000000000);
+    }
+    assert_int_equal(read(fds[0], &byte, 1), 1);
+    assert_int_equal(read(fds[0], &byte, 1), 1);
+    wait_once(0);
+    int reads = seen->reads, writes = seen->writes;
+    for (int i = 0; i < 3; i++)
+        wait_once(1000000000);
+    assert_in_range(seen->reads, reads, reads + 1);
+    assert_true(seen->writes > writes);
+    watch(seen, fds[0], ASYNCIO__WATCH_READ);
+    wait_once(0);
+    wait_once(0);
+    writes = seen->writes;
+    wait_once(0);
+    assert_int_equal(seen->writes, writes);
+    assert_int_equal(engine->in_flight, 1);
+    watch(seen, fds[0], 0);
+    assert_int_equal(engine->in_flight, 0);
+    free(seen);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    wait_once(0);
+    close(fds[0]);
+    /* Nothing holds it any more: its peer sees the end. */
+    assert_int_equal(recv(fds[1], &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(fds[1]);
+}
+
+/* A watch that a callback ends is not called any more, though its event is there already. */
+static void test_watch_ended_inside_batch(void **state)
+{
+    NEEDS_ENGINE();
+    for (int i = 0; i < 20; i++) {
+        int first[2], second[2];
+        assert_int_equal(pipe2(first, O_NONBLOCK | O_CLOEXEC), 0);
+        assert_int_equal(pipe2(second, O_NONBLOCK | O_CLOEXEC), 0);
+        seen_t one = {.ends = NULL}, two = {.ends = &one};
+        one.ends = &two;
+        watch(&one, first[0], ASYNCIO__WATCH_READ);
+        watch(&two, second[0], ASYNCIO__WATCH_READ);
+        wait_once(0);
+        assert_int_equal(write(first[1], "x", 1), 1);
+        assert_int_equal(write(second[1], "x", 1), 1);
+        wait_once(1000000000);
+        wait_once(1000000000);
+        assert_true((one.reads == 0) != (two.reads == 0));
+        watch(&one, first[0], 0);
+        watch(&two, second[0], 0);
+        for (int j = 0; j < 2; j++) {
+            close(first[j]);
+            close(second[j]);
+        }
+    }
+    assert_int_equal(engine->in_flight, 0);
+}
+
+/* What is always ready cannot be waited for: regular files, directories, /dev/null. */
+static void test_not_pollable(void **state)
+{
+    NEEDS_ENGINE();
+    static const char *const paths[] = {"/proc/self/exe", "/", "/dev/null"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+        asyncio__file_t *file;
+        seen_t seen = {.watch = {.ready = see, .fd = fd, .events = ASYNCIO__WATCH_READ}};
+        assert_true(fd >= 0);
+        assert_int_equal(engine->class->open_file(engine, fd, &file), -EPERM);
+        assert_int_equal(engine->class->watch(engine, &seen.watch), -EPERM);
+        close(fd);
+        assert_int_equal(engine->class->open_file(engine, fd, &file), -EBADF);
+        assert_int_equal(engine->class->watch(engine, &seen.watch), -EBADF);
+    }
+    assert_int_equal(engine->in_flight, 0);
+}
+
+/* A watched descriptor that is closed without a word harms neither the engine nor the number's
+ * next owner. */
+static void test_watch_closed_behind(void **state)
+{
+    NEEDS_ENGINE();
+    int fds[2], peer;
+    char byte;
+    assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    seen_t seen = {.ends = NULL};
+    watch(&seen, fds[0], ASYNCIO__WATCH_READ);
+    wait_once(0);
+    close(fds[0]);
+    close(fds[1]);
+    asyncio__file_t *file = open_pair(&peer);
+    assert_int_equal(file->fd, fds[0]);
+    job_t job = transfer(ASYNCIO__RECV, file, &byte, 1);
+    assert_int_equal(submit(&job), 0);
+    wait_once(0);
+    watch(&seen, fds[0], 0);
+    assert_int_equal(write(peer, "x", 1), 1);
+    assert_int_equal(finish(&job, 0), 1);
+    close_file(file);
+    close(peer);
+}
+
+/* ---- Waking ---- */
+
+static void *wake_from_thread(void *argument)
+{
+    (void)argument;
+    engine->class->wake(engine);
+    return NULL;
+}
+
+static void wake_from_handler(int number)
+{
+    (void)number;
+    engine->class->wake(engine);
+}
+
+/* wake() ends the wait that is going on or the next one, from a thread or a signal handler. */
+static void test_wake(void **state)
+{
+    NEEDS_ENGINE();
+    struct sigaction action = {.sa_handler = wake_from_handler}, old;
+    pthread_t thread;
+    assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
+    for (int i = 0; i < 50; i++) {
+        if (i % 2) {
+            assert_int_equal(pthread_create(&thread, NULL, wake_from_thread, NULL), 0);
+            wait_once(-1);
+            assert_int_equal(pthread_join(thread, NULL), 0);
+        } else {
+            assert_int_equal(raise(SIGUSR1), 0);
+            wait_once(-1);
+        }
+    }
+    engine->class->wake(engine);
+    engine->class->wake(engine);
+    wait_once(-1);
+    wait_once(1000);
+    wait_once(0);
+    assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+}
+
+/* Someone who polls poll_fd() learns of wakes, data and cancels alike. */
+static void test_poll_fd(void **state)
+{
+    NEEDS_ENGINE();
+    int peer = -1;
+    char byte;
+    struct pollfd poll_fd = {.fd = engine->class->poll_fd(engine), .events = POLLIN};
+    for (int i = 0; i < 5; i++)
+        wait_once(0);
+    if (strcmp(engine->class->name, "sim") != 0) {
+        asyncio__file_t *file = open_pair(&peer);
+        job_t job = transfer(ASYNCIO__RECV, file, &byte, 1);
+        assert_int_equal(submit(&job), 0);
+        wait_once(0);
+        assert_int_equal(poll(&poll_fd, 1, 0), 0);
+        assert_int_equal(write(peer, "x", 1), 1);
+        assert_int_equal(poll(&poll_fd, 1, 10000), 1);
+        for (int i = 0; i < 3 && !job.calls; i++)
+            wait_once(0);
+        assert_int_equal(job.calls, 1);
+        for (int i = 0; i < 3; i++)
+            wait_once(0);
+        close_file(file);
+        close(peer);
+    }
+    assert_int_equal(poll(&poll_fd, 1, 0), 0);
+    for (int i = 0; i < 3; i++) {
+        /* As a rule the thread wakes us when the poll has begun. */
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, wake_from_thread, NULL), 0);
+        assert_int_equal(poll(&poll_fd, 1, -1), 1);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        wait_once(0);
+        wait_once(0);
+    }
+}
+
+static int thread_result; /* what wait() and a transfer answered on another thread */
+
+static void *run_on_thread(void *argument)
+{
+    thread_result = run(argument);
+    return NULL;
+}
+
+/* An engine may be made on one thread and run on another, then on a third when nothing waits. */
+static void test_other_thread(void **state)
+{
+    NEEDS_ENGINE();
+    int peer;
+    char byte = 0;
+    asyncio__file_t *file = open_pair(&peer);
+    assert_int_equal(write(peer, "xyz", 3), 3);
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        job_t job = transfer(ASYNCIO__RECV, file, &byte, 1);
+        thread_result = -1;
+        if (i < 2) {
+            assert_int_equal(pthread_create(&thread, NULL, run_on_thread, &job), 0);
+            assert_int_equal(pthread_join(thread, NULL), 0);
+        } else {
+            run_on_thread(&job);
+        }
+        assert_int_equal(thread_result, 1);
+        assert_int_equal(byte, "xyz"[i]);
+    }
+    close_file(file);
+    close(peer);
+}
+
+/* The engine without a kernel sleeps and wakes, and refuses descriptors. */
+static void test_sim(void **state)
+{
+    NEEDS_ENGINE();
+    asyncio__file_t *file;
+    asyncio__watch_t watched = {.fd = 0, .events = ASYNCIO__WATCH_READ};
+    asyncio__operation_t operation = {.kind = ASYNCIO__RECV};
+    assert_int_equal(engine->class->open_file(engine, 0, &file), -EOPNOTSUPP);
+    assert_int_equal(engine->class->submit(engine, &operation), -EOPNOTSUPP);
+    assert_int_equal(engine->class->watch(engine, &watched), -EOPNOTSUPP);
+    wait_once(0);
+    wait_once(1000);
+}
+
+/* ---- Refusal ---- */
+
+static int deny_uring(int system_call)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)system_call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = 4, .filter = filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* Where io_uring is forbidden, wholly or in part, the answer is an error and nothing is left. */
+static void test_refused(void **state)
+{
+    (void)state;
+    for (int number = 425; number <= 427; number++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            asyncio__engine_t *refused = NULL;
+            int before = count_fds();
+            int rc = deny_uring(number) < 0 ? -EPERM : asyncio__uring_open(&refused);
+            bool is_quiet = (rc == -EPERM || rc == -ENOSYS) && !refused;
+            _exit(is_quiet && count_fds() == before ? 0 : 1);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_ALL(test_cancel_races_data),
+        ON_ALL(test_close_with_pending),
+        ON_ALL(test_close_inside_batch),
+        ON_ALL(test_detach),
+        ON_ALL(test_close_engine),
+        ON_ALL(test_watch),
+        ON_ALL(test_watch_ended_inside_batch),
+        ON_ALL(test_watch_closed_behind),
+        ON_ALL(test_not_pollable),
+        ON_ALL(test_wake),
+        ON_ALL(test_poll_fd),
+        ON_ALL(test_other_thread),
+        ON("sim", test_wake, begin_sim),
+        ON("sim", test_poll_fd, begin_sim),
+        ON("sim", test_sim, begin_sim),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
