@@ -320,6 +320,8 @@ static void adapt_turns(asyncio_loop_t *loop, int64_t before_ns)
         allowed = (uint32_t)(ASYNCIO__TIME_WITHOUT_POLL_NS / 2 * (int64_t)(turns + 1) / spent_ns);
     if (allowed > ASYNCIO__TURNS_WITHOUT_POLL)
         allowed = ASYNCIO__TURNS_WITHOUT_POLL;
+    if (allowed == 0)
+        allowed = 1; /* else it could not grow again after one long turn */
     loop->turns_allowed = allowed;
     loop->turns_left = allowed;
 }

@@ -293,8 +293,10 @@ bool asyncio_queue_full(const asyncio_queue_t *queue)
 
 /* --- waiting ------------------------------------------------------------------------------- */
 
-/* Waits once for room or for an item; on an error passes on what it was woken for. */
-static int wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, bool for_room)
+/* Waits once for room or for an item; on an error passes on what it was woken for. Inline: see
+ * task/suspend.h. */
+static inline __attribute__((always_inline)) int
+wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, bool for_room)
 {
     asyncio__waiter_t waiter;
     int rc = asyncio__waiter_enter(&waiter, &queue->loop, waiters);

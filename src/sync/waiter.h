@@ -14,7 +14,7 @@
 #define ASYNCIO__SYNC_WAITER_H
 
 #include "base/error.h"
-#include "task/task.h"
+#include "task/suspend.h"
 
 typedef struct asyncio__waiter {
     asyncio_future_t future; /* finished by the wake-up, cancelled with its task */
@@ -44,9 +44,10 @@ static inline int asyncio__waiter_enter(asyncio__waiter_t *waiter, asyncio_loop_
     return 0;
 }
 
-static inline int asyncio__waiter_wait(asyncio__waiter_t *waiter)
+static inline __attribute__((always_inline)) int
+asyncio__waiter_wait(asyncio__waiter_t *waiter)
 {
-    return asyncio__future_wait(&waiter->future);
+    return asyncio__future_wait_here(&waiter->future);
 }
 
 static inline void asyncio__waiter_leave(asyncio__waiter_t *waiter)

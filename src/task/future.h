@@ -19,6 +19,7 @@
 #include <asyncio/future.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/tag.h"
 #include "loop/loop.h"
 
@@ -88,14 +89,22 @@ struct asyncio_future {
 static inline void asyncio__future_init(asyncio_future_t *future, asyncio_loop_t *loop,
                                         const asyncio__future_class_t *class)
 {
-    *future = (asyncio_future_t){
-        .tag = ASYNCIO__TAG_FUTURE, .refs = 1, .is_reported = true, .loop = loop, .class = class};
+    asyncio__clear(future, sizeof(*future));
+    future->tag = ASYNCIO__TAG_FUTURE;
+    future->refs = 1;
+    future->is_reported = true;
+    future->loop = loop;
+    future->class = class;
 }
 
-/* Lets go of what such a future holds; it is done, or nobody waits for it. */
+/* Of take_over.c: it holds an error, or others wait for it still. */
+void asyncio__future_fini_rarely(asyncio_future_t *future);
+
+/* Lets go of what such a future holds. */
 static inline void asyncio__future_fini(asyncio_future_t *future)
 {
-    asyncio_error_unref(future->error);
+    if (ASYNCIO__UNLIKELY(future->error || future->callbacks || future->refs != 1))
+        asyncio__future_fini_rarely(future);
 }
 
 /* A future of a kind in memory of its own (zero behind the record), or NULL. */
