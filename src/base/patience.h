@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ASYNCIO__PATIENCE_MOST  256 /* rounds: several microseconds */
+#define ASYNCIO__PATIENCE_MOST  512 /* rounds: about ten microseconds, what a wake-up costs */
 #define ASYNCIO__PATIENCE_LEAST 32  /* below this it does not look */
 #define ASYNCIO__PATIENCE_TRY   64  /* but every so often */
 
