@@ -4,8 +4,8 @@
 # Says nothing when all are there; on a system without dpkg it says what to install.
 set -u
 
-packages=(meson ninja-build gcc g++ pkg-config libcmocka-dev libjansson-dev libhttp-parser-dev
-          nginx-light libseccomp-dev valgrind python3)
+packages=(meson ninja-build gcc g++ libc6-dev pkg-config libcmocka-dev libjansson-dev
+          libhttp-parser-dev nginx-light libseccomp-dev valgrind python3)
 
 if ! command -v dpkg-query >/dev/null; then
     for program in meson ninja cc pkg-config python3; do
