@@ -38,9 +38,12 @@ struct asyncio_coroutine {
     asyncio__stack_t *stack;          /* while it has one of its own */
     asyncio__context_t context;       /* where it goes on */
     asyncio__context_t *back;         /* where a yield goes: who drives it by hand; else NULL */
-    asyncio__result_t *result;        /* the innermost place of the library's on this stack */
     union {
-        void *transfer;          /* driven: a value on its way in or out */
+        asyncio__result_t *result;      /* the innermost place of the library's on this stack */
+        struct asyncio__taker *takers;  /* awaited: tasks that go on with it; see take_over.c */
+    };
+    union {
+        void *transfer;            /* driven: a value on its way in or out */
         asyncio_coroutine_t *host; /* awaited: on whose stack it runs */
     };
     int32_t code;                     /* thrown in, or answered to who drives it */

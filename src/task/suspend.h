@@ -27,6 +27,7 @@ void asyncio__steps_fetch(const asyncio__ring_t *ready);
 int asyncio__task_throw_cancel(asyncio__task_t *task, int code);
 bool asyncio__task_give_stack(asyncio__task_t *task);
 void asyncio__task_end_unstarted(asyncio__task_t *task, int code, const char *message);
+void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result);
 int asyncio__refuse_await(asyncio_coroutine_t *coroutine);
 int asyncio__fail_next_step(asyncio__task_t *task, const char *message);
 int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future);
@@ -90,7 +91,7 @@ static inline asyncio__task_t *asyncio__step_take(asyncio_loop_t *loop)
 }
 
 /* Goes to the next task, or to the loop; returns when this task's next step has begun. */
-static inline int asyncio__suspend(asyncio__task_t *task)
+static inline __attribute__((always_inline)) int asyncio__suspend(asyncio__task_t *task)
 {
     asyncio_coroutine_t *coroutine = task->coroutine;
     coroutine->state = ASYNCIO__COROUTINE_WAITING;
@@ -126,7 +127,7 @@ static inline int asyncio__before_suspension(asyncio_coroutine_t *coroutine)
 }
 
 /* asyncio__future_wait(), in the caller. */
-static inline int asyncio__future_wait_here(asyncio_future_t *future)
+static inline __attribute__((always_inline)) int asyncio__future_wait_here(asyncio_future_t *future)
 {
     asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
     int rc = asyncio__before_suspension(coroutine);
@@ -153,5 +154,13 @@ static inline int asyncio__future_wait_here(asyncio_future_t *future)
         return asyncio__future_raise(future);
     return rc;
 }
+
+/* Of take_over.c: a new task whose coroutine another one has begun goes on with it from its next
+ * switch; false if it cannot. */
+bool asyncio__take_over(asyncio__task_t *task);
+
+/* The same: a coroutine object that was taken over has come back to who awaited it. Answers what
+ * that await answers. */
+int asyncio__end_taken(asyncio_coroutine_t *coroutine, int code, asyncio__result_t result);
 
 #endif

@@ -39,12 +39,12 @@ static int add_hook(asyncio_loop_t *loop)
 {
     if (loop->task_hook)
         return 0;
-    asyncio__loop_hook_t *hook = asyncio__calloc(sizeof(*hook));
+    asyncio__task_hook_t *hook = asyncio__calloc(sizeof(*hook));
     if (!hook)
         return -ENOMEM;
-    hook->close = end_tasks;
-    loop->task_hook = hook;
-    asyncio__loop_add_hook(loop, hook);
+    hook->hook.close = end_tasks;
+    loop->task_hook = &hook->hook;
+    asyncio__loop_add_hook(loop, &hook->hook);
     return 0;
 }
 
@@ -106,7 +106,7 @@ ASYNCIO__COLD int asyncio__task_throw_cancel(asyncio__task_t *task, int code)
 }
 
 /* The coroutine has ended with that code: so does the task. */
-static void end_task(asyncio__task_t *task, int code, asyncio__result_t result)
+void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result)
 {
     asyncio_future_t *future = &task->future;
     asyncio_loop_t *loop = future->loop;
@@ -157,7 +157,7 @@ static __attribute__((noinline)) void run_body(asyncio__task_t *task)
     asyncio_coroutine_ref(coroutine);
     int code = asyncio__coroutine_run(coroutine, &result);
     coroutine->result = NULL;
-    end_task(asyncio__task_of(asyncio__thread.task), code, result); /* see take_over() */
+    asyncio__task_end(asyncio__task_of(asyncio__thread.task), code, result); /* see take_over.c */
 }
 
 /* The first frame on a task's stack. When the task has ended the stack goes to the next one. */
@@ -215,37 +215,7 @@ ASYNCIO__COLD void asyncio__task_end_unstarted(asyncio__task_t *task, int code,
         code = asyncio__fail(code, message);
     if (!asyncio__task_is_refused(task))
         asyncio__coroutine_end(task->coroutine);
-    end_task(task, code, (asyncio__result_t){NULL, NULL});
-}
-
-/*
- * The coroutine of a new task waits in another task: as in asyncio the new one goes on with it.
- * The other one keeps waiting; when it wakes up it finds what has become of the coroutine. False:
- * it cannot be gone on with.
- */
-static ASYNCIO__COLD bool take_over(asyncio__task_t *task)
-{
-    asyncio_coroutine_t *coroutine = task->coroutine;
-    if (coroutine->state != ASYNCIO__COROUTINE_WAITING || coroutine->back || !coroutine->stack)
-        return false;
-    asyncio__list_t *tasks = &task->future.loop->tasks;
-    for (asyncio__list_t *at = tasks->next; at != tasks; at = at->next) {
-        asyncio__task_t *other = ASYNCIO__CONTAINER(at, asyncio__task_t, link);
-        asyncio_future_t *future = other->wait.future;
-        if (other == task || other->coroutine != coroutine || !future)
-            continue;
-        /* What stands in a frame of the coroutine may go with it; it has no size of its own. */
-        if (future->class && future->class->size_bytes)
-            continue;
-        other->wait.future = NULL;
-        if (asyncio__future_remove_callback(future, &other->wait))
-            continue;
-        asyncio_error_unref(other->error);
-        other->resume_code = asyncio__future_outcome(future, &other->error);
-        future->refs--;
-    }
-    task->is_started = true;
-    return true;
+    asyncio__task_end(task, code, (asyncio__result_t){NULL, NULL});
 }
 
 void asyncio__task_step(asyncio__ready_t *self)
@@ -260,7 +230,7 @@ void asyncio__task_step(asyncio__ready_t *self)
     asyncio_coroutine_t *former = asyncio__thread.coroutine;
     asyncio__step_begin(task);
     if (ASYNCIO__UNLIKELY(!task->is_started || asyncio__task_is_refused(task))) {
-        if (asyncio__task_is_refused(task) && (task->is_started || !take_over(task)))
+        if (asyncio__task_is_refused(task) && (task->is_started || !asyncio__take_over(task)))
             asyncio__task_end_unstarted(task, ASYNCIO_ERUNTIME,
                                         "cannot reuse already awaited coroutine");
         else if (task->is_started)
@@ -347,7 +317,7 @@ ASYNCIO__COLD int asyncio__fail_next_step(asyncio__task_t *task, const char *mes
     task->resume_code = asyncio__fail(ASYNCIO_ERUNTIME, message);
     asyncio__loop_schedule(task->future.loop, &task->wait.ready);
     int rc = asyncio__suspend(task);
-    /* Without an error it was another task that went on with the coroutine; see take_over(). */
+    /* Without an error it was another task that went on with the coroutine; see take_over.c. */
     return rc < 0 ? rc : asyncio__fail(ASYNCIO_ERUNTIME, "await wasn't used with future");
 }
 
@@ -384,7 +354,7 @@ static void run_to_end(asyncio__task_t *task)
                              NULL, &task->future, task->future.place,
                              asyncio_task_get_name(&task->future));
         asyncio__coroutine_end(coroutine);
-        end_task(task, ASYNCIO_EGENERATOREXIT, (asyncio__result_t){NULL, NULL});
+        asyncio__task_end(task, ASYNCIO_EGENERATOREXIT, (asyncio__result_t){NULL, NULL});
         asyncio_coroutine_unref(coroutine); /* the body's, which it will never give up */
     }
     asyncio_task_unref(&task->future);
@@ -415,8 +385,6 @@ static void throw_out(asyncio__task_t *task)
 
 static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
 {
-    asyncio__free(hook, sizeof(*hook));
-    loop->task_hook = NULL;
     asyncio_loop_t *former = asyncio__thread.running_loop;
     asyncio__thread.running_loop = loop; /* so that calls in the tasks get as far as their await */
     asyncio__loop_drop_ready(loop);
@@ -432,4 +400,12 @@ static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
         asyncio_task_unref(kept);
     }
     asyncio__thread.running_loop = former;
+    asyncio__task_hook_t *own = (asyncio__task_hook_t *)hook;
+    while (own->orphans) {
+        asyncio_future_t *orphan = own->orphans;
+        own->orphans = orphan->value;
+        asyncio_future_unref(orphan);
+    }
+    loop->task_hook = NULL;
+    asyncio__free(own, sizeof(*own));
 }

@@ -35,6 +35,12 @@ typedef struct asyncio__task {
     bool is_started;                /* its body has begun */
 } asyncio__task_t;
 
+/* What the task layer keeps in a loop. */
+typedef struct asyncio__task_hook {
+    asyncio__loop_hook_t hook; /* ends the tasks at close; first, so that both are one address */
+    asyncio_future_t *orphans; /* linked by their values; see take_over.c */
+} asyncio__task_hook_t;
+
 static inline asyncio__task_t *asyncio__task_of(asyncio_future_t *future)
 {
     return (asyncio__task_t *)(void *)future;
