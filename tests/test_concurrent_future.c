@@ -368,7 +368,7 @@ static int make_wrapper(void *arg, void **ret_result)
     return 0;
 }
 
-/* A loop may close, and a wrapped future go, before the source is finished, or is freed unfinished. */
+/* A loop may close, and a wrapped future go, before the source is finished or freed. */
 static void a_source_outlives_the_loop(void **state)
 {
     fixture_t *fixture = *state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract of an engine (src/engine/engine.h), driven without a loop: transfers and connections.
+ * The contract of an engine (src/engine/engine.h), driven without a loop: transfers and
+ * connections.
  * Each test runs on each engine that ASYNCIO_ENGINE allows.
  */
 #include "support/engine_fixture.h"

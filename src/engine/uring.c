@@ -49,8 +49,6 @@ static file_t *file_of(asyncio__file_t *file)
     return ASYNCIO__CONTAINER(file, file_t, base);
 }
 
-static void reap(engine_t *engine);
-
 /* ---- Submissions ---- */
 
 /* Wake's poll goes on for ever and holds nobody's memory: it is not counted. */
@@ -67,45 +65,10 @@ static void arm_wake(engine_t *engine)
     engine->is_wake_armed = true;
 }
 
-/*
- * The loop runs on another thread than before, which the kernel does not allow to a ring: a new
- * one takes over what is not yet submitted. Impossible while the old one holds something.
- */
-static ASYNCIO__COLD int move_ring(engine_t *engine)
-{
-    asyncio__uring_t *old = &engine->ring, ring;
-    asyncio__uring_t moved;
-    uint32_t head = atomic_load_explicit(old->sq_head, memory_order_acquire);
-    long unsubmitted = 0;
-    reap(engine);
-    for (uint32_t i = head; i != old->tail; i++) {
-        unsigned tag = old->sqes[i & old->sq_mask].user_data & ASYNCIO__TAG_MASK;
-        unsubmitted += tag != ASYNCIO__TAG_IGNORED && tag != ASYNCIO__TAG_WAKE;
-    }
-    if (unsubmitted != engine->kernel_count)
-        return -EXDEV;
-    int rc = asyncio__uring_init(&ring, old->sq_mask + 1, old->cq_mask + 1);
-    if (rc < 0)
-        return rc;
-    for (uint32_t i = head; i != old->tail; i++) {
-        const asyncio__uring_sqe_t *sqe = &old->sqes[i & old->sq_mask];
-        if ((sqe->user_data & ASYNCIO__TAG_MASK) != ASYNCIO__TAG_WAKE)
-            ring.sqes[ring.tail++ & ring.sq_mask] = *sqe;
-    }
-    /* Whoever polls the event's descriptor goes on with the same one. */
-    if (old->event_fd >= 0)
-        rc = asyncio__uring_adopt_event_fd(&ring, old);
-    moved = *old;
-    *old = ring;
-    asyncio__uring_fini(&moved);
-    engine->is_wake_armed = false;
-    return rc < 0 ? rc : asyncio__uring_enable(old);
-}
-
 static inline int own_ring(engine_t *engine)
 {
     int rc = asyncio__uring_enable(&engine->ring);
-    return ASYNCIO__LIKELY(rc != -EXDEV) ? rc : move_ring(engine);
+    return ASYNCIO__LIKELY(rc != -EXDEV) ? rc : asyncio__uring_move(engine);
 }
 
 static int enter(engine_t *engine, unsigned wait, int64_t timeout_ns)
@@ -118,7 +81,7 @@ static int enter(engine_t *engine, unsigned wait, int64_t timeout_ns)
     engine->base.enters++;
     rc = asyncio__uring_enter(&engine->ring, wait, timeout_ns);
     /* A thread that took the place of the one that is gone. */
-    if (rc == -EEXIST && (rc = move_ring(engine)) == 0)
+    if (rc == -EEXIST && (rc = asyncio__uring_move(engine)) == 0)
         rc = asyncio__uring_enter(&engine->ring, wait, timeout_ns);
     return rc;
 }
@@ -601,7 +564,7 @@ static inline void handle(engine_t *engine, const asyncio__uring_cqe_t *cqe)
 }
 
 /* Takes what the kernel has completed. Calls nobody, so it may run at any time. */
-static void reap(engine_t *engine)
+void asyncio__uring_reap_all(engine_t *engine)
 {
     asyncio__uring_cqe_t cqe;
     engine->is_reaping = true;
@@ -615,10 +578,10 @@ void asyncio__uring_flush(engine_t *engine)
     if (engine->is_reaping)
         return;
     if (enter(engine, 0, 0) == -EBUSY) {
-        reap(engine);
+        asyncio__uring_reap_all(engine);
         asyncio__ignore(enter(engine, 0, 0));
     }
-    reap(engine);
+    asyncio__uring_reap_all(engine);
 }
 
 /* ---- Waiting ---- */
@@ -669,7 +632,7 @@ static int uring_wait(asyncio__engine_t *base, int64_t timeout_ns)
     /* After the enter, which sets it; what comes from now on shows in has_more() too. */
     if (ASYNCIO__UNLIKELY(base->is_foreign))
         asyncio__uring_clear_event(&engine->ring);
-    reap(engine);
+    asyncio__uring_reap_all(engine);
     asyncio__deliver(base);
     if (ASYNCIO__UNLIKELY(base->is_foreign) && has_more(engine))
         asyncio__uring_set_event(&engine->ring);
@@ -713,7 +676,7 @@ static void drain(engine_t *engine)
             retry(engine);
         asyncio__uring_rearm_watches(engine);
         int rc = enter(engine, !asyncio__uring_has_completion(&engine->ring), 1000000000);
-        reap(engine);
+        asyncio__uring_reap_all(engine);
         asyncio__deliver(&engine->base);
         if (rc < 0 && rc != -EBUSY && rc != -EAGAIN && rc != -ENOMEM)
             break;

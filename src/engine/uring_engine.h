@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the three files of the io_uring engine share: uring.c (operations, files, waiting),
- * uring_accept.c (accepting) and uring_watch.c (watches). Nobody else includes this.
+ * What the files of the io_uring engine share: uring.c (operations, files, waiting),
+ * uring_accept.c (accepting), uring_watch.c (watches), uring_move.c (another thread). Nobody
+ * else includes this.
  *
  * Each submission carries in its user_data a pointer and a tag that says to what. The record
  * lives until the submission's last completion (one without MORE), which everything here hangs
@@ -87,6 +88,12 @@ int asyncio__uring_cancel_submission(asyncio__uring_engine_t *engine, uint64_t u
 
 /* Submits all, and takes the completions that are there; calls nobody. */
 void asyncio__uring_flush(asyncio__uring_engine_t *engine);
+
+/* Looks through the completions that are there. */
+void asyncio__uring_reap_all(asyncio__uring_engine_t *engine);
+
+/* Replaces the ring by one of this thread: 0, or -EXDEV while the kernel holds something. */
+int asyncio__uring_move(asyncio__uring_engine_t *engine);
 
 /* Has the next wait() look after what the file still has to submit. */
 void asyncio__uring_retry_later(asyncio__uring_engine_t *engine, asyncio__uring_file_t *file);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* A ring that goes on in another thread: the kernel ties each to one, so it is replaced. */
+#include "base/compiler.h"
+#include "engine/uring_engine.h"
+
+/*
+ * The loop runs on another thread than before, which the kernel does not allow to a ring: a new
+ * one takes over what is not yet submitted. Impossible while the old one holds something.
+ */
+ASYNCIO__COLD int asyncio__uring_move(asyncio__uring_engine_t *engine)
+{
+    asyncio__uring_t *old = &engine->ring, ring;
+    asyncio__uring_t moved;
+    uint32_t head = atomic_load_explicit(old->sq_head, memory_order_acquire);
+    long unsubmitted = 0;
+    asyncio__uring_reap_all(engine);
+    for (uint32_t i = head; i != old->tail; i++) {
+        unsigned tag = old->sqes[i & old->sq_mask].user_data & ASYNCIO__TAG_MASK;
+        unsubmitted += tag != ASYNCIO__TAG_IGNORED && tag != ASYNCIO__TAG_WAKE;
+    }
+    if (unsubmitted != engine->kernel_count)
+        return -EXDEV;
+    int rc = asyncio__uring_init(&ring, old->sq_mask + 1, old->cq_mask + 1);
+    if (rc < 0)
+        return rc;
+    for (uint32_t i = head; i != old->tail; i++) {
+        const asyncio__uring_sqe_t *sqe = &old->sqes[i & old->sq_mask];
+        if ((sqe->user_data & ASYNCIO__TAG_MASK) != ASYNCIO__TAG_WAKE)
+            ring.sqes[ring.tail++ & ring.sq_mask] = *sqe;
+    }
+    /* Whoever polls the event's descriptor goes on with the same one. */
+    if (old->event_fd >= 0)
+        rc = asyncio__uring_adopt_event_fd(&ring, old);
+    moved = *old;
+    *old = ring;
+    asyncio__uring_fini(&moved);
+    engine->is_wake_armed = false;
+    return rc < 0 ? rc : asyncio__uring_enable(old);
+}
