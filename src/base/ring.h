@@ -33,7 +33,7 @@ static inline uint32_t asyncio__ring_count(const asyncio__ring_t *ring)
 }
 
 /* Keeps head and tail, so that a position stays good. */
-static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint32_t wanted)
+static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint64_t wanted)
 {
     uint64_t capacity = ring->items ? (uint64_t)ring->mask + 1 : 64;
     while (capacity < wanted)
@@ -56,8 +56,9 @@ static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint32_t wanted)
 /* Room for so many more items: 0 or -ENOMEM. */
 static inline int asyncio__ring_reserve(asyncio__ring_t *ring, uint32_t count)
 {
-    if (ASYNCIO__UNLIKELY(!ring->items || ring->reserved + count > ring->mask + 1)) {
-        int rc = asyncio__ring_grow(ring, ring->reserved + count);
+    uint64_t wanted = (uint64_t)ring->reserved + count;
+    if (ASYNCIO__UNLIKELY(!ring->items || wanted > (uint64_t)ring->mask + 1)) {
+        int rc = asyncio__ring_grow(ring, wanted);
         if (rc < 0)
             return rc;
     }
