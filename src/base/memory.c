@@ -74,7 +74,7 @@ static enum mode decided_mode(void)
 
 static size_t class_limit(size_t index)
 {
-    size_t limit = CLASS_LIMIT_BYTES / ((index ? index : 1) * 16);
+    size_t limit = CLASS_LIMIT_BYTES / (index * 16 + 8);
     return limit > CLASS_LEAST_BLOCKS ? limit : CLASS_LEAST_BLOCKS;
 }
 
@@ -159,7 +159,7 @@ static size_t gross(enum mode how, size_t size)
     if (size == 0)
         size = 1;
     if (how == MODE_CACHED && size <= ASYNCIO__CACHE_LIMIT_BYTES)
-        size = (size + 15) / 16 * 16;
+        size = (size + 7) / 16 * 16 + 8;
     return size;
 }
 

@@ -53,15 +53,16 @@ static inline void asyncio__ignore(long result)
 
 /* ---- What the calls above are made of; nobody else touches it. ---- */
 
-/* The free blocks of one size, 16 bytes apart. Blocks are linked through their first word. The
- * owner alone writes; room is atomic because asyncio__live_blocks() reads it from elsewhere. */
+/* The free blocks of one size: 8, 24, 40, ... bytes, which with the allocator's own 8 fill multiples
+ * of 16. Blocks are linked through their first word. The owner alone writes; room is atomic because
+ * asyncio__live_blocks() reads it from elsewhere. */
 typedef struct asyncio__cache_class {
     void *first;         /* the block freed last, or NULL */
     _Atomic size_t room; /* how many more blocks may be kept */
 } asyncio__cache_class_t;
 
 typedef struct asyncio__cache {
-    asyncio__cache_class_t classes[ASYNCIO__CACHE_CLASSES]; /* by (size + 15) / 16 */
+    asyncio__cache_class_t classes[ASYNCIO__CACHE_CLASSES]; /* by (size + 7) / 16 */
     _Atomic long taken;          /* blocks of the allocator taken minus given back by the owner */
     _Atomic int is_owned;        /* a thread uses it; else the next new thread adopts it */
     struct asyncio__cache *next; /* in the list of all caches, which never shrinks */
@@ -79,7 +80,7 @@ void asyncio__free_slowly(void *block, size_t size);
 
 static inline asyncio__cache_class_t *asyncio__cache_class(size_t size)
 {
-    return &asyncio__cache->classes[(size + 15) / 16];
+    return &asyncio__cache->classes[(size + 7) / 16];
 }
 
 /* Adds to a number that only its owner writes: cheaper than a read-modify-write. */
@@ -120,7 +121,7 @@ static inline void *asyncio__clear(void *record, size_t size)
 static inline void *asyncio__calloc(size_t size)
 {
     if (size <= ASYNCIO__CACHE_LIMIT_BYTES && asyncio__cache_class(size)->first)
-        return asyncio__clear(asyncio__malloc(size), (size + 15) / 16 * 16);
+        return asyncio__clear(asyncio__malloc(size), (size + 7) / 8 * 8);
     return asyncio__calloc_slowly(size);
 }
 
