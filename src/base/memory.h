@@ -53,9 +53,9 @@ static inline void asyncio__ignore(long result)
 
 /* ---- What the calls above are made of; nobody else touches it. ---- */
 
-/* The free blocks of one size: 8, 24, 40, ... bytes, which with the allocator's own 8 fill multiples
- * of 16. Blocks are linked through their first word. The owner alone writes; room is atomic because
- * asyncio__live_blocks() reads it from elsewhere. */
+/* The free blocks of one size: 8, 24, 40, ... bytes, which with the allocator's own 8 make
+ * multiples of 16. Blocks are linked through their first word. The owner alone writes; room is
+ * atomic because asyncio__live_blocks() reads it from elsewhere. */
 typedef struct asyncio__cache_class {
     void *first;         /* the block freed last, or NULL */
     _Atomic size_t room; /* how many more blocks may be kept */
@@ -103,8 +103,8 @@ static inline void *asyncio__malloc(size_t size)
     return asyncio__malloc_slowly(size);
 }
 
-/* Zeroes a record, of a multiple of 8 bytes: by plain stores, for what compilers make of a memset of
- * such a size (rep stos) takes longer than all the rest of making a task. */
+/* Zeroes a record, of a multiple of 8 bytes: by plain stores, for what compilers make of a memset
+ * of such a size (rep stos) takes longer than all the rest of making a task. */
 static inline void *asyncio__clear(void *record, size_t size)
 {
     typedef long long asyncio__pair_t __attribute__((vector_size(16), may_alias, aligned(8)));
