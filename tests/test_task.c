@@ -2,11 +2,13 @@
 /* Tasks: when they run, how they end, what closing a loop does to them, and bad input. */
 #include "support/support.h"
 
-#include <math.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/memory.h"
+#include "base/syscalls.h"
 
 static int answer_seven(void *arg, void **ret_result)
 {
@@ -533,6 +535,58 @@ static void many_steps_need_nothing(void **state)
     assert_true(asyncio__live_blocks() <= blocks + 2);
 }
 
+static void *no_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    (void)address, (void)size, (void)protection, (void)flags, (void)fd, (void)offset;
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+/* Without a stack to be had a task fails with -ENOMEM and its body never runs; a coroutine driven
+ * by hand has not started, and can be started later. */
+static void without_a_stack_nothing_runs(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_coroutine_options_t options = {.size = sizeof(options), .stack_bytes = 3 << 20};
+    asyncio_task_t *task = asyncio_loop_create_task(
+        fixture->loop, asyncio_coroutine_full(note_letter, "x", &options));
+    asyncio_coroutine_t *by_hand = asyncio_coroutine_full(note_letter, "y", &options);
+    void *(*mmap_before)(void *, size_t, int, int, int, off_t) = asyncio__sys.mmap;
+    asyncio__sys.mmap = no_mmap;
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, task, NULL), -ENOMEM);
+    assert_int_equal(asyncio_coroutine_send(by_hand, NULL, NULL), -ENOMEM);
+    asyncio__sys.mmap = mmap_before;
+    assert_string_equal(fixture->trace, "");
+    assert_int_equal(asyncio_coroutine_send(by_hand, NULL, NULL), 0);
+    assert_string_equal(fixture->trace, "y");
+    asyncio_coroutine_unref(by_hand);
+    asyncio_task_unref(task);
+}
+
+static int create_without_stack(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_coroutine_options_t options = {.size = sizeof(options), .stack_bytes = 5 << 20};
+    asyncio_task_t *tasks[3];
+    for (int i = 0; i < 3; i++)
+        tasks[i] = asyncio_create_task(asyncio_coroutine_full(note_letter, arg, &options));
+    void *(*mmap_before)(void *, size_t, int, int, int, off_t) = asyncio__sys.mmap;
+    asyncio__sys.mmap = no_mmap;
+    assert_int_equal(asyncio_sleep(0), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(asyncio_await_unref(tasks[i], NULL), -ENOMEM);
+    asyncio__sys.mmap = mmap_before;
+    return 0;
+}
+
+/* The same when the task would have been begun by one that suspends. */
+static void without_a_stack_others_go_on(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, create_without_stack, "x"), 0);
+    assert_string_equal(fixture->trace, "");
+}
+
 /* Every call takes a NULL, and what is no task, without harm. */
 static void null_is_harmless(void **state)
 {
@@ -586,6 +640,8 @@ int main(void)
         FIXTURE_TEST(a_task_cannot_be_set),
         FIXTURE_TEST(a_stopped_loop_can_go_on),
         FIXTURE_TEST(many_steps_need_nothing),
+        FIXTURE_TEST(without_a_stack_nothing_runs),
+        FIXTURE_TEST(without_a_stack_others_go_on),
         FIXTURE_TEST(null_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
