@@ -135,6 +135,9 @@ def bench_echo(build, only, repeats, seconds, engines):
 
 def main():
     build = sys.argv[1] if len(sys.argv) > 1 else "build"
+    with open("/proc/loadavg", encoding="ascii") as load:
+        print(f"load average before: {load.read().split()[0]} "
+              "(more than about 0.5 spoils the numbers)")
     only = [word for word in environment("ONLY", "").split(",") if word]
     repeats = int(environment("REPEATS", "5"))
     bench_works(build, only, repeats)
