@@ -7,7 +7,8 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/syscalls.h"
@@ -272,6 +273,31 @@ static void a_job_may_shut_its_pool_down(void **state)
     end_pool(pool);
 }
 
+/* In a forked child the threads are missing: the pool refuses jobs there, and nobody waits. */
+static void a_forked_child_has_no_pool(void **state)
+{
+    (void)state;
+    asyncio_executor_t *pool = new_pool(2);
+    atomic_int runs = 0;
+    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, count_run, &runs);
+    assert_int_equal(asyncio_concurrent_future_result(future, ASYNCIO_FOREVER, NULL), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        bool is_refused = !asyncio_executor_submit(pool, count_run, &runs) &&
+                          asyncio_errno() == ASYNCIO_ERUNTIME;
+        asyncio_executor_shutdown(pool, true, true);
+        asyncio_executor_unref(pool);
+        _exit(is_refused ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    asyncio_concurrent_future_unref(future);
+    end_pool(pool);
+    assert_int_equal(runs, 1);
+}
+
 /* Options that are none, and executors that are no pools, are refused. */
 static void bad_arguments_are_refused(void **state)
 {
@@ -298,6 +324,7 @@ int main(void)
         FIXTURE_TEST(a_pool_is_shut_down_for_good),
         FIXTURE_TEST(a_pool_may_end_in_its_own_thread),
         FIXTURE_TEST(a_job_may_shut_its_pool_down),
+        FIXTURE_TEST(a_forked_child_has_no_pool),
         FIXTURE_TEST(bad_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
