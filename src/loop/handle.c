@@ -18,10 +18,16 @@ enum kind { SOON, TIMED, FROM_THREAD };
 
 struct asyncio_handle {
     union {
-        asyncio__ready_t ready; /* SOON, and FROM_THREAD once it was taken in */
-        asyncio__timer_t timer; /* TIMED; begins with a ready item too */
+        asyncio__ready_t ready; /* SOON; the others begin with one too */
+        struct {
+            asyncio__timer_t timer; /* TIMED */
+            int64_t when_ns;        /* its deadline */
+        };
+        struct {
+            asyncio__ready_t posted;    /* FROM_THREAD, once it was taken in */
+            asyncio__inbox_node_t node; /* in the inbox before that */
+        };
     };
-    asyncio__inbox_node_t node; /* FROM_THREAD: in the inbox */
     atomic_uint refs;           /* references, the loop's among them */
     uint8_t kind;               /* enum kind */
     atomic_bool cancelled;      /* called off */
@@ -29,7 +35,6 @@ struct asyncio_handle {
     asyncio_callback_t *fn;     /* what to call */
     void *arg;                  /* passed to it */
     asyncio_loop_t *loop;       /* whose it is; valid while not over */
-    int64_t when_ns;            /* TIMED: the deadline */
 };
 
 asyncio_handle_t *asyncio_handle_ref(asyncio_handle_t *handle)
@@ -103,6 +108,8 @@ static asyncio_handle_t *make(asyncio_loop_t *loop, enum kind kind, asyncio_call
     handle->loop = loop;
     if (kind == TIMED)
         asyncio__timer_init(&handle->timer, run_timed);
+    else if (kind == FROM_THREAD)
+        handle->posted.run = run_soon;
     else
         handle->ready.run = run_soon;
     return handle;
