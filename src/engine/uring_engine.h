@@ -27,13 +27,6 @@ enum {
     ASYNCIO__TAG_MASK = 7,
 };
 
-/* What is believed of a socket's receive queue; decides how to ask for more. */
-enum {
-    ASYNCIO__FILL_UNKNOWN, /* let the kernel try, then poll */
-    ASYNCIO__FILL_EMPTY,   /* let the kernel poll first: a try would be in vain */
-    ASYNCIO__FILL_MORE,    /* receive at once: the data is there already */
-};
-
 typedef struct asyncio__uring_file {
     asyncio__file_t base;
     asyncio__list_t link;            /* in the engine's files or ending */
@@ -42,7 +35,7 @@ typedef struct asyncio__uring_file {
     unsigned pending[2];             /* by direction: operations in base.operations */
     unsigned inlined;                /* completions at once, in a row */
     bool is_socket;                  /* else read(2) and write(2), after a poll */
-    uint8_t fill;                    /* ASYNCIO__FILL_… */
+    bool has_more;                   /* to receive: a call for it would succeed */
     uint8_t last_direction;          /* of the operation submitted last */
     bool is_ending;                  /* goes away once the kernel has let go of it */
     bool is_detached;                /* then the descriptor stays open */
@@ -62,7 +55,7 @@ typedef struct asyncio__uring_engine {
     int wake_fd;             /* an eventfd, polled for ever and never read */
     bool is_wake_armed;      /* the kernel polls wake_fd */
     bool is_reaping;         /* inside reap(): completions are being looked through */
-    bool is_modern;          /* 6.1 or later by what it can: multishot accept, poll first */
+    bool is_modern;          /* the kernel defers work; it can accept in series too then */
     long kernel_count;       /* last completions that are still to come, but for wake's */
     asyncio__list_t files;   /* all that are open */
     asyncio__list_t ending;  /* closed ones that the kernel has not let go of */

@@ -36,7 +36,6 @@ enum {
 };
 
 #define ASYNCIO__URING_SKIP_SUCCESS     (1u << 6) /* sqe->flags: no completion if all is well */
-#define ASYNCIO__URING_POLL_FIRST       (1u << 0) /* sqe->ioprio of a receive: it is empty */
 #define ASYNCIO__URING_ACCEPT_MULTISHOT (1u << 0) /* sqe->ioprio of an accept */
 #define ASYNCIO__URING_POLL_MULTISHOT   (1u << 0) /* sqe->length of a poll */
 
