@@ -18,6 +18,7 @@ import sys
 RUN = re.compile(r"^\[ RUN +\] (\S+)", re.MULTILINE)
 OK = re.compile(r"^\[ +OK \] ", re.MULTILINE)
 SKIPPED = re.compile(r"^\[ +SKIPPED \] ", re.MULTILINE)
+WELL = re.compile(r"^\[ RUN +\] .*\n\[ +OK \] .*\n", re.MULTILINE)
 SKIP_STATUS = 77
 
 
@@ -77,7 +78,7 @@ def report_failure(folder, record):
     print(f"\n=== {folder}: {record['name']}: {record['result']} "
           f"(status {record['returncode']}) ===")
     for stream in ("stdout", "stderr"):
-        lines = record.get(stream, "").splitlines()
+        lines = WELL.sub("", record.get(stream, "")).splitlines()
         if len(lines) > 200:
             lines = lines[:40] + [f"... {len(lines) - 160} lines left out ..."] + lines[-120:]
         for line in lines:
