@@ -82,6 +82,8 @@ static asyncio_error_t *cancelled_error_of_last(gathering_t *gathering)
     asyncio_error_t *error = NULL;
     if (last->state == ASYNCIO__CANCELLED)
         asyncio__ignore(asyncio__future_outcome(last, &error));
+    else if (asyncio__is_task(last)) /* cancelled too late, or it caught the cancel */
+        error = asyncio_error_ref(asyncio__task_of(last)->cancel_message);
     return error;
 }
 

@@ -150,8 +150,9 @@ struct leaving {
     asyncio_error_t *cancelled_by; /* its details */
 };
 
-/* Waits until all tasks are done; false if this coroutine is being closed. */
-static bool wait_for_tasks(group_t *group, struct leaving *leaving)
+/* Waits until all tasks are done: 0, or the code of any other error than a cancel that was thrown
+ * in: this coroutine is being closed, or its task awaits itself. */
+static int wait_for_tasks(group_t *group, struct leaving *leaving)
 {
     while (!asyncio__list_is_empty(&group->tasks)) {
         asyncio_future_t waiter;
@@ -166,10 +167,10 @@ static bool wait_for_tasks(group_t *group, struct leaving *leaving)
             leaving->is_cancelled = true;
             abort_tasks(group);
         } else if (rc < 0 && rc != -ECANCELED) {
-            return false;
+            return rc;
         }
     }
-    return true;
+    return 0;
 }
 
 /* The errors of tasks and body, as one. */
@@ -230,10 +231,9 @@ int asyncio_task_group_exit(asyncio_task_group_t *memory, int rc)
     }
     if (rc < 0 && !group->is_aborting)
         abort_tasks(group);
-    if (wait_for_tasks(group, &leaving))
+    rc = wait_for_tasks(group, &leaving);
+    if (rc == 0)
         rc = leave(group, &leaving);
-    else
-        rc = asyncio__fail(ASYNCIO_EGENERATOREXIT, "the coroutine is being closed");
     asyncio_error_unref(leaving.error);
     asyncio_error_unref(leaving.cancelled_by);
     free_members(group, &group->tasks);
