@@ -5,10 +5,9 @@
 #include "task/task.h"
 
 typedef struct waiting {
-    asyncio_future_t waiter;         /* done when the operation is */
-    asyncio__operation_t *operation; /* the caller's */
-    asyncio__task_t *task;           /* who waits; NULL for one driven by hand outside tasks */
-    bool is_cancelled;               /* the engine was asked to cancel it */
+    asyncio_future_t waiter; /* done when the operation is */
+    asyncio__task_t *task;   /* who waits; NULL for one driven by hand outside tasks */
+    bool is_cancelled;       /* the engine was asked to cancel it */
 } waiting_t;
 
 /* The operation under a waiter; they stand beside each other, so each finds the other. */
@@ -91,10 +90,12 @@ int asyncio__operation_await(asyncio_loop_t *loop, asyncio__operation_t *operati
         return asyncio__fail(ASYNCIO_EGENERATOREXIT, "the coroutine is being closed");
     if (ASYNCIO__UNLIKELY(task && asyncio__task_of(task)->late_cancel))
         return asyncio__raise_late_cancel();
-    slot_t slot = {.operation = *operation};
+    slot_t slot; /* set field by field: zeroing it first would cost as much as the rest */
+    slot.operation = *operation;
     slot.operation.complete = on_complete;
     asyncio__future_init(&slot.waiting.waiter, loop, &operation_class);
     slot.waiting.task = task ? asyncio__task_of(task) : NULL;
+    slot.waiting.is_cancelled = false;
     asyncio__engine_t *engine = loop->engine;
     int rc = engine->class->submit(engine, &slot.operation);
     if (rc < 0)
