@@ -61,8 +61,8 @@ def run_folder(folder, extra):
         os.unlink(log)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--quiet"]
     if extra:
-        command += ["--logbase", "testlog-" + extra[0], "--wrapper", extra[1],
-                    "--timeout-multiplier", "20", "--suite", "unit"]
+        # Meson names the log after the wrapper.
+        command += ["--wrapper", extra[1], "--timeout-multiplier", "20", "--suite", "unit"]
     for engine in refused_engines(folder):
         command += ["--no-suite", engine]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -93,8 +93,10 @@ def main():
     options = parser.parse_args()
     extra = None
     if options.valgrind:
+        suppressions = os.path.join(os.path.dirname(os.path.abspath(__file__)), "valgrind.supp")
         extra = ("valgrind", "valgrind --quiet --error-exitcode=99 --leak-check=full "
-                             "--errors-for-leak-kinds=definite --trace-children=no")
+                             "--errors-for-leak-kinds=definite --show-leak-kinds=definite "
+                             f"--suppressions={suppressions}")
     total = [0, 0, 0]
     for folder in options.folders:
         records = run_folder(folder, extra)
