@@ -396,6 +396,34 @@ static void test_accept_cancelled(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
+/* Without a descriptor to give, an accept ends with -EMFILE; with one again it goes on. */
+static void test_accept_without_descriptors(void **state)
+{
+    NEEDS_ENGINE();
+    struct sockaddr_in address;
+    struct rlimit old, low;
+    asyncio__file_t *listener = open_listener(&address);
+    int first = connect_plainly(&address), second = connect_plainly(&address);
+    wait_once(0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = old;
+    low.rlim_cur = 0;
+    job_t job = {.operation = {.kind = ASYNCIO__ACCEPT, .file = listener}};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int refused = run(&job), again = run(&job);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(refused, -EMFILE);
+    assert_int_equal(again, -EMFILE);
+    for (int i = 0; i < 2; i++) {
+        int fd = run(&job);
+        assert_true(fd >= 0);
+        close(fd);
+    }
+    close_file(listener);
+    close(first);
+    close(second);
+}
+
 /* Who connects to nobody is told so, and the socket can be closed. */
 static void test_connect_refused(void **state)
 {
@@ -446,6 +474,7 @@ int main(void)
         ON_ALL(test_inline_limit),
         ON_ALL(test_accept),
         ON_ALL(test_accept_cancelled),
+        ON_ALL(test_accept_without_descriptors),
         ON_ALL(test_connect_refused),
         ON_ALL(test_port_is_free_after_close),
     };

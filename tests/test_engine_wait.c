@@ -4,6 +4,9 @@
  * watches, waking, and being refused.
  * Each test runs on each engine that ASYNCIO_ENGINE allows.
  */
+#include <sys/mman.h>
+
+#include "base/syscalls.h"
 #include "support/engine_fixture.h"
 
 /* ---- Cancelling and closing ---- */
@@ -486,6 +489,147 @@ static void test_refused(void **state)
     }
 }
 
+/* ---- Calls that fail ---- */
+
+static asyncio__syscalls_t real; /* the table as it was */
+static int calls_left;           /* calls that still succeed */
+static int failure;              /* errno of the one after them */
+
+static bool fails(void)
+{
+    errno = failure;
+    return calls_left-- == 0;
+}
+
+static int failing_setup(unsigned entries, void *params)
+{
+    return fails() ? -1 : real.io_uring_setup(entries, params);
+}
+
+static int failing_register(int ring, unsigned operation, void *argument, unsigned count)
+{
+    return fails() ? -1 : real.io_uring_register(ring, operation, argument, count);
+}
+
+static void *failing_mmap(void *address, size_t size, int protection, int flags, int fd,
+                          off_t offset)
+{
+    return fails() ? MAP_FAILED : real.mmap(address, size, protection, flags, fd, offset);
+}
+
+static int failing_eventfd(unsigned initial, int flags)
+{
+    return fails() ? -1 : real.eventfd(initial, flags);
+}
+
+static int failing_epoll_create1(int flags)
+{
+    return fails() ? -1 : real.epoll_create1(flags);
+}
+
+static int failing_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    return fails() ? -1 : real.epoll_ctl(epoll, operation, fd, event);
+}
+
+/* Every seventh enter fails in turn with what the kernel says when it is short of something. */
+static int failing_enter(int ring, unsigned count, unsigned wait, unsigned flags,
+                         const void *argument, size_t size)
+{
+    static const int errors[] = {EBUSY, EAGAIN, ENOMEM, EINTR};
+    static unsigned calls;
+    if (++calls % 7 == 0) {
+        errno = errors[calls / 7 % 4];
+        return -1;
+    }
+    return real.io_uring_enter(ring, count, wait, flags, argument, size);
+}
+
+/* An engine that cannot be opened, for whatever reason, leaves neither descriptor nor memory. */
+static void test_open_fails(void **state)
+{
+    static const open_function_t openers[] = {asyncio__epoll_open, asyncio__uring_open,
+                                              asyncio__sim_open};
+    (void)state;
+    int fds = count_fds(), failed = 0;
+    long blocks = asyncio__live_blocks();
+    real = asyncio__sys;
+    asyncio__sys.io_uring_setup = failing_setup;
+    asyncio__sys.io_uring_register = failing_register;
+    asyncio__sys.mmap = failing_mmap;
+    asyncio__sys.eventfd = failing_eventfd;
+    asyncio__sys.epoll_create1 = failing_epoll_create1;
+    asyncio__sys.epoll_ctl = failing_epoll_ctl;
+    for (int i = 0; i < 60; i++) {
+        asyncio__engine_t *opened = NULL;
+        calls_left = i / 3 % 10;
+        failure = i < 30 ? ENOMEM : EPERM;
+        int rc = openers[i % 3](&opened);
+        failed += rc < 0;
+        assert_int_equal(rc == 0, opened != NULL);
+        calls_left = -1;
+        if (opened)
+            opened->class->close(opened);
+        assert_int_equal(count_fds(), fds);
+        assert_int_equal(asyncio__live_blocks(), blocks);
+    }
+    asyncio__sys = real;
+    assert_true(failed > 0);
+}
+
+/* A kernel that is short of memory for a moment delays operations, and loses none. */
+static void test_enter_fails(void **state)
+{
+    NEEDS_ENGINE();
+    enum { COUNT = 20 };
+    struct sockaddr_in address;
+    asyncio__file_t *listener = open_listener(&address);
+    real = asyncio__sys;
+    asyncio__sys.io_uring_enter = failing_enter;
+    for (int round = 0; round < 20; round++) {
+        asyncio__file_t *files[COUNT];
+        int peers[COUNT], submitted[COUNT];
+        job_t jobs[COUNT];
+        char bytes[COUNT];
+        for (int i = 0; i < COUNT; i++) {
+            files[i] = open_pair(&peers[i]);
+            jobs[i] = transfer(ASYNCIO__RECV, files[i], &bytes[i], 1);
+            /* A refusal is an answer too. */
+            jobs[i].operation.complete = complete;
+            submitted[i] = engine->class->submit(engine, &jobs[i].operation);
+        }
+        for (int i = 0; i < COUNT; i++) {
+            if (i % 3 == 0 && submitted[i] == 0)
+                engine->class->cancel(engine, &jobs[i].operation);
+            else
+                assert_int_equal(write(peers[i], "x", 1), 1);
+        }
+        for (int i = 0; i < COUNT; i++) {
+            int wanted = i % 3 ? 1 : i % 2 ? -EBADF : -ECANCELED;
+            if (i % 2 && i % 3 == 0)
+                close_file(files[i]);
+            if (submitted[i] == 0 && wanted == -EBADF)
+                assert_true(finish(&jobs[i], 0) < 0);
+            else if (submitted[i] == 0)
+                assert_int_equal(finish(&jobs[i], 0), wanted);
+            if (i % 2 == 0 || i % 3)
+                close_file(files[i]);
+            close(peers[i]);
+        }
+        int client = connect_plainly(&address);
+        job_t job = {.operation = {.kind = ASYNCIO__ACCEPT, .file = listener}};
+        int fd = run(&job);
+        assert_true(fd >= 0);
+        close(fd);
+        close(client);
+    }
+    close_file(listener);
+    asyncio__sys = real;
+    for (int i = 0; i < 3; i++)
+        wait_once(0);
+    assert_int_equal(engine->in_flight, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,7 +648,9 @@ int main(void)
         ON("sim", test_wake, begin_sim),
         ON("sim", test_poll_fd, begin_sim),
         ON("sim", test_sim, begin_sim),
+        ON_ALL(test_enter_fails),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_open_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,8 @@
  * Submitting writes to memory; one system call a wait() hands all of it over and waits. In that
  * lies the gain: sends and receives are batched, and receives go into the caller's buffer. A call
  * is made at once only where it is believed to succeed and where a stream profits from it: for
- * more to receive when the kernel said that there is more, for the next of several sends.
+ * more to receive, and what is sent in between, when the kernel said that there is more; for the
+ * next of several sends.
  *
  * Of a file the kernel holds one operation per direction; those behind it are QUEUED here, so
  * that the order is ours:
@@ -233,7 +234,7 @@ static inline bool should_try(const file_t *file, const asyncio__operation_t *op
     if (operation->kind == ASYNCIO__RECV || operation->kind == ASYNCIO__RECVMSG)
         return file->has_more || !file->is_socket;
     if (operation->kind == ASYNCIO__SEND || operation->kind == ASYNCIO__SENDMSG)
-        return file->last_direction == ASYNCIO__WRITE || !file->is_socket;
+        return file->last_direction == ASYNCIO__WRITE || file->has_more || !file->is_socket;
     return false;
 }
 
