@@ -9,7 +9,7 @@ static int factorial(const char *name, int number, void **ret_result)
     int f = 1;                                                  /*     f = 1 */
     for (int i = 2; i <= number; i++) {                     /*     for i in range(2, number + 1): */
         printf("Task %s: Compute factorial(%d), currently i=%d...\n", name, number, i);
-        int rc = asyncio_sleep(0.1);                          /*         await asyncio.sleep(0.1) */
+        int rc = asyncio_sleep(1.0);                            /*         await asyncio.sleep(1) */
         if (rc < 0)
             return rc;
         f *= i;                                                 /*         f *= i */

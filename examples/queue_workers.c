@@ -11,8 +11,7 @@ static int worker(const char *name, asyncio_queue_t *queue, void **ret_result)
         void *item = NULL;
         int rc = asyncio_queue_get(queue, &item);             /*         item = await queue.get() */
         if (rc == 0)
-            /* await asyncio.sleep(item / 100) */
-            rc = asyncio_sleep((double)asyncio_int(item) / 100.0);
+            rc = asyncio_sleep(0);                  /*         await asyncio.sleep(0)  # the work */
         if (rc < 0)
             return rc;
         asyncio_queue_task_done(queue);                         /*         queue.task_done() */
@@ -28,8 +27,8 @@ static int run(void *arg, void **ret_result)                    /* async def mai
     asyncio_queue_t *queue = asyncio_queue_new(0);              /*     queue = asyncio.Queue() */
     if (queue == NULL)
         return asyncio_errno();
-    const int items[] = {3, 7, 40, 5, 5};
-    for (int i = 0; i < 5; i++)                                /*     for item in 3, 7, 40, 5, 5: */
+    const int items[] = {3, 7, 17, 5, 8};
+    for (int i = 0; i < 5; i++)                                /*     for item in 3, 7, 17, 5, 8: */
         asyncio_queue_put_nowait(queue, ASYNCIO_INT(items[i])); /*         queue.put_nowait(item) */
     asyncio_task_t *workers[3];                                 /*     workers = [ */
     /* create_task(worker('first', queue)), */

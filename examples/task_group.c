@@ -30,8 +30,8 @@ static int run(void *arg, void **ret_result)                    /* async def mai
         return rc;
     /* tg.create_task(say('hello', 0.1)) */
     asyncio_task_group_create_task(&tg, say_coroutine("hello", 0.1));
-    /* tg.create_task(say('world', 0.2)) */
-    asyncio_task_group_create_task(&tg, say_coroutine("world", 0.2));
+    /* tg.create_task(say('world', 1.0)) */
+    asyncio_task_group_create_task(&tg, say_coroutine("world", 1.0));
     rc = asyncio_task_group_exit(&tg, 0);
     if (rc < 0)
         return rc;
