@@ -165,25 +165,25 @@ static void run_driven(void *argument)
     coroutine->transfer = result.value;
     coroutine->result = NULL;
     asyncio__stack_t *stack = coroutine->stack;
-    asyncio__context_t *back = coroutine->back;
+    asyncio__fiber_t *back = coroutine->back;
     coroutine->stack = NULL;
     coroutine->back = NULL;
     asyncio__stack_release(stack);
-    asyncio__context_leave(&coroutine->context, back);
+    asyncio__fiber_leave(&coroutine->fiber, back);
 }
 
 /* Goes on in the coroutine until it yields, awaits or ends. */
 static int resume(asyncio_coroutine_t *coroutine, void *value, int code, void **ret_out)
 {
     asyncio_coroutine_t *former = asyncio__thread.coroutine;
-    asyncio__context_t here = {0};
+    asyncio__fiber_t here = {0};
     coroutine->refs++; /* it may let go of itself */
     coroutine->back = &here;
     coroutine->transfer = value;
     coroutine->code = code;
     coroutine->state = ASYNCIO__COROUTINE_RUNNING;
     asyncio__thread.coroutine = coroutine;
-    asyncio__context_switch(&here, &coroutine->context);
+    asyncio__fiber_switch(&here, &coroutine->fiber);
     asyncio__thread.coroutine = former;
     int answer = coroutine->code;
     if (ret_out && answer >= 0)
@@ -220,7 +220,7 @@ int asyncio_coroutine_send(asyncio_coroutine_t *coroutine, void *value, void **r
         asyncio__stack_acquire(stack_bytes ? stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES);
     if (!coroutine->stack)
         return asyncio__fail(-ENOMEM, "no stack for a coroutine");
-    asyncio__context_prepare(&coroutine->context, coroutine->stack, run_driven, coroutine);
+    asyncio__fiber_prepare(&coroutine->fiber, coroutine->stack, run_driven, coroutine);
     return resume(coroutine, NULL, 0, ret_out);
 }
 
@@ -262,11 +262,11 @@ int asyncio_coroutine_close(asyncio_coroutine_t *coroutine)
 
 int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int answer)
 {
-    asyncio__context_t *back = coroutine->back;
+    asyncio__fiber_t *back = coroutine->back;
     coroutine->transfer = value;
     coroutine->code = answer;
     coroutine->state = ASYNCIO__COROUTINE_WAITING;
-    asyncio__context_switch(&coroutine->context, back);
+    asyncio__fiber_switch(&coroutine->fiber, back);
     return coroutine->code;
 }
 

@@ -13,12 +13,12 @@
 
 #include "base/tag.h"
 #include "base/thread.h"
-#include "coroutine/context.h"
+#include "coroutine/fiber.h"
 
 typedef enum asyncio__coroutine_state {
     ASYNCIO__COROUTINE_CREATED, /* nothing has run */
     ASYNCIO__COROUTINE_RUNNING, /* on the processor, or has called what is */
-    ASYNCIO__COROUTINE_WAITING, /* away: its context says where */
+    ASYNCIO__COROUTINE_WAITING, /* away: its fiber says where */
     ASYNCIO__COROUTINE_ENDED,   /* returned, closed, or abandoned */
 } asyncio__coroutine_state_t;
 
@@ -36,8 +36,8 @@ struct asyncio_coroutine {
     asyncio_destroy_t *destroy;       /* of arg, when the object ends; then NULL */
     const char *place;                /* "file:line name" */
     asyncio__stack_t *stack;          /* while it has one of its own */
-    asyncio__context_t context;       /* where it goes on */
-    asyncio__context_t *back;         /* where a yield goes: who drives it by hand; else NULL */
+    asyncio__fiber_t fiber;           /* where it goes on */
+    asyncio__fiber_t *back;           /* where a yield goes: who drives it by hand; else NULL */
     union {
         asyncio__result_t *result;      /* the innermost place of the library's on this stack */
         struct asyncio__taker *takers;  /* awaited: tasks that go on with it; see take_over.c */

@@ -4,7 +4,7 @@
  * used first through the pool of the thread.
  *
  *     asyncio__stack_t *stack = asyncio__stack_acquire(64 * 1024);
- *     ...                                    the context runs from stack->top downwards
+ *     ...                                    the fiber runs from stack->top downwards
  *     asyncio__stack_release(stack);         may be called while still running on it
  *
  * Layout, low to high:  | guard page | ... the stack grows down ... | record | colour |

@@ -16,7 +16,7 @@
 #include "task/task.h"
 
 /* Where the loop of this thread goes on when no task can. */
-extern ASYNCIO__THREAD_LOCAL asyncio__context_t asyncio__root;
+extern ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 
 /* Steps that may be ready while what they need is thought to be in the cache all the same; if there
  * are more, it is fetched ahead. */
@@ -97,15 +97,15 @@ static inline __attribute__((always_inline)) int asyncio__suspend(asyncio__task_
     coroutine->state = ASYNCIO__COROUTINE_WAITING;
     asyncio__task_t *next = asyncio__step_take(task->future.loop);
     if (next == NULL) {
-        asyncio__context_switch(&coroutine->context, &asyncio__root);
+        asyncio__fiber_switch(&coroutine->fiber, &asyncio__root);
     } else {
         asyncio__step_begin(next);
         if (next != task) {
             if (next->is_started || asyncio__task_give_stack(next)) {
-                asyncio__context_switch(&coroutine->context, &next->coroutine->context);
+                asyncio__fiber_switch(&coroutine->fiber, &next->coroutine->fiber);
             } else {
                 asyncio__task_end_unstarted(next, -ENOMEM, "no stack for a task");
-                asyncio__context_switch(&coroutine->context, &asyncio__root);
+                asyncio__fiber_switch(&coroutine->fiber, &asyncio__root);
             }
         }
     }

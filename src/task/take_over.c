@@ -75,7 +75,7 @@ ASYNCIO__COLD int asyncio__end_taken(asyncio_coroutine_t *coroutine, int code,
         return code;
     asyncio__task_end(asyncio__task_of(asyncio__thread.task), code, result);
     host->state = ASYNCIO__COROUTINE_WAITING;
-    asyncio__context_switch(&host->context, &asyncio__root);
+    asyncio__fiber_switch(&host->fiber, &asyncio__root);
     host->state = ASYNCIO__COROUTINE_RUNNING;
     /* Whatever is sent or thrown in now meets an ended coroutine. */
     if (host->is_closing)

@@ -14,7 +14,7 @@
 
 #include "base/memory.h"
 
-ASYNCIO__THREAD_LOCAL asyncio__context_t asyncio__root;
+ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 
 static atomic_uint task_count;
 
@@ -174,14 +174,14 @@ static void task_main(void *argument)
         task = asyncio__step_take(loop);
         if (task && !task->is_started && stack_bytes_of(task) == stack_bytes) {
             /* In place: no switch, and the stack is warm. */
-            asyncio__context_t dead = coroutine->context;
+            asyncio__fiber_t dead = coroutine->fiber;
             task->coroutine->stack = stack;
-            task->coroutine->context = dead;
+            task->coroutine->fiber = dead;
             asyncio_coroutine_unref(coroutine);
             asyncio__step_begin(task);
             continue;
         }
-        asyncio__context_t dead = coroutine->context, *to = &asyncio__root;
+        asyncio__fiber_t dead = coroutine->fiber, *to = &asyncio__root;
         asyncio_coroutine_unref(coroutine);
         if (task && !task->is_started) {
             /* Another size of stack: the loop gets it one. */
@@ -189,10 +189,10 @@ static void task_main(void *argument)
             loop->ready.head--;
         } else if (task) {
             asyncio__step_begin(task);
-            to = &task->coroutine->context;
+            to = &task->coroutine->fiber;
         }
         asyncio__stack_release(stack);
-        asyncio__context_leave(&dead, to);
+        asyncio__fiber_leave(&dead, to);
     }
 }
 
@@ -203,7 +203,7 @@ bool asyncio__task_give_stack(asyncio__task_t *task)
     coroutine->stack = asyncio__stack_acquire(stack_bytes_of(task));
     if (!coroutine->stack)
         return false;
-    asyncio__context_prepare(&coroutine->context, coroutine->stack, task_main, task);
+    asyncio__fiber_prepare(&coroutine->fiber, coroutine->stack, task_main, task);
     return true;
 }
 
@@ -234,15 +234,15 @@ void asyncio__task_step(asyncio__ready_t *self)
             asyncio__task_end_unstarted(task, ASYNCIO_ERUNTIME,
                                         "cannot reuse already awaited coroutine");
         else if (task->is_started)
-            asyncio__context_switch(&asyncio__root, &task->coroutine->context);
+            asyncio__fiber_switch(&asyncio__root, &task->coroutine->fiber);
         else if (task->resume_code < 0)
             asyncio__task_end_unstarted(task, task->resume_code, NULL);
         else if (!asyncio__task_give_stack(task))
             asyncio__task_end_unstarted(task, -ENOMEM, "no stack for a task");
         else
-            asyncio__context_switch(&asyncio__root, &task->coroutine->context);
+            asyncio__fiber_switch(&asyncio__root, &task->coroutine->fiber);
     } else {
-        asyncio__context_switch(&asyncio__root, &task->coroutine->context);
+        asyncio__fiber_switch(&asyncio__root, &task->coroutine->fiber);
     }
     asyncio__thread.task = NULL;
     asyncio__thread.coroutine = former;
@@ -265,11 +265,11 @@ void asyncio__steps_fetch(const asyncio__ring_t *ready)
     item = asyncio__ring_ahead(ready, 5);
     if (item->run == asyncio__task_step)
         __builtin_prefetch(
-            &ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready)->coroutine->context, 1);
+            &ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready)->coroutine->fiber, 1);
     item = asyncio__ring_ahead(ready, 3);
     if (item->run == asyncio__task_step) {
         asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
-        char *frame = task->coroutine->context.sp;
+        char *frame = task->coroutine->fiber.sp;
         for (size_t line = 0; line < 8; line++)
             __builtin_prefetch(frame + line * 64, 1);
     }
@@ -283,7 +283,7 @@ ASYNCIO__COLD int asyncio__refuse_await(asyncio_coroutine_t *coroutine)
     coroutine->state = ASYNCIO__COROUTINE_WAITING;
     if (coroutine->back)
         return asyncio__coroutine_hand_out(coroutine, NULL, ASYNCIO_AWAITING);
-    asyncio__context_switch(&coroutine->context, &asyncio__root);
+    asyncio__fiber_switch(&coroutine->fiber, &asyncio__root);
     return ASYNCIO_EGENERATOREXIT;
 }
 
@@ -348,7 +348,7 @@ static void run_to_end(asyncio__task_t *task)
     asyncio_coroutine_t *coroutine = task->coroutine;
     asyncio_task_ref(&task->future);
     coroutine->is_closing = true;
-    asyncio__context_switch(&asyncio__root, &coroutine->context);
+    asyncio__fiber_switch(&asyncio__root, &coroutine->fiber);
     if (!asyncio__future_is_done(&task->future)) {
         asyncio__loop_report(task->future.loop, "a task that would not end was abandoned", 0,
                              NULL, &task->future, task->future.place,
@@ -371,7 +371,7 @@ static void throw_out(asyncio__task_t *task)
     task->resume_code = ASYNCIO_EGENERATOREXIT;
     /* A loop may be closed from inside a task of another one, which goes on afterwards. */
     asyncio__thread_t former = asyncio__thread;
-    asyncio__context_t former_root = asyncio__root;
+    asyncio__fiber_t former_root = asyncio__root;
     asyncio__step_begin(task);
     if (!task->is_started || asyncio__task_is_refused(task))
         asyncio__task_end_unstarted(task, ASYNCIO_EGENERATOREXIT, NULL);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The switch where there is no assembly for the machine: ucontext. Each switch costs a system
- * call or two, for the signal mask. A context that is away keeps its ucontext_t in its own stack.
+ * call or two, for the signal mask. A fiber that is away keeps its ucontext_t in its own stack.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
-#include "coroutine/context.h"
+#include "coroutine/fiber.h"
 
-const char asyncio__context_machine[] = "ucontext";
+const char asyncio__fiber_machine[] = "ucontext";
 
 /* At the high end of a prepared stack. */
 typedef struct start {
-    ucontext_t context;            /* where it begins */
+    ucontext_t context;          /* where it begins */
     void (*entry)(void *argument); /* what to run */
     void *argument;                /* for it */
 } start_t;
@@ -26,7 +26,7 @@ static void begin(unsigned high_half, unsigned low_half)
     abort();
 }
 
-void asyncio__context_swap(asyncio__context_t *from, asyncio__context_t *to)
+void asyncio__fiber_swap(asyncio__fiber_t *from, asyncio__fiber_t *to)
 {
     ucontext_t here;
     from->sp = &here;
@@ -35,8 +35,8 @@ void asyncio__context_swap(asyncio__context_t *from, asyncio__context_t *to)
         abort();
 }
 
-void asyncio__context_lay(asyncio__context_t *context, void *low, void *high,
-                          void (*entry)(void *argument), void *argument)
+void asyncio__fiber_lay(asyncio__fiber_t *fiber, void *low, void *high,
+                        void (*entry)(void *argument), void *argument)
 {
     start_t *start =
         (start_t *)(((uintptr_t)high - sizeof(start_t)) & ~(uintptr_t)63); /* aligned for vectors */
@@ -50,5 +50,5 @@ void asyncio__context_lay(asyncio__context_t *context, void *low, void *high,
     start->context.uc_link = NULL;
     makecontext(&start->context, (void (*)(void))begin, 2, (unsigned)(address >> 32),
                 (unsigned)address);
-    context->sp = &start->context;
+    fiber->sp = &start->context;
 }

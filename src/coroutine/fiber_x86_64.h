@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch on x86-64, part of coroutine/context.h; context_x86_64.S has its other half.
+ * The switch on x86-64, part of coroutine/fiber.h; fiber_x86_64.S has its other half.
  *
  * Saved are the stack pointer, rbp and where to go on; of all other registers the compiler is told
  * that they change. So it keeps over a switch what it needs and nothing else, in the frame that it
@@ -11,28 +11,28 @@
  * Nothing is written to the stack here: below the stack pointer may be a red zone in use. MXCSR
  * and the x87 control word are not saved. The label can be reached under indirect branch tracking.
  */
-#ifndef ASYNCIO__COROUTINE_CONTEXT_X86_64_H
-#define ASYNCIO__COROUTINE_CONTEXT_X86_64_H
+#ifndef ASYNCIO__COROUTINE_FIBER_X86_64_H
+#define ASYNCIO__COROUTINE_FIBER_X86_64_H
 
 /* Where the compiler may use further registers they change as well. */
 #if defined(__AVX512F__)
-#define ASYNCIO__CONTEXT_AVX512                                                               \
+#define ASYNCIO__FIBER_AVX512                                                                 \
     , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",        \
         "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2",      \
         "k3", "k4", "k5", "k6", "k7"
 #else
-#define ASYNCIO__CONTEXT_AVX512
+#define ASYNCIO__FIBER_AVX512
 #endif
 #if defined(__APX_F__)
-#define ASYNCIO__CONTEXT_APX                                                                  \
+#define ASYNCIO__FIBER_APX                                                                    \
     , "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27",     \
         "r28", "r29", "r30", "r31"
 #else
-#define ASYNCIO__CONTEXT_APX
+#define ASYNCIO__FIBER_APX
 #endif
 
-static inline __attribute__((always_inline)) void asyncio__context_swap(asyncio__context_t *from,
-                                                                        asyncio__context_t *to)
+static inline __attribute__((always_inline)) void asyncio__fiber_swap(asyncio__fiber_t *from,
+                                                                      asyncio__fiber_t *to)
 {
     __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
                      "movq %%rsp, 0(%%rdi)\n\t"
@@ -50,7 +50,7 @@ static inline __attribute__((always_inline)) void asyncio__context_swap(asyncio_
                        "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
                        "xmm15", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "st",
                        "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",
-                       "st(7)" ASYNCIO__CONTEXT_AVX512 ASYNCIO__CONTEXT_APX);
+                       "st(7)" ASYNCIO__FIBER_AVX512 ASYNCIO__FIBER_APX);
 }
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Contexts above the machine: what sanitizers must hear of each switch; see coroutine/context.h.
- * The registers are the business of context_MACHINE.S or context_ucontext.c.
+ * Fibers above the machine: what sanitizers must hear of each switch; see coroutine/fiber.h.
+ * The registers are the business of fiber_MACHINE.S or fiber_ucontext.c.
  *
  * AddressSanitizer is told the stack to which a switch goes, and tells on arrival the stack from
- * which it came: so the bounds of a context that was never prepared are learnt when it is left.
- * ThreadSanitizer has a fiber for each context. A stack that goes from one coroutine to the next
- * without a switch keeps its fiber, so a context is always saved with the fiber that runs.
+ * which it came: so the bounds of a fiber that was never prepared are learnt when it is left.
+ * ThreadSanitizer has a fiber of its own for each. A stack that goes from one coroutine to the next
+ * without a switch keeps that one, so a fiber is always saved with the one that runs.
  */
-#include "coroutine/context.h"
+#include "coroutine/fiber.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-int asyncio__context_check(void)
+int asyncio__fiber_check(void)
 {
 #if defined(__linux__) && defined(__x86_64__)
     /* Our objects do not claim to support shadow stacks, so only who forces them on has them. */
@@ -40,15 +40,15 @@ int asyncio__context_check(void)
     return 0;
 }
 
-const char *asyncio__context_name(void)
+const char *asyncio__fiber_name(void)
 {
-    return asyncio__context_machine;
+    return asyncio__fiber_machine;
 }
 
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
 
 /* Whoever left last and will come back: its bounds are filled in by who arrives. */
-static ASYNCIO__THREAD_LOCAL asyncio__context_t *departed;
+static ASYNCIO__THREAD_LOCAL asyncio__fiber_t *departed;
 #if defined(ASYNCIO__TSAN)
 /* Of who left for good: destroyed by who arrives, for nobody may destroy the running one. */
 static ASYNCIO__THREAD_LOCAL void *dead_fiber;
@@ -62,8 +62,8 @@ typedef struct start {
 
 /* Before the switch. Inlined, so that no instrumented function is entered in one fiber and left in
  * another. */
-static inline __attribute__((always_inline)) void announce(asyncio__context_t *from,
-                                                           asyncio__context_t *to, bool for_good)
+static inline __attribute__((always_inline)) void announce(asyncio__fiber_t *from,
+                                                           asyncio__fiber_t *to, bool for_good)
 {
     departed = for_good ? NULL : from;
 #if defined(ASYNCIO__ASAN)
@@ -72,14 +72,14 @@ static inline __attribute__((always_inline)) void announce(asyncio__context_t *f
                                    to->size_bytes);
 #endif
 #if defined(ASYNCIO__TSAN)
-    void *fiber = __tsan_get_current_fiber();
+    void *tsan_fiber = __tsan_get_current_fiber();
     if (for_good)
-        dead_fiber = fiber;
+        dead_fiber = tsan_fiber;
     else
-        from->fiber = fiber;
-    if (!to->fiber)
-        to->fiber = __tsan_create_fiber(0);
-    __tsan_switch_to_fiber(to->fiber, 0);
+        from->tsan_fiber = tsan_fiber;
+    if (!to->tsan_fiber)
+        to->tsan_fiber = __tsan_create_fiber(0);
+    __tsan_switch_to_fiber(to->tsan_fiber, 0);
 #endif
 }
 
@@ -111,24 +111,24 @@ static void first_frame(void *argument)
     start.entry(start.argument);
 }
 
-void asyncio__context_prepare(asyncio__context_t *context, asyncio__stack_t *stack,
-                              void (*entry)(void *argument), void *argument)
+void asyncio__fiber_prepare(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
+                            void (*entry)(void *argument), void *argument)
 {
     start_t *start = (start_t *)(void *)stack->top - 1;
     *start = (start_t){entry, argument};
-    *context = (asyncio__context_t){0};
+    *fiber = (asyncio__fiber_t){0};
 #if defined(ASYNCIO__ASAN)
-    context->bottom = stack->bottom;
-    context->size_bytes = (size_t)(stack->top - stack->bottom);
+    fiber->bottom = stack->bottom;
+    fiber->size_bytes = (size_t)(stack->top - stack->bottom);
 #endif
-    asyncio__context_lay(context, stack->bottom, start, first_frame, start);
+    asyncio__fiber_lay(fiber, stack->bottom, start, first_frame, start);
 }
 
-__attribute__((noinline)) void asyncio__context_switch_checked(asyncio__context_t *from,
-                                                               asyncio__context_t *to)
+__attribute__((noinline)) void asyncio__fiber_switch_checked(asyncio__fiber_t *from,
+                                                             asyncio__fiber_t *to)
 {
     announce(from, to, /* for_good= */ false);
-    asyncio__context_swap(from, to);
+    asyncio__fiber_swap(from, to);
 #if defined(ASYNCIO__ASAN)
     arrive(from->fake_stack);
 #else
@@ -136,20 +136,20 @@ __attribute__((noinline)) void asyncio__context_switch_checked(asyncio__context_
 #endif
 }
 
-_Noreturn void asyncio__context_leave_checked(asyncio__context_t *to)
+_Noreturn void asyncio__fiber_leave_checked(asyncio__fiber_t *to)
 {
-    asyncio__context_t nobody;
+    asyncio__fiber_t nobody;
     announce(NULL, to, /* for_good= */ true);
-    asyncio__context_swap(&nobody, to);
+    asyncio__fiber_swap(&nobody, to);
     __builtin_unreachable();
 }
 
 #else
 
-void asyncio__context_prepare(asyncio__context_t *context, asyncio__stack_t *stack,
-                              void (*entry)(void *argument), void *argument)
+void asyncio__fiber_prepare(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
+                            void (*entry)(void *argument), void *argument)
 {
-    asyncio__context_lay(context, stack->bottom, stack->top, entry, argument);
+    asyncio__fiber_lay(fiber, stack->bottom, stack->top, entry, argument);
 }
 
 #endif

@@ -2,19 +2,19 @@
 /*
  * The switch on aarch64 (AAPCS64): x19 to x30, d8 to d15 and the stack pointer.
  *
- * A context that is away has on its stack, from sp upwards: x19 ... x28, x29, x30 (where it goes
+ * A fiber that is away has on its stack, from sp upwards: x19 ... x28, x29, x30 (where it goes
  * on), d8 ... d15: 160 bytes. FPCR is not saved. x30 lies there unsigned: who signs return
  * addresses does so in its own frames, with its own stack pointer, which is kept.
  */
 
     .text
 
-/* void asyncio__context_swap(asyncio__context_t *from [x0], asyncio__context_t *to [x1]) */
-    .globl asyncio__context_swap
-    .hidden asyncio__context_swap
-    .type asyncio__context_swap, %function
+/* void asyncio__fiber_swap(asyncio__fiber_t *from [x0], asyncio__fiber_t *to [x1]) */
+    .globl asyncio__fiber_swap
+    .hidden asyncio__fiber_swap
+    .type asyncio__fiber_swap, %function
     .p2align 5
-asyncio__context_swap:
+asyncio__fiber_swap:
     .cfi_startproc
     hint #34 /* bti c */
     sub sp, sp, #160
@@ -88,13 +88,13 @@ asyncio__context_swap:
     .cfi_restore d15
     ret
     .cfi_endproc
-    .size asyncio__context_swap, . - asyncio__context_swap
+    .size asyncio__fiber_swap, . - asyncio__fiber_swap
 
-/* Where a prepared context goes on: x19 is its entry, x20 the argument, x29 zero. Nobody called
+/* Where a prepared fiber goes on: x19 is its entry, x20 the argument, x29 zero. Nobody called
  * it, so that the chain of frames ends here for debuggers and backtraces. */
-    .type context_begin, %function
+    .type fiber_begin, %function
     .p2align 4
-context_begin:
+fiber_begin:
     .cfi_startproc
     .cfi_undefined x30
     .cfi_undefined x29
@@ -103,15 +103,15 @@ context_begin:
     blr x19
     brk #1
     .cfi_endproc
-    .size context_begin, . - context_begin
+    .size fiber_begin, . - fiber_begin
 
-/* void asyncio__context_lay(asyncio__context_t *context [x0], void *low [x1], void *high [x2],
+/* void asyncio__fiber_lay(asyncio__fiber_t *fiber [x0], void *low [x1], void *high [x2],
  *                           void (*entry)(void *) [x3], void *argument [x4]) */
-    .globl asyncio__context_lay
-    .hidden asyncio__context_lay
-    .type asyncio__context_lay, %function
+    .globl asyncio__fiber_lay
+    .hidden asyncio__fiber_lay
+    .type asyncio__fiber_lay, %function
     .p2align 4
-asyncio__context_lay:
+asyncio__fiber_lay:
     .cfi_startproc
     hint #34 /* bti c */
     sub x9, x2, #160
@@ -120,8 +120,8 @@ asyncio__context_lay:
     stp xzr, xzr, [x9, #32]
     stp xzr, xzr, [x9, #48]
     stp xzr, xzr, [x9, #64]
-    adrp x10, context_begin
-    add x10, x10, :lo12:context_begin
+    adrp x10, fiber_begin
+    add x10, x10, :lo12:fiber_begin
     stp xzr, x10, [x9, #80]   /* x29, x30 */
     stp xzr, xzr, [x9, #96]
     stp xzr, xzr, [x9, #112]
@@ -130,15 +130,15 @@ asyncio__context_lay:
     str x9, [x0]
     ret
     .cfi_endproc
-    .size asyncio__context_lay, . - asyncio__context_lay
+    .size asyncio__fiber_lay, . - asyncio__fiber_lay
 
     .section .rodata
-    .globl asyncio__context_machine
-    .hidden asyncio__context_machine
-    .type asyncio__context_machine, %object
-asyncio__context_machine:
+    .globl asyncio__fiber_machine
+    .hidden asyncio__fiber_machine
+    .type asyncio__fiber_machine, %object
+asyncio__fiber_machine:
     .asciz "aarch64"
-    .size asyncio__context_machine, . - asyncio__context_machine
+    .size asyncio__fiber_machine, . - asyncio__fiber_machine
 
     .section .note.GNU-stack, "", %progbits
 

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "coroutine/context.h"
+#include "coroutine/fiber.h"
 #include "coroutine/stack.h"
 
 #if defined(ASYNCIO__ASAN)
@@ -38,36 +38,36 @@ static bool is_checked(void)
 
 /* One coroutine of a test. */
 struct side {
-    asyncio__context_t context; /* of it */
-    asyncio__context_t *back;   /* where it goes when it leaves or gives way */
-    asyncio__stack_t *stack;    /* of it */
-    long number;                /* what a test likes */
+    asyncio__fiber_t fiber;   /* of it */
+    asyncio__fiber_t *back;   /* where it goes when it leaves or gives way */
+    asyncio__stack_t *stack;  /* of it */
+    long number;              /* what a test likes */
 };
 
-static asyncio__context_t root;
+static asyncio__fiber_t root;
 
 static void begin(struct side *side, size_t size, void (*entry)(void *))
 {
     side->back = &root;
     side->stack = asyncio__stack_acquire(size);
     assert_non_null(side->stack);
-    asyncio__context_prepare(&side->context, side->stack, entry, side);
+    asyncio__fiber_prepare(&side->fiber, side->stack, entry, side);
 }
 
 static void go(struct side *side)
 {
-    asyncio__context_switch(&root, &side->context);
+    asyncio__fiber_switch(&root, &side->fiber);
 }
 
 static void give_way(struct side *side)
 {
-    asyncio__context_switch(&side->context, side->back);
+    asyncio__fiber_switch(&side->fiber, side->back);
 }
 
 static _Noreturn void leave(struct side *side)
 {
     asyncio__stack_release(side->stack);
-    asyncio__context_leave(&side->context, side->back);
+    asyncio__fiber_leave(&side->fiber, side->back);
 }
 
 /* Every test begins and ends without stacks in use. */
@@ -84,9 +84,9 @@ static int no_stacks(void **state)
 static void machine_is_known(void **state)
 {
     (void)state;
-    const char *name = asyncio__context_name();
+    const char *name = asyncio__fiber_name();
     assert_true(!strcmp(name, "x86_64") || !strcmp(name, "aarch64") || !strcmp(name, "ucontext"));
-    assert_int_equal(asyncio__context_check(), 0);
+    assert_int_equal(asyncio__fiber_check(), 0);
 }
 
 static void count_to_three(void *argument)
@@ -100,7 +100,7 @@ static void count_to_three(void *argument)
     leave(side);
 }
 
-/* A context begins with its argument, goes on where it stood, and leaves. */
+/* A fiber begins with its argument, goes on where it stood, and leaves. */
 static void there_and_back(void **state)
 {
     (void)state;
@@ -190,14 +190,14 @@ static void step_on(void *argument)
     while (ring_steps > 0) {
         ring_steps--;
         side->number++;
-        asyncio__context_switch(&side->context, &ring[next].context);
+        asyncio__fiber_switch(&side->fiber, &ring[next].fiber);
     }
     /* The end goes round too: each lets the next one leave. */
-    side->back = next == 0 ? &root : &ring[next].context;
+    side->back = next == 0 ? &root : &ring[next].fiber;
     leave(side);
 }
 
-/* Many contexts switch among each other directly, each in its turn. */
+/* Many fibers switch among each other directly, each in its turn. */
 static void many_switch_directly(void **state)
 {
     (void)state;
@@ -250,7 +250,7 @@ static void two_in_place(void *argument)
 {
     struct side *side = argument;
     run_and_wait(side);
-    /* The first has ended; the second runs on its stack, and is saved in a context of its own. */
+    /* The first has ended; the second runs on its stack, and is saved in a fiber of its own. */
     second = (struct side){.back = side->back, .stack = side->stack, .number = 22};
     memset(side, 0xee, sizeof(*side));
     run_and_wait(&second);
@@ -274,11 +274,11 @@ static void drive_another(void *argument)
 {
     struct side *side = argument;
     struct side inner = {.number = 0};
-    asyncio__context_t here = {0};
+    asyncio__fiber_t here = {0};
     begin(&inner, 16 * KIB, count_to_three);
     inner.back = &here;
     for (int i = 1; i <= 4; i++) {
-        asyncio__context_switch(&here, &inner.context);
+        asyncio__fiber_switch(&here, &inner.fiber);
         side->number = inner.number;
         give_way(side);
     }
@@ -385,14 +385,14 @@ static void count_frames(void *argument)
     leave(side);
 }
 
-/* The chain of frames ends where the context began: nobody walks into memory behind it. */
+/* The chain of frames ends where the fiber began: nobody walks into memory behind it. */
 static void backtrace_ends(void **state)
 {
     (void)state;
 #if defined(ASYNCIO__ASAN)
     skip(); /* it puts a backtrace of its own in its place */
 #endif
-    if (!strcmp(asyncio__context_name(), "ucontext"))
+    if (!strcmp(asyncio__fiber_name(), "ucontext"))
         skip(); /* as libc has it */
     void *frames[1];
     backtrace(frames, 1); /* it loads a library at first, on more stack than there is */
