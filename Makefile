@@ -43,7 +43,7 @@ test: all asan-build
 	@python3 tools/run_tests.py $(BUILD) $(BUILD)-asan
 
 bench: all
-	@python3 bench/run.py $(BUILD)
+	@python3 bench/harness/run.py $(BUILD)
 
 asan: asan-build
 	@python3 tools/run_tests.py $(BUILD)-asan

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the works of the benchmark share: a stopwatch, and how a result is printed.
+ * What the works of the benchmark share: the form of a work, and of its result.
  *
  * A work is a function of a count that runs inside a task. It makes what it needs, starts the
  * stopwatch, does its idea so many times, stops it, and tears down. bench.c calls it twice: once
@@ -10,15 +10,16 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
-#include <asyncio.h>
+#include "measure.h"
 
-#include <stdint.h>
+#include <asyncio.h>
 
 /** How long a work took, and what else it found out. */
 typedef struct bench_result {
     int64_t elapsed_ns;    /**< of the timed part */
     int64_t end_ns;        /**< of a second timed part, for the work `asleep` */
     double bytes_per_task; /**< of the resident set, for the work `asleep` */
+    long operations;       /**< in the timed part, if they are not as many as the count */
 } bench_result_t;
 
 /** Runs a work once over a count. Answers 0 or a negative code. */
@@ -27,9 +28,6 @@ typedef int bench_work_t(long count, bench_result_t *result);
 /** Serves a port until a signal ends the process. Answers a negative code if it cannot. */
 typedef int bench_server_t(uint16_t port);
 
-/** Nanoseconds on a clock that only goes forward. */
-int64_t bench_now_ns(void);
-
 bench_work_t bench_yield, bench_yield1000, bench_future;
 bench_work_t bench_spawn, bench_spawn_batch, bench_cancel;
 bench_work_t bench_asleep;
@@ -37,6 +35,7 @@ bench_work_t bench_timers, bench_timeout;
 bench_work_t bench_wake;
 bench_work_t bench_executor, bench_executor64;
 bench_work_t bench_queue, bench_queue1000, bench_lock;
+bench_work_t bench_yield_tasks, bench_lock_tasks, bench_queue_tasks, bench_gather;
 bench_server_t bench_echo, bench_echo_streams;
 
 #endif

@@ -5,7 +5,6 @@
 #include "bench.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 /** What the thread that posts and the loop share. */
 typedef struct wakes {
@@ -23,21 +22,10 @@ static void woken(void *arg)
         asyncio_future_set_result(wakes->done, NULL);
 }
 
-/** Takes back the pin that this thread inherited: it shall run beside the loop, not before it. */
-static void run_beside(void)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (int cpu = 1; cpu < CPU_SETSIZE; cpu++)
-        CPU_SET(cpu, &set);
-    /* With one CPU there is no other; then it stays where it is. */
-    (void)sched_setaffinity(0, sizeof(set), &set);
-}
-
 static void *post(void *arg)
 {
     wakes_t *wakes = arg;
-    run_beside();
+    bench_run_beside();
     for (long i = 0; i < wakes->count && wakes->rc == 0; i++)
         wakes->rc = asyncio_loop_call_soon_threadsafe(wakes->loop, woken, wakes, NULL);
     return NULL;

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The load client: `load PORT CONNECTIONS BYTES SECONDS PID` keeps one request in flight on each
- * connection and prints `requests/s` and the microseconds of CPU that the server PID spent on each.
+ * connection and prints `requests/s`, the microseconds of CPU that the server PID spent on each
+ * with all its threads, and which part of the time the client itself was busy: near 1 the client
+ * is the limit, and only the microseconds tell servers apart.
  *
  * It runs on another CPU than the server, if there is one. It warms up for a fifth of the time,
  * checks each connection's first answer byte by byte and the size of every one. It knows nothing
  * of libasyncio.
  */
+#include "measure.h"
+
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { EVENTS = 256 };
 
@@ -41,19 +40,10 @@ static void die(const char *what)
     exit(1);
 }
 
-static int64_t now_ns(void)
+/** The time that one thread has spent on a CPU: the first number of its schedstat. */
+static int64_t thread_cpu_ns(const char *path)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/** The time that a process has spent on a CPU: the first number of its schedstat. */
-static int64_t cpu_ns(long pid)
-{
-    char path[64];
     long long spent = 0;
-    snprintf(path, sizeof(path), "/proc/%ld/schedstat", pid);
     FILE *file = fopen(path, "r");
     if (!file)
         return 0;
@@ -63,13 +53,23 @@ static int64_t cpu_ns(long pid)
     return spent;
 }
 
-static void pin_beside(void)
+/** The time that all threads of a process have spent on CPUs, the kernel's workers among them. */
+static int64_t cpu_ns(const char *pid)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(1, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) < 0)
-        perror("load: no CPU of its own");
+    char path[512];
+    int64_t spent = 0;
+    snprintf(path, sizeof(path), "/proc/%s/task", pid);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof(path), "/proc/%s/task/%s/schedstat", pid, entry->d_name);
+        spent += thread_cpu_ns(path);
+    }
+    closedir(folder);
+    return spent;
 }
 
 static int connect_to(uint16_t port)
@@ -128,7 +128,7 @@ static void run_until(int epoll, int64_t end_ns)
         int count = epoll_wait(epoll, events, EVENTS, 100);
         for (int i = 0; i < count; i++)
             on_readable(events[i].data.ptr);
-    } while (now_ns() < end_ns);
+    } while (bench_now_ns() < end_ns);
 }
 
 int main(int argc, char **argv)
@@ -141,8 +141,8 @@ int main(int argc, char **argv)
     size_t connection_count = (size_t)atol(argv[2]);
     request_bytes = (size_t)atol(argv[3]);
     int64_t span_ns = (int64_t)(atof(argv[4]) * 1e9);
-    long pid = atol(argv[5]);
-    pin_beside();
+    const char *pid = argv[5];
+    bench_run_beside();
 
     request = malloc(request_bytes);
     answer = malloc(request_bytes);
@@ -161,15 +161,18 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < connection_count; i++)
         ask(&connections[i]);
 
-    run_until(epoll, now_ns() + span_ns / 5);
+    run_until(epoll, bench_now_ns() + span_ns / 5);
     uint64_t answers_before = answers;
+    int64_t own_before_ns = cpu_ns("self");
     int64_t cpu_before_ns = cpu_ns(pid);
-    int64_t begin_ns = now_ns();
+    int64_t begin_ns = bench_now_ns();
     run_until(epoll, begin_ns + span_ns);
-    int64_t elapsed_ns = now_ns() - begin_ns;
+    int64_t elapsed_ns = bench_now_ns() - begin_ns;
     int64_t spent_ns = cpu_ns(pid) - cpu_before_ns;
+    int64_t own_ns = cpu_ns("self") - own_before_ns;
     double count = (double)(answers - answers_before);
     printf("%.0f requests/s\n", count / ((double)elapsed_ns / 1e9));
     printf("%.2f us\n", (double)spent_ns / count / 1e3);
+    printf("%.2f client busy\n", (double)own_ns / (double)elapsed_ns);
     return 0;
 }

@@ -4,9 +4,7 @@
  */
 #include "bench.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static int sleep_an_hour(void **ret_result)
 {
@@ -14,19 +12,6 @@ static int sleep_an_hour(void **ret_result)
     return asyncio_sleep(3600.0);
 }
 ASYNCIO_COROUTINE(sleep_an_hour);
-
-/** The bytes of this process that are resident, page tables not counted. */
-static int64_t resident_bytes(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file) {
-        if (fscanf(file, "%*d %ld", &pages) != 1)
-            pages = 0;
-        fclose(file);
-    }
-    return (int64_t)pages * sysconf(_SC_PAGESIZE);
-}
 
 static int cancel_all(asyncio_task_t **tasks, long count)
 {
@@ -50,7 +35,7 @@ int bench_asleep(long count, bench_result_t *result)
         tasks[i] = NULL;
     __asm__ volatile("" : : "r"(tasks) : "memory");
 
-    int64_t before_bytes = resident_bytes();
+    int64_t before_bytes = bench_resident_bytes();
     int64_t begin_ns = bench_now_ns();
     int rc = 0;
     for (long i = 0; i < count && rc == 0; i++) {
@@ -61,7 +46,8 @@ int bench_asleep(long count, bench_result_t *result)
     if (rc == 0)
         rc = asyncio_sleep(0);
     result->elapsed_ns = bench_now_ns() - begin_ns;
-    result->bytes_per_task = (double)(resident_bytes() - before_bytes) / (double)count;
+    int64_t grown_bytes = bench_resident_bytes() - before_bytes;
+    result->bytes_per_task = (double)grown_bytes / (double)count;
     if (rc == 0) {
         begin_ns = bench_now_ns();
         rc = cancel_all(tasks, count);

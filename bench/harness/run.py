@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the benchmark and prints medians: `python3 bench/run.py BUILD`.
+"""Runs the benchmark and prints medians: `python3 bench/harness/run.py BUILD`.
 
 The repeats of all works are interleaved, so that a slow minute of the machine touches each of
 them. The echo servers stand beside the bare epoll server of the same run: read the ratio.
@@ -94,7 +94,7 @@ def run_load(build, command, engine, connections, size, seconds):
                 str(server.pid)]
         output = subprocess.run(load, capture_output=True, text=True, timeout=60)
         numbers = re.findall(r"^[0-9.]+", output.stdout, re.M)
-        if len(numbers) != 2:
+        if len(numbers) != 3:
             sys.stderr.write(f"{' '.join(command)} {engine}: {output.stderr}")
             return None
         return float(numbers[0]), float(numbers[1])

@@ -3,11 +3,12 @@
  * The measure of the echo works: `epoll_echo PORT`, a bare echo server on level-triggered epoll,
  * as one would write it without a library. It knows nothing of libasyncio.
  */
+#include "measure.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,12 +132,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: epoll_echo PORT\n");
         return 2;
     }
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(0, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) < 0)
-        perror("epoll_echo: not pinned");
-
+    bench_pin();
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         die("epoll_create1");

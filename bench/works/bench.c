@@ -9,11 +9,9 @@
  */
 #include "bench.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /** One line of the table of works. */
 typedef struct bench_entry {
@@ -41,6 +39,10 @@ static const bench_entry_t entries[] = {
     {.name = "executor", .work = bench_executor, .has_threads = true},
     {.name = "executor64", .work = bench_executor64, .has_threads = true},
     {.name = "wake", .work = bench_wake, .has_threads = true},
+    {.name = "yield_tasks", .work = bench_yield_tasks},
+    {.name = "lock_tasks", .work = bench_lock_tasks},
+    {.name = "queue_tasks", .work = bench_queue_tasks},
+    {.name = "gather", .work = bench_gather},
     {.name = "echo", .server = bench_echo},
     {.name = "echo_streams", .server = bench_echo_streams},
     {.name = "tls"},
@@ -52,23 +54,6 @@ typedef struct bench_job {
     long count;                 /**< N, or the port */
     bench_result_t result;      /**< what it took */
 } bench_job_t;
-
-int64_t bench_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static void pin(void)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(0, &set);
-    /* A machine that has no CPU 0 for us is measured without the pin. */
-    if (sched_setaffinity(0, sizeof(set), &set) < 0)
-        perror("bench: not pinned");
-}
 
 static int bench_main(void *arg, void **ret_result)
 {
@@ -87,7 +72,7 @@ static int bench_main(void *arg, void **ret_result)
             return rc;
     }
     if (entry->has_threads)
-        pin();
+        bench_pin();
     return entry->work(job->count, &job->result);
 }
 
@@ -95,7 +80,8 @@ static void print_result(const bench_job_t *job)
 {
     const char *name = job->entry->name;
     const bench_result_t *result = &job->result;
-    double each_ns = (double)result->elapsed_ns / (double)job->count;
+    long operations = result->operations ? result->operations : job->count;
+    double each_ns = (double)result->elapsed_ns / (double)operations;
     if (job->entry->work != bench_asleep) {
         printf("%s %.2f ns\n", name, each_ns);
         return;
@@ -134,7 +120,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (!job.entry->has_threads)
-        pin();
+        bench_pin();
     int rc = asyncio_run(asyncio_coroutine(bench_main, &job), NULL);
     if (rc < 0) {
         fprintf(stderr, "bench: %s: %s\n", job.entry->name, asyncio_error_name(rc));

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is measured in the same way in every program in C and C++, ours and the peers': the clock,
+ * the pin to a CPU, resident bytes, and the numbers that scatter deadlines.
+ *
+ * It compiles as C11 and C++20, and knows neither libasyncio nor any peer.
+ */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/** Nanoseconds on a clock that only goes forward. */
+static inline int64_t bench_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/** Pins this thread, and those that it makes from now on, to CPU 0. */
+static inline void bench_pin(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(0, &set);
+    /* A machine that has no CPU 0 for us is measured without the pin. */
+    if (sched_setaffinity(0, sizeof(set), &set) < 0)
+        perror("not pinned");
+}
+
+/** Takes back the pin that this thread inherited: it shall run beside the loop, not before it. */
+static inline void bench_run_beside(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int cpu = 1; cpu < CPU_SETSIZE; cpu++)
+        CPU_SET(cpu, &set);
+    /* With one CPU there is no other; then it stays where it is. */
+    (void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+/** The bytes of this process that are resident, page tables not counted. */
+static inline int64_t bench_resident_bytes(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file) {
+        if (fscanf(file, "%*d %ld", &pages) != 1)
+            pages = 0;
+        fclose(file);
+    }
+    return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+/** A step of a generator that is good enough to scatter deadlines, and the same in each run. */
+static inline uint64_t bench_scatter(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/** The deadlines of the work `timers`, and the order in which they are cancelled. */
+typedef struct bench_deadlines {
+    double *delays;  /**< of each timer, in seconds from 1 to 60 */
+    uint32_t *order; /**< the timers in the order in which they are cancelled */
+} bench_deadlines_t;
+
+static inline void bench_deadlines_fini(bench_deadlines_t *deadlines)
+{
+    free(deadlines->delays);
+    free(deadlines->order);
+}
+
+/** Makes the deadlines; answers false if there is no memory. */
+static inline bool bench_deadlines_init(bench_deadlines_t *deadlines, long count)
+{
+    deadlines->delays = (double *)malloc((size_t)count * sizeof(double));
+    deadlines->order = (uint32_t *)malloc((size_t)count * sizeof(uint32_t));
+    if (!deadlines->delays || !deadlines->order) {
+        bench_deadlines_fini(deadlines);
+        return false;
+    }
+    uint64_t state = 88172645463325252u;
+    for (long i = 0; i < count; i++) {
+        double part = (double)(bench_scatter(&state) >> 11) / 9007199254740992.0;
+        deadlines->delays[i] = 1.0 + 59.0 * part;
+        deadlines->order[i] = (uint32_t)i;
+    }
+    for (long i = count - 1; i > 0; i--) {
+        long other = (long)(bench_scatter(&state) % (uint64_t)(i + 1));
+        uint32_t swapped = deadlines->order[i];
+        deadlines->order[i] = deadlines->order[other];
+        deadlines->order[other] = swapped;
+    }
+    return true;
+}
+
+/** How many of so many timers are cancelled. */
+static inline long bench_cancelled(long count)
+{
+    return count / 10 * 9;
+}
+
+/** How often each of so many tasks does its thing in the works of scale: a million in all, but at
+ * least three times, so that a pass over cold memory is in it. */
+static inline long bench_rounds(long tasks)
+{
+    return tasks > 333333 ? 3 : 1000000 / tasks;
+}
+
+#endif

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs each work of the benchmark with a small count, and each server under a little load.
+
+Usage: test_bench_works.py BENCH LOAD. What is asserted is that a work ends well and says what it
+measured in the form that the harness reads; never how long it took.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+
+from harness import Failure, Skip, run_tests
+
+WORKS = ["yield", "yield1000", "spawn", "spawn_batch", "asleep", "timers", "queue", "queue1000",
+         "future", "lock", "cancel", "timeout", "executor", "executor64", "wake", "yield_tasks",
+         "lock_tasks", "queue_tasks", "gather"]
+LINES = {"asleep": ["asleep_bytes B", "asleep_make ns", "asleep_end ns"]}
+COUNT = 2000
+
+
+def expect_lines(bench, work):
+    """The work answers 0 and prints its lines: name, decimal number, unit."""
+    done = subprocess.run([bench, work, str(COUNT)], capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise Failure(f"{work} answers {done.returncode}: {done.stderr}")
+    lines = done.stdout.splitlines()
+    wanted = LINES.get(work, [work + " ns"])
+    found = [re.sub(r" -?\d+\.\d+ ", " ", line) for line in lines]
+    if found != wanted:
+        raise Failure(f"{work} printed {lines}, the form is {wanted}")
+
+
+def expect_all_works(bench):
+    """What the front lists as works is what is tested here, so that none is forgotten."""
+    done = subprocess.run([bench], capture_output=True, text=True)
+    listed = done.stderr.split("works:")[-1].split()
+    servers = ["echo", "echo_streams", "tls"]
+    if sorted(listed) != sorted(WORKS + servers):
+        raise Failure(f"the front lists {listed}")
+
+
+def expect_refusal(bench):
+    """A work that is unknown, and a count that is none, are refused with status 2."""
+    for arguments in (["nonsense", "10"], ["yield", "0"], ["yield", "-1"], ["yield"], []):
+        done = subprocess.run([bench, *arguments], capture_output=True, text=True)
+        if done.returncode != 2 or done.stdout or not done.stderr:
+            raise Failure(f"{arguments}: status {done.returncode}, {done.stdout!r}")
+
+
+def expect_echo(bench, load, work):
+    """The server sends back what the load client sent, on each of several connections."""
+    if os.environ.get("ASYNCIO_ENGINE") == "sim":
+        raise Skip("the simulated engine has no sockets of the system")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = str(sock.getsockname()[1])
+    server = subprocess.Popen([bench, work, port])
+    try:
+        for connections, size in ((1, 64), (20, 64), (3, 100_000)):
+            done = subprocess.run([load, port, str(connections), str(size), "0.05",
+                                   str(server.pid)], capture_output=True, text=True, timeout=60)
+            if done.returncode != 0:
+                raise Failure(f"{work} {connections}x{size}: {done.stderr}")
+            if not re.fullmatch(r"[1-9]\d* requests/s\n[\d.]+ us\n[\d.]+ client busy\n",
+                                done.stdout):
+                raise Failure(f"{work} {connections}x{size} printed {done.stdout!r}")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def main():
+    bench, load = sys.argv[1:3]
+    tests = [(f"{work} prints its lines", lambda work=work: expect_lines(bench, work))
+             for work in WORKS]
+    tests += [(f"{work} answers", lambda work=work: expect_echo(bench, load, work))
+              for work in ("echo", "echo_streams")]
+    tests += [("all works are tested", lambda: expect_all_works(bench)),
+              ("bad arguments are refused", lambda: expect_refusal(bench))]
+    return run_tests("test_bench_works", [(name.replace(" ", "_"), function)
+                                          for name, function in tests])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
