@@ -9,17 +9,15 @@ on PROGRAM, the built `conformance`; the smallest one whose traces still differ 
 round. At the end the scenario and both traces are printed.
 """
 import copy
-import difflib
 import json
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from test_conformance import find_python, run_all, split_traces  # noqa: E402
+from conformance.witness import (Program, difference, find_witness, same,  # noqa: E402
+                                 witness_traces)
 
-ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "oracle.py")
 BATCH = 2000  # candidates of a round, at most
 
 # Where a statement holds bodies: (operation, index of the body).
@@ -129,22 +127,18 @@ class Judge:
     """Runs scenarios on both sides."""
 
     def __init__(self, program):
-        self.program = program
-        python = find_python()
-        if python is None:
-            sys.exit("shrink.py: needs a CPython 3.13")
-        self.command, self.environment = python
+        self.program = Program(program)
+        self.command = find_witness()
 
     def traces(self, scenarios):
         named = [{**scenario, "name": str(i)} for i, scenario in enumerate(scenarios)]
-        text = subprocess.run([*self.command, ORACLE, "-"], env=self.environment, check=True,
-                              input=json.dumps(named), stdout=subprocess.PIPE, text=True).stdout
-        return list(zip(split_traces(text), run_all(self.program, named), strict=True))
+        return list(zip(witness_traces(self.command, named), self.program.traces(named),
+                        strict=True))
 
     def first_difference(self, scenarios):
         """The first scenario whose traces differ, with both; or None."""
         for scenario, (expected, found) in zip(scenarios, self.traces(scenarios), strict=True):
-            if expected[1:] != ["skip"] and expected != found and found != ["not reached"]:
+            if not same(expected, found) and found != ["not reached"]:
                 return scenario, expected, found
         return None
 
@@ -152,7 +146,7 @@ class Judge:
 def main():
     if len(sys.argv) != 3:
         sys.exit("usage: shrink.py PROGRAM SCENARIO.json")
-    judge = Judge(os.path.abspath(sys.argv[1]))
+    judge = Judge(sys.argv[1])
     with open(sys.argv[2], encoding="utf-8") as file:
         data = json.load(file)
     best = judge.first_difference(data if isinstance(data, list) else [data])
@@ -167,8 +161,7 @@ def main():
         print("statements: %d, characters: %d" % size(best[0]), file=sys.stderr)
     scenario, expected, found = best
     print(json.dumps(scenario))
-    print("\n".join(difflib.unified_diff(expected, found, "CPython", "libasyncio", lineterm="",
-                                         n=1000)))
+    print(difference(expected, found))
 
 
 if __name__ == "__main__":

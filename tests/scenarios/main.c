@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance SCENARIO.json...: runs scenarios on libasyncio under a virtual clock and prints
- * their traces, line for line as conformance/oracle.py does on CPython.
+ * conformance [--count] SCENARIO.json...: runs scenarios on libasyncio under a virtual clock and
+ * prints their traces, line for line as conformance/oracle.py does on CPython.
  *
  * A file holds one scenario or a list of them; "-" is standard input. The engine is the one that
- * ASYNCIO_ENGINE names in the environment.
+ * ASYNCIO_ENGINE names in the environment. With --count the number of times that each statement
+ * was executed is written to the standard error at the end.
  */
 #include <stdio.h>
 #include <string.h>
@@ -42,9 +43,12 @@ static int run_file(const char *name)
 int main(int argc, char **argv)
 {
     int failed = 0;
+    bool is_counted = argc > 1 && strcmp(argv[1], "--count") == 0;
     if (argc < 2)
         return run_file("-");
-    for (int i = 1; i < argc; i++)
+    for (int i = 1 + is_counted; i < argc; i++)
         failed |= run_file(argv[i]);
+    if (is_counted)
+        print_counts();
     return failed;
 }

@@ -19,12 +19,31 @@ static outcome_t run_dry(scenario_t *scenario)
     return raise_error(asyncio_error_ref(scenario->out_of_fuel));
 }
 
-static const operation_t *find_operation(const operation_t *operations, const char *name)
+/* The operation of that name in either list, or NULL. */
+static operation_t *find_operation(operation_t *first, operation_t *second, const char *name)
 {
-    for (; operations->name; operations++)
-        if (strcmp(operations->name, name) == 0)
-            return operations;
-    return NULL;
+    for (; first->name; first++)
+        if (strcmp(first->name, name) == 0)
+            return first;
+    return second ? find_operation(second, NULL, name) : NULL;
+}
+
+static outcome_t run_operation(scenario_t *scenario, operation_t *operation, json_t *statement)
+{
+    if (!operation)
+        return (outcome_t){.flow = FLOW_NONE};
+    outcome_t outcome = operation->run(scenario, statement);
+    operation->count += outcome.flow != FLOW_UNBOUND;
+    return outcome;
+}
+
+void print_counts(void)
+{
+    const operation_t *lists[] = {operations_now, operations_wait, operations_group,
+                                  operations_sync_now, operations_sync_wait};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        for (const operation_t *operation = lists[i]; operation->name; operation++)
+            fprintf(stderr, "count %s %zu\n", operation->name, operation->count);
 }
 
 /* One that cannot suspend; FLOW_NONE if it is none of those. */
@@ -32,23 +51,18 @@ static outcome_t run_now(scenario_t *scenario, json_t *statement)
 {
     if (scenario->is_over || --scenario->fuel < 0)
         return run_dry(scenario);
-    const operation_t *operation = find_operation(operations_now, text_at(statement, 0));
-    if (!operation)
-        operation = find_operation(operations_sync_now, text_at(statement, 0));
-    return operation ? operation->run(scenario, statement) : (outcome_t){.flow = FLOW_NONE};
+    operation_t *operation =
+        find_operation(operations_now, operations_sync_now, text_at(statement, 0));
+    return run_operation(scenario, operation, statement);
 }
 
 outcome_t run_statement(scenario_t *scenario, json_t *statement)
 {
     const char *name = text_at(statement, 0);
     outcome_t outcome = run_now(scenario, statement);
-    if (outcome.flow == FLOW_NONE) {
-        const operation_t *operation = find_operation(operations_wait, name);
-        if (!operation)
-            operation = find_operation(operations_sync_wait, name);
-        if (operation)
-            outcome = operation->run(scenario, statement);
-    }
+    if (outcome.flow == FLOW_NONE)
+        outcome = run_operation(
+            scenario, find_operation(operations_wait, operations_sync_wait, name), statement);
     if (outcome.flow == FLOW_RETURN || outcome.flow == FLOW_RAISE)
         return outcome;
     if (outcome.flow == FLOW_UNBOUND)

@@ -105,6 +105,7 @@ typedef outcome_t statement_t(scenario_t *scenario, json_t *args);
 typedef struct operation {
     const char *name;
     statement_t *run;
+    size_t count; /* how often it did something: neither unbound nor unknown nor without fuel */
 } operation_t;
 
 /* --- outcomes ------------------------------------------------------------------------------ */
@@ -225,12 +226,16 @@ int code_of(outcome_t outcome);
 /* Prints the trace of a scenario but for its first line. */
 void run_scenario(json_t *program);
 
+/* Writes a line "count OPERATION NUMBER" for each statement of the language to stderr. */
+void print_counts(void);
+
 /* --- statements ---------------------------------------------------------------------------- */
 
-extern const operation_t operations_now[];       /* statements_now.c: none of them suspends */
-extern const operation_t operations_wait[];      /* statements_wait.c: these may */
-extern const operation_t operations_sync_now[];  /* statements_sync.c */
-extern const operation_t operations_sync_wait[]; /* statements_sync.c */
+extern operation_t operations_now[];       /* statements_now.c: none of them suspends */
+extern operation_t operations_wait[];      /* statements_wait.c: these may */
+extern operation_t operations_group[];     /* statements_wait.c: directly in a group's body */
+extern operation_t operations_sync_now[];  /* statements_sync.c */
+extern operation_t operations_sync_wait[]; /* statements_sync.c */
 
 /* --- the one look into the library: observe.c ---------------------------------------------- */
 

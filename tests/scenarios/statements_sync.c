@@ -366,31 +366,31 @@ static outcome_t do_queue_shutdown(scenario_t *scenario, json_t *args)
     return checked(asyncio_queue_shutdown(primitive->queue, immediate, /* drop= */ NULL));
 }
 
-const operation_t operations_sync_now[] = {
-    {"release", do_release},
-    {"locked", do_locked},
-    {"set", do_set},
-    {"clear", do_clear},
-    {"notify", do_notify},
-    {"notify_all", do_notify_all},
-    {"put_nowait", do_put_nowait},
-    {"get_nowait", do_get_nowait},
-    {"task_done", do_task_done},
-    {"qsize", do_qsize},
-    {"queue_shutdown", do_queue_shutdown},
-    {NULL, NULL},
+operation_t operations_sync_now[] = {
+    {"release", do_release, 0},
+    {"locked", do_locked, 0},
+    {"set", do_set, 0},
+    {"clear", do_clear, 0},
+    {"notify", do_notify, 0},
+    {"notify_all", do_notify_all, 0},
+    {"put_nowait", do_put_nowait, 0},
+    {"get_nowait", do_get_nowait, 0},
+    {"task_done", do_task_done, 0},
+    {"qsize", do_qsize, 0},
+    {"queue_shutdown", do_queue_shutdown, 0},
+    {NULL, NULL, 0},
 };
 
-const operation_t operations_sync_wait[] = {
-    {"with", do_with},
-    {"acquire", do_acquire},
-    {"event_wait", do_event_wait},
-    {"cond_wait", do_cond_wait},
-    {"barrier_wait", do_barrier_wait},
-    {"barrier_reset", do_barrier_reset},
-    {"barrier_abort", do_barrier_abort},
-    {"put", do_put},
-    {"get", do_get},
-    {"join", do_join},
-    {NULL, NULL},
+operation_t operations_sync_wait[] = {
+    {"with", do_with, 0},
+    {"acquire", do_acquire, 0},
+    {"event_wait", do_event_wait, 0},
+    {"cond_wait", do_cond_wait, 0},
+    {"barrier_wait", do_barrier_wait, 0},
+    {"barrier_reset", do_barrier_reset, 0},
+    {"barrier_abort", do_barrier_abort, 0},
+    {"put", do_put, 0},
+    {"get", do_get, 0},
+    {"join", do_join, 0},
+    {NULL, NULL, 0},
 };

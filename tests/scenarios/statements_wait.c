@@ -150,6 +150,7 @@ static outcome_t run_in_group(scenario_t *scenario, asyncio_task_group_t *group,
     if (!task)
         return raise_errno();
     label_task(scenario, asyncio_task_ref(task), text_at(statement, 1));
+    operations_group[0].count++;
     return go_on();
 }
 
@@ -282,16 +283,22 @@ static outcome_t do_as_completed(scenario_t *scenario, json_t *args)
     return outcome.flow == FLOW_ON && rc < 0 ? raise_code(rc) : outcome;
 }
 
-const operation_t operations_wait[] = {
-    {"sleep", do_sleep},
-    {"await", do_await},
-    {"call", do_call},
-    {"try", do_try},
-    {"repeat", do_repeat},
-    {"wait", do_wait},
-    {"wait_for", do_wait_for},
-    {"as_completed", do_as_completed},
-    {"timeout", do_timeout},
-    {"group", do_group},
-    {NULL, NULL},
+operation_t operations_wait[] = {
+    {"sleep", do_sleep, 0},
+    {"await", do_await, 0},
+    {"call", do_call, 0},
+    {"try", do_try, 0},
+    {"repeat", do_repeat, 0},
+    {"wait", do_wait, 0},
+    {"wait_for", do_wait_for, 0},
+    {"as_completed", do_as_completed, 0},
+    {"timeout", do_timeout, 0},
+    {"group", do_group, 0},
+    {NULL, NULL, 0},
+};
+
+/* Found by run_in_group() alone. */
+operation_t operations_group[] = {
+    {"spawn", NULL, 0},
+    {NULL, NULL, 0},
 };
