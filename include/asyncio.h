@@ -9,6 +9,7 @@
 /* Errors, memory, the version. */
 #include <asyncio/api.h>
 #include <asyncio/error.h>
+#include <asyncio/error_group.h>
 #include <asyncio/memory.h>
 
 /* Runners. */

@@ -26,7 +26,7 @@ LAYERS = {
 
 # In which layer each public header is implemented.
 PUBLIC_LAYERS = {
-    "base": ["api", "error", "memory"],
+    "base": ["api", "error", "error_group", "memory"],
     "coroutine": ["coroutine"],
     "loop": ["handle", "loop", "remote"],
     "task": ["as_completed", "context", "future", "gather", "shield", "sleep", "task",

@@ -9,30 +9,20 @@
 
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error_object.h"
 #include "base/memory.h"
 #include "base/thread.h"
-
-struct asyncio_error {
-    atomic_uint refs;         /* references; 0 for the static object */
-    int code;                 /* negative */
-    const char *message;      /* never NULL */
-    char *own_message;        /* message, if it is ours to free */
-    const char *place;        /* never NULL; lives for ever */
-    asyncio_error_t *cause;   /* a reference, or NULL */
-    size_t child_count;       /* of a group */
-    asyncio_error_t *child[]; /* references */
-};
 
 ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
 unsigned asyncio__fork_generation;
 void (*asyncio__fork_hook)(void);
 
-static asyncio_error_t out_of_memory = {
+asyncio_error_t asyncio__error_out_of_memory = {
     .code = -ENOMEM, .message = "out of memory", .place = ""};
+#define OUT_OF_MEMORY (&asyncio__error_out_of_memory)
 
 static void on_fork(void)
 {
@@ -91,13 +81,13 @@ const char *asyncio_version(void)
 
 /* --- objects ----------------------------------------------------------------------------- */
 
-static asyncio_error_t *make(int code, const char *message, const char *place,
-                             asyncio_error_t *cause, size_t child_count)
+asyncio_error_t *asyncio__error_make(int code, const char *message, const char *place,
+                                     asyncio_error_t *cause, size_t child_count)
 {
     asyncio_error_t *error =
         asyncio__calloc(sizeof(*error) + child_count * sizeof(error->child[0]));
     if (!error)
-        return &out_of_memory;
+        return OUT_OF_MEMORY;
     atomic_init(&error->refs, 1);
     error->code = code;
     error->message = message;
@@ -110,14 +100,14 @@ static asyncio_error_t *make(int code, const char *message, const char *place,
 asyncio_error_t *asyncio__error_new_static(int code, const char *static_message,
                                            asyncio_error_t *cause)
 {
-    return make(code, static_message ? static_message : "", "", cause, 0);
+    return asyncio__error_make(code, static_message ? static_message : "", "", cause, 0);
 }
 
 static asyncio_error_t *make_with_copy(int code, const char *message, const char *place,
                                        asyncio_error_t *cause)
 {
-    asyncio_error_t *error = make(code, "", place, cause, 0);
-    if (error == &out_of_memory || !message || !*message)
+    asyncio_error_t *error = asyncio__error_make(code, "", place, cause, 0);
+    if (error == OUT_OF_MEMORY || !message || !*message)
         return error;
     error->own_message = asyncio__strdup(message);
     error->message = error->own_message ? error->own_message : "";
@@ -136,15 +126,15 @@ asyncio_error_t *asyncio__error_new_cancelled(const char *message)
     if (!message)
         return NULL;
     asyncio_error_t *error = make_with_copy(-ECANCELED, message, "", NULL);
-    return error == &out_of_memory ? NULL : error;
+    return error == OUT_OF_MEMORY ? NULL : error;
 }
 
 asyncio_error_t *asyncio__error_new_group(const char *static_message, asyncio_error_t **children,
                                           size_t count)
 {
-    asyncio_error_t *group = make(ASYNCIO_EGROUP, static_message, "", NULL, count);
+    asyncio_error_t *group = asyncio__error_make(ASYNCIO_EGROUP, static_message, "", NULL, count);
     for (size_t i = 0; i < count; i++) {
-        if (group == &out_of_memory)
+        if (group == OUT_OF_MEMORY)
             asyncio_error_unref(children[i]);
         else
             group->child[i] = children[i];
@@ -154,24 +144,35 @@ asyncio_error_t *asyncio__error_new_group(const char *static_message, asyncio_er
 
 asyncio_error_t *asyncio_error_ref(asyncio_error_t *error)
 {
-    if (error && error != &out_of_memory)
+    if (error && error != OUT_OF_MEMORY)
         atomic_fetch_add_explicit(&error->refs, 1, memory_order_relaxed);
     return error;
 }
 
+/* One reference less; the last one puts the object on a list of those to free. */
+static void drop(asyncio_error_t *error, asyncio_error_t **dead)
+{
+    /* Release here and acquire in the last one: its thread sees what the others wrote. */
+    if (!error || error == OUT_OF_MEMORY ||
+        atomic_fetch_sub_explicit(&error->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    error->next_dead = *dead;
+    *dead = error;
+}
+
 void asyncio_error_unref(asyncio_error_t *error)
 {
-    /* A chain of causes is freed in a loop: it may be long. */
-    while (error && error != &out_of_memory) {
-        /* Release here and acquire in the last one: its thread sees what the others wrote. */
-        if (atomic_fetch_sub_explicit(&error->refs, 1, memory_order_acq_rel) != 1)
-            return;
-        asyncio_error_t *cause = error->cause;
+    /* In a loop: chains of causes may be long, and groups lie deep in groups. */
+    asyncio_error_t *dead = NULL;
+    drop(error, &dead);
+    while (dead) {
+        error = dead;
+        dead = error->next_dead;
+        drop(error->cause, &dead);
         for (size_t i = 0; i < error->child_count; i++)
-            asyncio_error_unref(error->child[i]);
+            drop(error->child[i], &dead);
         asyncio__free_string(error->own_message);
         asyncio__free(error, sizeof(*error) + error->child_count * sizeof(error->child[0]));
-        error = cause;
     }
 }
 
@@ -225,8 +226,8 @@ int asyncio__fail_with(int code, asyncio_error_t *error)
 int asyncio__fail(int code, const char *static_message)
 {
     asyncio_error_t *error =
-        static_message ? make(code, static_message, "", NULL, 0) : NULL;
-    return asyncio__fail_with(code, error == &out_of_memory ? NULL : error);
+        static_message ? asyncio__error_make(code, static_message, "", NULL, 0) : NULL;
+    return asyncio__fail_with(code, error == OUT_OF_MEMORY ? NULL : error);
 }
 
 void *asyncio__fail_new(int code, const char *static_message)
