@@ -303,8 +303,11 @@ wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, bool for_room)
     if (rc < 0)
         return rc;
     rc = asyncio__waiter_wait(&waiter);
-    /* In Python the waiter is cancelled here; one that was woken counts as not cancelled. */
+    /* One that was woken counts as not cancelled. One that is pending was left by an error that
+     * somebody else threw in: whoever waits for it too is told. */
     bool was_woken = asyncio__waiter_was_woken(&waiter);
+    if (ASYNCIO__UNLIKELY(rc < 0) && !asyncio__future_is_done(&waiter.future))
+        asyncio__future_make_cancelled(&waiter.future, /* error= */ NULL);
     asyncio__waiter_leave(&waiter);
     if (rc < 0 && was_woken && (for_room ? !is_full(queue) : queue->count > 0))
         wake_next(waiters);

@@ -164,6 +164,9 @@ static int wait_for_item(asyncio_as_completed_t *it)
         asyncio__list_append(&it->getters, &getter.link);
         int rc = asyncio__future_wait(&getter.waiter);
         bool was_woken = getter.waiter.state == ASYNCIO__FINISHED;
+        /* Left by an error that somebody else threw in: whoever waits for it too is told. */
+        if (rc < 0 && !asyncio__future_is_done(&getter.waiter))
+            asyncio__future_make_cancelled(&getter.waiter, /* error= */ NULL);
         asyncio__list_remove(&getter.link);
         asyncio__future_fini(&getter.waiter);
         if (rc < 0) {

@@ -149,6 +149,9 @@ static inline asyncio_future_t *asyncio__callback_begin(asyncio__callback_t *cal
 /* It will not be called, whether it is in a list, in the ready queue, or in neither. */
 void asyncio__future_drop_callback(asyncio__callback_t *callback);
 
+/* Of take_over.c: runs one that is in the ready queue now. */
+void asyncio__callback_hurry(asyncio__callback_t *callback);
+
 /* Takes it out of the list: false if it is not there (it is in the ready queue, or has run). */
 bool asyncio__future_remove_callback(asyncio_future_t *future, asyncio__callback_t *callback);
 

@@ -102,6 +102,16 @@ static void leave_orphan(asyncio_future_t *future)
     future->callbacks = NULL;
 }
 
+/* What a callback that is ready would do for the others that wait in this frame is done at once. */
+ASYNCIO__COLD void asyncio__callback_hurry(asyncio__callback_t *callback)
+{
+    asyncio_future_t *future = callback->future;
+    if (!future || !asyncio__future_is_done(future))
+        return;
+    asyncio__loop_unschedule(future->loop, callback->position);
+    callback->ready.run(&callback->ready);
+}
+
 /* The future is done, and steps are on their way that would ask it how: they know it then. */
 static void tell_outcome(asyncio_future_t *future)
 {

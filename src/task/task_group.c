@@ -160,6 +160,8 @@ static int wait_for_tasks(group_t *group, struct leaving *leaving)
         group->waiter = &waiter;
         int rc = asyncio__future_wait(&waiter);
         group->waiter = NULL;
+        if (rc < 0 && rc != -ECANCELED) /* nobody will tell other tasks of this coroutine */
+            asyncio__future_wake(&waiter);
         asyncio__future_fini(&waiter);
         if (rc == -ECANCELED && !group->is_aborting) {
             asyncio_error_unref(leaving->cancelled_by);
