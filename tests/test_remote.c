@@ -43,9 +43,11 @@ static void *call_often(void *arg)
     int thread = (int)(intptr_t)arg;
     for (long i = 0; i < CALLS; i++) {
         calls[thread][i] = (struct numbered){thread, i + 1};
+        asyncio_handle_t *handle = NULL;
         if (asyncio_loop_call_soon_threadsafe(counting.loop, count_numbered, &calls[thread][i],
-                                              NULL) < 0)
+                                              i % 100 == 0 ? &handle : NULL) < 0)
             return "failed";
+        asyncio_handle_unref(handle);
     }
     return NULL;
 }
@@ -134,6 +136,38 @@ static void the_loops_own_thread_keeps_its_order(void **state)
     run_turn_once(fixture);
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "abc");
+}
+
+static void count_up(void *arg)
+{
+    struct numbered *call = arg;
+    assert_int_equal(call->number, counting.count++);
+}
+
+/* Calls with a handle, calls without one, which share records, and remotes run in the order in
+ * which they were posted, however many there are. */
+static void what_is_posted_keeps_its_order(void **state)
+{
+    fixture_t *fixture = *state;
+    struct numbered numbers[1000];
+    asyncio_remote_t remote;
+    memset(&counting, 0, sizeof(counting));
+    assert_int_equal(asyncio_remote_init(&remote, fixture->loop, count_up, &numbers[700]), 0);
+    for (long i = 0; i < 1000; i++) {
+        asyncio_handle_t *handle = NULL;
+        numbers[i].number = i;
+        if (i == 700) {
+            assert_int_equal(asyncio_remote_post(&remote), 0);
+            continue;
+        }
+        bool is_kept = i % 300 == 299 || i < 2;
+        assert_int_equal(asyncio_loop_call_soon_threadsafe(fixture->loop, count_up, &numbers[i],
+                                                           is_kept ? &handle : NULL), 0);
+        asyncio_handle_unref(handle);
+    }
+    run_turn_once(fixture);
+    assert_int_equal(counting.count, 1000);
+    asyncio_remote_fini(&remote);
 }
 
 /* A call from a thread can be called off until it begins. */
@@ -352,6 +386,7 @@ int main(void)
         FIXTURE_TEST(calls_from_threads_all_arrive),
         FIXTURE_TEST(closing_refuses_threads),
         FIXTURE_TEST(the_loops_own_thread_keeps_its_order),
+        FIXTURE_TEST(what_is_posted_keeps_its_order),
         FIXTURE_TEST(a_call_from_a_thread_can_be_called_off),
         FIXTURE_TEST(posts_coalesce),
         FIXTURE_TEST(a_remote_may_post_itself),

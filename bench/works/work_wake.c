@@ -11,8 +11,9 @@ typedef struct wakes {
     asyncio_loop_t *loop;   /**< *borrowed*; outlives the thread */
     asyncio_future_t *done; /**< resolved by the last callback */
     long count;             /**< callbacks to post */
-    long ran;               /**< callbacks that have run; the loop's thread only */
     int rc;                 /**< why the thread stopped posting, or 0 */
+    /** callbacks that have run; the loop's thread only, hence apart from what the other reads */
+    _Alignas(64) long ran;
 } wakes_t;
 
 static void woken(void *arg)

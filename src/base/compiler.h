@@ -12,4 +12,16 @@
 /* The callers of a function that is rarely called keep their registers and their size. */
 #define ASYNCIO__COLD __attribute__((noinline, cold))
 
+/* Fetches the line of the cache at an address for writing: away from the processor that has it.
+ * (The builtin would only read, on a machine as old as the compiler must assume; there the
+ * instruction does nothing.) */
+static inline void asyncio__fetch_to_write(const void *address)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
+#else
+    __builtin_prefetch(address, 1);
+#endif
+}
+
 #endif

@@ -13,6 +13,7 @@
 #ifndef ASYNCIO__BASE_PATIENCE_H
 #define ASYNCIO__BASE_PATIENCE_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,6 +34,15 @@ static inline void asyncio__pause(void)
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");
 #endif
+}
+
+/* Waits for another thread that needs but a moment more, unless it was put aside just then. */
+static inline void asyncio__pause_or_yield(uint32_t *rounds)
+{
+    if (++*rounds < ASYNCIO__PATIENCE_LEAST)
+        asyncio__pause();
+    else
+        sched_yield();
 }
 
 static inline uint32_t asyncio__patience_rounds(asyncio__patience_t *patience)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "loop/calls.h"
 #include "loop/timer.h"
 
 enum kind { SOON, TIMED, FROM_THREAD };
@@ -201,6 +202,11 @@ int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, asyncio_callback_
         return asyncio__fail(-EINVAL, "no loop, or no callback, was given");
     if (loop->fork_generation != asyncio__fork_generation)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the loop is used in a forked child");
+    if (!ret_handle) {
+        int rc = asyncio__calls_post(loop, fn, arg);
+        if (rc != -ENOMEM)
+            return rc < 0 ? asyncio__fail(rc, "Event loop is closed") : 0;
+    }
     asyncio_handle_t *handle = make(loop, FROM_THREAD, fn, arg);
     if (!handle)
         return asyncio__fail(-ENOMEM, NULL);

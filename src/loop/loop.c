@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "loop/calls.h"
 #include "loop/timer.h"
 
 #define LONGEST_WAIT_NS  ((int64_t)24 * 3600 * 1000000000)
@@ -241,6 +242,7 @@ static void free_if_unused(asyncio_loop_t *loop)
         return;
     asyncio__ring_fini(&loop->ready);
     asyncio__heap_fini(&loop->timers);
+    asyncio__calls_fini(loop);
     asyncio__inbox_unref(loop->inbox);
     asyncio__free(loop, sizeof(*loop));
 }
@@ -335,6 +337,8 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
             return asyncio__fail(ASYNCIO_EDEADLOOP, "nothing is left that could wake the loop");
     }
     asyncio__inbox_take(loop->inbox);
+    if (timeout_ns != 0 && loop->inbox->is_stream && asyncio__ring_count(&loop->ready) == 0)
+        asyncio__inbox_gather(loop->inbox);
     if (timeout_ns != 0 && loop->jobs > 0 && asyncio__ring_count(&loop->ready) == 0)
         asyncio__inbox_expect(loop->inbox);
     if (timeout_ns != 0 &&

@@ -42,6 +42,8 @@ typedef struct asyncio__loop_hook {
 #define ASYNCIO__TURNS_WITHOUT_POLL 64      /* at most, and at most so long: */
 #define ASYNCIO__TIME_WITHOUT_POLL_NS 1000000
 
+#define ASYNCIO__SPARE_CALLS 4 /* rows of calls that a loop keeps */
+
 struct asyncio_loop {
     asyncio__ring_t ready;     /* asyncio__ready_t pointers */
     uint32_t todo;             /* how many of them are left of this turn */
@@ -56,6 +58,7 @@ struct asyncio_loop {
     int64_t now_ns;            /* the virtual clock; else when the last poll was */
     asyncio__engine_t *engine; /* NULL once closed */
     asyncio__inbox_t *inbox;   /* a reference */
+    _Atomic(struct asyncio__calls *) spare_calls[ASYNCIO__SPARE_CALLS]; /* of calls.c */
     asyncio__heap_t timers;    /* of asyncio__timer_t */
     long jobs;                 /* work in other threads that will come back by the inbox */
     long refs;                 /* the program's references */
