@@ -3,7 +3,7 @@
  * Error objects and the slot that holds the latest one; see error.h and <asyncio/error.h>.
  *
  * An error object is immutable and counted atomically. Two are static: the one that says "out of
- * memory" is never freed. The slot of a task is found through asyncio__thread.error_slot.
+ * memory" is never freed. The slot of a task is found through asyncio__thread.locals.
  */
 #include "base/error.h"
 
@@ -210,8 +210,7 @@ asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, size_t index)
 
 static asyncio_error_t **slot(void)
 {
-    asyncio_error_t **own = &asyncio__thread.own_error;
-    return asyncio__thread.error_slot ? asyncio__thread.error_slot : own;
+    return &asyncio__locals()->error;
 }
 
 int asyncio__fail_with(int code, asyncio_error_t *error)

@@ -10,18 +10,30 @@
 
 #include "base/compiler.h"
 
+/* What a task has for itself, and a thread for what runs outside tasks. */
+typedef struct asyncio__locals {
+    asyncio_error_t *error; /* the slot of the latest failing call */
+    void *context;          /* the context that is current: a word of context.h */
+} asyncio__locals_t;
+
 typedef struct asyncio__thread {
     asyncio_loop_t *running_loop;          /* the loop that runs here, or NULL */
     asyncio_task_t *task;                  /* the task that runs here, or NULL */
     asyncio_coroutine_t *coroutine;        /* whose stack this is; NULL: the thread's own */
-    asyncio_error_t **error_slot;          /* the running task's slot; NULL: own_error below */
-    asyncio_error_t *own_error;            /* the slot outside tasks */
+    asyncio__locals_t *locals;             /* the running task's; NULL: own below */
+    asyncio__locals_t own;                 /* outside tasks */
     asyncio_loop_t *set_loop;              /* from asyncio_set_event_loop(): a reference */
     int constructor_code;                  /* what asyncio_errno() will answer */
     struct asyncio__result *job_result;    /* where the job that runs here puts its own */
 } asyncio__thread_t;
 
 extern ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
+
+/* Those of what runs here. */
+static inline asyncio__locals_t *asyncio__locals(void)
+{
+    return asyncio__thread.locals ? asyncio__thread.locals : &asyncio__thread.own;
+}
 
 /* Grows by one in a forked child: whoever remembers an older number is used across a fork. */
 extern unsigned asyncio__fork_generation;

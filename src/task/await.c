@@ -232,12 +232,15 @@ const char *asyncio_task_get_name(asyncio_task_t *future)
     if (!asyncio__is_task(future))
         return "";
     asyncio__task_t *task = asyncio__task_of(future);
-    if (!task->name) {
+    if (task->name & 1) {
         char name[24];
-        snprintf(name, sizeof(name), "Task-%u", task->number);
-        task->name = asyncio__strdup(name);
+        snprintf(name, sizeof(name), "Task-%u", (unsigned)(task->name >> 1));
+        char *copy = asyncio__strdup(name);
+        if (!copy)
+            return "Task";
+        task->name = (uintptr_t)copy;
     }
-    return task->name ? task->name : "Task";
+    return (const char *)task->name;
 }
 
 int asyncio_task_set_name(asyncio_task_t *future, const char *name)
@@ -247,8 +250,10 @@ int asyncio_task_set_name(asyncio_task_t *future, const char *name)
     char *copy = asyncio__strdup(name);
     if (!copy)
         return asyncio__fail(-ENOMEM, NULL);
-    asyncio__free_string(asyncio__task_of(future)->name);
-    asyncio__task_of(future)->name = copy;
+    asyncio__task_t *task = asyncio__task_of(future);
+    if (!(task->name & 1))
+        asyncio__free_string((char *)task->name);
+    task->name = (uintptr_t)copy;
     return 0;
 }
 

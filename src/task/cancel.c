@@ -45,7 +45,7 @@ static int climb(asyncio_future_t *first, asyncio_future_t *last, asyncio_error_
     for (asyncio_future_t *at = first;; at = asyncio__task_of(at)->wait.future) {
         asyncio__task_of(at)->is_cancelling = false;
         if (answer == -EDEADLK)
-            asyncio__task_of(at)->requests--;
+            at->requests--;
         if (at == last)
             break;
     }
@@ -65,7 +65,7 @@ static asyncio_future_t *walk_down(asyncio_future_t *future, asyncio_future_t **
         if (task->is_cancelling)
             return NULL;
         task->is_cancelling = true;
-        task->requests++;
+        future->requests++;
         if (!*ret_first)
             *ret_first = future;
         *ret_last = future;
@@ -140,16 +140,16 @@ int asyncio_task_uncancel(asyncio_task_t *future)
     if (!asyncio__is_task(future))
         return asyncio__fail(-EINVAL, "no task was given");
     asyncio__task_t *task = asyncio__task_of(future);
-    if (task->requests > 0 && --task->requests == 0) {
+    if (future->requests > 0 && --future->requests == 0) {
         task->must_cancel = false;
         task->late_cancel = false;
     }
-    return (int)task->requests;
+    return (int)future->requests;
 }
 
 int asyncio_task_cancelling(const asyncio_task_t *future)
 {
     if (!asyncio__is_task(future))
         return asyncio__fail(-EINVAL, "no task was given");
-    return (int)((const asyncio__task_t *)(const void *)future)->requests;
+    return (int)future->requests;
 }

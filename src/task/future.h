@@ -75,6 +75,7 @@ struct asyncio_future {
     bool is_moved;                        /* its value was moved out */
     bool is_marked;                       /* seen by who collects awaitables; see sources.c */
     int32_t code;                         /* why it failed */
+    uint32_t requests;                    /* of a task: cancels not taken back */
     asyncio_loop_t *loop;                 /* whose; NULL for what is done and has none */
     const asyncio__future_class_t *class; /* NULL: a plain future */
     void *value;                          /* once finished */

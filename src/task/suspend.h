@@ -50,8 +50,8 @@ static inline void asyncio__step_begin(asyncio__task_t *task)
         code = 0;
         keeps_value = future->class && future->class->keeps_value;
         if (ASYNCIO__UNLIKELY(future->state != ASYNCIO__FINISHED)) {
-            asyncio_error_unref(task->error);
-            code = asyncio__future_outcome(future, &task->error);
+            asyncio_error_unref(task->locals.error);
+            code = asyncio__future_outcome(future, &task->locals.error);
         }
         future->refs--; /* the schedule's; who waits has one of its own */
     }
@@ -66,7 +66,7 @@ static inline void asyncio__step_begin(asyncio__task_t *task)
     task->resume_code = code;
     asyncio__thread.task = &task->future;
     asyncio__thread.coroutine = task->coroutine;
-    asyncio__thread.error_slot = &task->error;
+    asyncio__thread.locals = &task->locals;
 }
 
 /* The next thing to run, if that is a step of a task and may be run from here; taken out. */

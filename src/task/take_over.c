@@ -121,9 +121,9 @@ static void tell_outcome(asyncio_future_t *future)
         if (task->wait.future != future)
             continue;
         task->wait.future = NULL;
-        asyncio_error_unref(task->error);
-        task->error = NULL;
-        task->resume_code = asyncio__future_outcome(future, &task->error);
+        asyncio_error_unref(task->locals.error);
+        task->locals.error = NULL;
+        task->resume_code = asyncio__future_outcome(future, &task->locals.error);
         future->refs--;
     }
 }

@@ -24,9 +24,10 @@ static void finalize(asyncio_future_t *future)
 {
     asyncio__task_t *task = asyncio__task_of(future);
     asyncio_coroutine_unref(task->coroutine);
-    asyncio_error_unref(task->error);
+    asyncio_error_unref(task->locals.error);
     asyncio_error_unref(task->cancel_message);
-    asyncio__free_string(task->name);
+    if (!(task->name & 1))
+        asyncio__free_string((char *)task->name);
 }
 
 static const asyncio__future_class_t task_class = {.finalize = finalize,
@@ -81,7 +82,8 @@ asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *cor
         return asyncio__fail_new(rc < 0 ? rc : -ENOMEM, "no task could be made");
     }
     task->coroutine = coroutine;
-    task->number = atomic_fetch_add_explicit(&task_count, 1, memory_order_relaxed) + 1;
+    task->name = asyncio__name_of_number(
+        atomic_fetch_add_explicit(&task_count, 1, memory_order_relaxed) + 1);
     task->wait.ready.run = asyncio__task_step;
     asyncio__list_append(&loop->tasks, &task->link);
     task->future.refs++; /* the loop's, while it is pending */
@@ -100,8 +102,8 @@ ASYNCIO__COLD int asyncio__task_throw_cancel(asyncio__task_t *task, int code)
     task->must_cancel = false;
     if (code == -ECANCELED)
         return code;
-    asyncio_error_unref(task->error);
-    task->error = asyncio_error_ref(task->cancel_message);
+    asyncio_error_unref(task->locals.error);
+    task->locals.error = asyncio_error_ref(task->cancel_message);
     return -ECANCELED;
 }
 
@@ -122,8 +124,8 @@ void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result
             result.destroy(result.value);
         asyncio__future_make_cancelled(future, asyncio_error_ref(task->cancel_message));
     } else {
-        asyncio_error_t *error =
-            asyncio_error_code(task->error) == code ? asyncio_error_ref(task->error) : NULL;
+        asyncio_error_t *slot = task->locals.error;
+        asyncio_error_t *error = asyncio_error_code(slot) == code ? asyncio_error_ref(slot) : NULL;
         if (code == -ECANCELED) {
             future->is_stored = true;
             asyncio__future_make_cancelled(future, error);
@@ -133,7 +135,7 @@ void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result
     }
     asyncio__thread.task = NULL;
     asyncio__thread.coroutine = NULL;
-    asyncio__thread.error_slot = NULL;
+    asyncio__thread.locals = NULL;
     asyncio_coroutine_unref(coroutine);
     asyncio_future_unref(future);
 }
@@ -246,7 +248,7 @@ void asyncio__task_step(asyncio__ready_t *self)
     }
     asyncio__thread.task = NULL;
     asyncio__thread.coroutine = former;
-    asyncio__thread.error_slot = NULL;
+    asyncio__thread.locals = NULL;
 }
 
 /* --- suspending ---------------------------------------------------------------------------- */
@@ -326,11 +328,8 @@ ASYNCIO__COLD int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_
     while (!asyncio__future_is_done(future)) {
         int rc = asyncio__coroutine_hand_out(coroutine, future, ASYNCIO_AWAITING);
         if (rc < 0)
-            return asyncio_error_code(*(asyncio__thread.error_slot
-                                            ? asyncio__thread.error_slot
-                                            : &asyncio__thread.own_error)) == rc
-                       ? rc
-                       : asyncio__fail(rc, NULL);
+            return asyncio_error_code(asyncio__locals()->error) == rc ? rc
+                                                                       : asyncio__fail(rc, NULL);
     }
     return asyncio__future_raise(future);
 }
@@ -380,7 +379,7 @@ static void throw_out(asyncio__task_t *task)
     asyncio__root = former_root;
     asyncio__thread.task = former.task;
     asyncio__thread.coroutine = former.coroutine;
-    asyncio__thread.error_slot = former.error_slot;
+    asyncio__thread.locals = former.locals;
 }
 
 static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)

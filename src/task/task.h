@@ -23,17 +23,22 @@ typedef struct asyncio__task {
     asyncio__callback_t wait;       /* the step, and the future that it waits for */
     asyncio__list_t link;           /* in loop->tasks while pending */
     asyncio_coroutine_t *coroutine; /* a reference, while pending */
-    asyncio_error_t *error;         /* the slot of its latest failing call */
+    asyncio__locals_t locals;       /* its error's slot and its context */
     asyncio_error_t *cancel_message;/* of the latest cancel that became must_cancel */
-    char *name;                     /* as given; NULL: by number */
-    uint32_t number;                /* how many tasks were made before it, plus 1 */
-    uint32_t requests;              /* cancels not taken back */
+    uintptr_t name;                 /* the address of its name; odd: it has a number, see below */
     int32_t resume_code;            /* what its suspension answers; before: an error to throw */
     bool must_cancel;               /* the next step throws CancelledError */
     bool late_cancel;               /* an I/O wait won against a cancel: the next wait throws */
     bool is_cancelling;             /* on the path of a cancel under way */
     bool is_started;                /* its body has begun */
 } asyncio__task_t;
+
+/* What a task without a name of its own keeps in that place: how many were made before it, plus 1,
+ * doubled and made odd. */
+static inline uintptr_t asyncio__name_of_number(uint32_t number)
+{
+    return (uintptr_t)number << 1 | 1;
+}
 
 /* What the task layer keeps in a loop. */
 typedef struct asyncio__task_hook {

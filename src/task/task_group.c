@@ -184,7 +184,7 @@ static int raise_group(group_t *group, struct leaving *leaving)
         count++;
     if (count == 0)
         return 0;
-    if (group->parent->requests > 0) {
+    if (group->parent->future.requests > 0) {
         /* The cancel is given again: the next suspension raises it. */
         asyncio__ignore(asyncio_task_uncancel(&group->parent->future));
         asyncio__ignore(asyncio__future_cancel(&group->parent->future, NULL));

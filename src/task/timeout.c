@@ -58,7 +58,7 @@ static int enter(scope_t *scope, int64_t when_ns, int64_t now_ns)
     asyncio__timer_init(&scope->timer, on_timer);
     scope->task = task;
     scope->loop = task->future.loop;
-    scope->saved = task->requests;
+    scope->saved = task->future.requests;
     int rc = set(scope, when_ns, now_ns);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
