@@ -108,6 +108,7 @@ static void a_close_that_is_ignored_is_an_error(void **state)
     assert_int_equal(asyncio_coroutine_close(generator), ASYNCIO_ERUNTIME);
     assert_int_equal(rounds, 2);
     asyncio_coroutine_unref(generator);
+    accounts_expect_kept_stacks(1);
 }
 
 static int clean_up(void *arg, void **ret_result)

@@ -317,6 +317,7 @@ static void a_task_that_will_not_end_is_abandoned(void **state)
     asyncio_task_unref(plain);
     assert_string_equal(fixture->last.message, "a task that would not end was abandoned");
     fixture->expected_reports = 4;
+    accounts_expect_kept_stacks(2);
 }
 
 static int add_task_at_close(void *arg, void **ret_result)

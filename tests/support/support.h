@@ -24,6 +24,8 @@
 
 #include <asyncio.h>
 
+#include "accounts.h"
+
 /* What the exception handler was told last. */
 typedef struct report {
     char message[96]; /* what happened */
@@ -31,6 +33,14 @@ typedef struct report {
     char name[48];    /* the task's name */
     int code;         /* the error's code */
 } report_t;
+
+/* What a loop still has to do. */
+typedef struct work {
+    size_t tasks;    /* pending */
+    size_t timers;   /* set */
+    long operations; /* in flight, and watches */
+    long jobs;       /* in other threads */
+} work_t;
 
 typedef struct fixture {
     asyncio_loop_t *loop;    /* on the virtual clock */
@@ -40,7 +50,8 @@ typedef struct fixture {
     char trace[512];         /* what note() wrote */
     size_t trace_length;     /* of it */
     long blocks;             /* out at the beginning */
-    int descriptors;         /* open at the beginning */
+    work_t work;             /* of the loop at the beginning */
+    bool leaves_work;        /* the close of the loop is meant to find work */
 } fixture_t;
 
 /* For cmocka: makes the loop; ends it and settles the accounts. */
@@ -66,9 +77,6 @@ fixture_t *the_fixture(void);
 
 /* Skips the test where the engine has no descriptors. */
 void skip_without_descriptors(const fixture_t *fixture);
-
-/* Descriptors of this process that are open now. */
-int open_descriptors(void);
 
 /* A destructor that counts: value points to an int. */
 void count_destruction(void *value);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* The accounts of each test function; see accounts.h. */
+#include "accounts.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/thread.h"
+#include "coroutine/stack.h"
+
+/* How long other threads may take to end, when nothing tells of it. */
+#define PATIENCE_NS 1000000
+int accounts_patience_rounds = 2000;
+
+void (*accounts_on_failure)(const char *file, int line);
+
+int open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int count = -1; /* the folder's own */
+    if (!folder)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(folder));)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+/* Is it one of the threads that come and go without the test: the kernel's for io_uring, and the
+ * resolver's, which stay a while for the next look-up. */
+static bool is_own_business(const char *id)
+{
+    char path[300], name[32] = "";
+    snprintf(path, sizeof(path), "/proc/self/task/%s/comm", id);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return true; /* it has just ended */
+    bool is_read = fgets(name, sizeof(name), file) != NULL;
+    fclose(file);
+    return !is_read || strncmp(name, "iou-", 4) == 0 || strncmp(name, "asyncio-lookup", 14) == 0;
+}
+
+static int count_threads(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    int count = 0;
+    if (!folder)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(folder));)
+        count += entry->d_name[0] != '.' && !is_own_business(entry->d_name);
+    closedir(folder);
+    return count;
+}
+
+static int have_children(void)
+{
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+void accounts_take(accounts_t *ret_accounts)
+{
+    asyncio__stack_statistics_t stacks;
+    asyncio__stack_statistics(&stacks);
+    *ret_accounts = (accounts_t){
+        .blocks = asyncio__live_blocks(),
+        .stacks = stacks.in_use,
+        .descriptors = open_descriptors(),
+        .threads = count_threads(),
+        .has_children = have_children(),
+        .marks = (asyncio__thread.running_loop != NULL) | (asyncio__thread.task != NULL) << 1 |
+                 (asyncio__thread.coroutine != NULL) << 2,
+    };
+}
+
+bool accounts_hold(const accounts_t *before, char *ret_text, size_t size)
+{
+    const struct timespec moment = {0, PATIENCE_NS};
+    accounts_t now = *before;
+    for (int round = 0; round < accounts_patience_rounds; round++) {
+        accounts_take(&now);
+        if (memcmp(before, &now, sizeof(now)) == 0)
+            return true;
+        if (now.has_children && !before->has_children)
+            break; /* nobody will wait for them any more */
+        if (round < 200)
+            sched_yield();
+        else
+            nanosleep(&moment, NULL);
+    }
+    snprintf(ret_text, size,
+             "blocks %ld -> %ld, stacks %zu -> %zu, descriptors %d -> %d, threads %d -> %d, "
+             "children %d -> %d, marks %d -> %d",
+             before->blocks, now.blocks, before->stacks, now.stacks, before->descriptors,
+             now.descriptors, before->threads, now.threads, before->has_children,
+             now.has_children, before->marks, now.marks);
+    return false;
+}
+
+/* --- around each test function ------------------------------------------------------------- */
+
+typedef struct account {
+    const struct CMUnitTest *test; /* the program's own */
+    accounts_t before;             /* when it began */
+    void (*begin)(void);           /* called before the function, or NULL */
+    void (*end)(void);             /* called after it, or NULL */
+    void (*on_difference)(void);   /* instead of a failure, or NULL */
+} account_t;
+
+static account_t *present; /* cmocka's teardown is told the test's own state only */
+
+static int set_up(void **state)
+{
+    present = *state;
+    *state = present->test->initial_state;
+    accounts_take(&present->before);
+    int rc = present->test->setup_func ? present->test->setup_func(state) : 0;
+    if (rc == 0 && present->begin)
+        present->begin();
+    return rc;
+}
+
+static int tear_down(void **state)
+{
+    char text[300];
+    if (present->end)
+        present->end();
+    int rc = present->test->teardown_func ? present->test->teardown_func(state) : 0;
+    if (rc != 0 || accounts_hold(&present->before, text, sizeof(text)))
+        return rc;
+    print_error("%s took and kept: %s\n", present->test->name, text);
+    if (present->on_difference)
+        present->on_difference();
+    return -1;
+}
+
+void accounts_expect_kept_stacks(size_t count)
+{
+    present->before.stacks += count;
+}
+
+static struct CMUnitTest wrap(account_t *account, const struct CMUnitTest *test)
+{
+    account->test = test;
+    return (struct CMUnitTest){test->name, test->test_func, set_up, tear_down, account};
+}
+
+int accounted_run(const char *group, const struct CMUnitTest *tests, size_t count,
+                  CMFixtureFunction group_setup, CMFixtureFunction group_teardown)
+{
+    const char *kind = getenv("ASYNCIO_TEST_SWEEP");
+    if (kind && *kind)
+        return sweep_run(kind, group, tests, count, group_setup, group_teardown);
+    account_t *accounts = calloc(count, sizeof(*accounts));
+    struct CMUnitTest *wrapped = calloc(count, sizeof(*wrapped));
+    if (!accounts || !wrapped)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        wrapped[i] = wrap(&accounts[i], &tests[i]);
+    int failed = _cmocka_run_group_tests(group, wrapped, count, group_setup, group_teardown);
+    free(wrapped);
+    free(accounts);
+    return failed;
+}
+
+int accounted_run_one(const char *group, const struct CMUnitTest *test,
+                      CMFixtureFunction group_setup, CMFixtureFunction group_teardown,
+                      void (*begin)(void), void (*end)(void), void (*on_difference)(void))
+{
+    account_t account = {.begin = begin, .end = end, .on_difference = on_difference};
+    const struct CMUnitTest wrapped[] = {wrap(&account, test)};
+    return _cmocka_run_group_tests(group, wrapped, 1, group_setup, group_teardown);
+}
+
+/* cmocka calls this for every assertion that fails: in place of its own, which goes on to it. */
+void _fail(const char *const file, const int line)
+{
+    if (accounts_on_failure)
+        accounts_on_failure(file, line);
+    void (*own)(const char *, int);
+    void *found = dlsym(RTLD_NEXT, "_fail");
+    memcpy(&own, &found, sizeof(own));
+    own(file, line);
+    abort();
+}

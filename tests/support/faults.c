@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults on order; see faults.h. */
+#include "faults.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <asyncio.h>
+
+#include "base/syscalls.h"
+
+typedef struct ledger {
+    atomic_bool is_armed;           /* calls are counted, and may fail */
+    atomic_bool was_met;            /* one did */
+    atomic_long count[FAULT_CALLS]; /* since it was armed */
+} ledger_t;
+
+static ledger_t own_ledger;
+static ledger_t *ledger = &own_ledger;
+static fault_t fault; /* written while nothing is armed */
+static asyncio__syscalls_t real;
+
+/* Counts a call; answers the error with which it fails, or 0. */
+static int strikes(enum fault_call call)
+{
+    if (!ledger->is_armed)
+        return 0;
+    long n = atomic_fetch_add(&ledger->count[call], 1) + 1;
+    if (call != fault.call || fault.at == 0 || n < fault.at || (n > fault.at && !fault.for_good))
+        return 0;
+    ledger->was_met = true;
+    return fault.error;
+}
+
+#define X(name, type, failure, parameters, arguments) \
+    static type faulty_##name parameters              \
+    {                                                 \
+        int error = strikes(FAULT_##name);            \
+        if (error == 0)                               \
+            return real.name arguments;               \
+        errno = error;                                \
+        return failure;                               \
+    }
+FAULTS_CALLS(X)
+#undef X
+
+static int faulty_close(int fd)
+{
+    int rc = real.close(fd), error = strikes(FAULT_close);
+    if (error == 0)
+        return rc;
+    errno = error;
+    return -1;
+}
+
+static int faulty_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes,
+                                 void *(*start)(void *arg), void *arg)
+{
+    int error = strikes(FAULT_pthread_create);
+    return error ? error : real.pthread_create(ret_thread, attributes, start, arg);
+}
+
+static void *faulty_realloc(void *context, void *block, size_t old_size, size_t new_size)
+{
+    (void)context, (void)old_size;
+    return strikes(FAULT_MEMORY) ? NULL : realloc(block, new_size);
+}
+
+static void plain_free(void *context, void *block, size_t size)
+{
+    (void)context, (void)size;
+    free(block);
+}
+
+bool faults_install(void)
+{
+    const asyncio_allocator_t allocator = {NULL, faulty_realloc, plain_free};
+    if (asyncio_set_allocator(&allocator) < 0)
+        return false;
+    real = asyncio__sys;
+#define X(name, ...) asyncio__sys.name = faulty_##name;
+    FAULTS_CALLS(X)
+#undef X
+    asyncio__sys.close = faulty_close;
+    asyncio__sys.pthread_create = faulty_pthread_create;
+    return true;
+}
+
+void faults_arm(const fault_t *ordered)
+{
+    faults_disarm();
+    fault = ordered ? *ordered : (fault_t){.at = 0};
+    for (int i = 0; i < FAULT_CALLS; i++)
+        ledger->count[i] = 0;
+    ledger->was_met = false;
+    ledger->is_armed = true;
+}
+
+void faults_disarm(void)
+{
+    ledger->is_armed = false;
+}
+
+bool faults_met(void)
+{
+    return ledger->was_met;
+}
+
+long faults_count(enum fault_call call)
+{
+    return ledger->count[call];
+}
+
+void faults_share(void)
+{
+    void *shared = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                        -1, 0);
+    if (shared == MAP_FAILED)
+        abort();
+    ledger = shared;
+}
+
+const char *faults_name(enum fault_call call)
+{
+    static const char *const names[] = {
+#define X(name, ...) #name,
+        FAULTS_CALLS(X)
+#undef X
+        "close", "pthread_create", "allocation",
+    };
+    return call < FAULT_CALLS ? names[call] : "?";
+}
+
+/* From the manual pages of Linux, without those that only a mistake of the caller can cause and
+ * that the kernel would answer whatever it does (EFAULT); EBADF and EINVAL stand for a mistake
+ * where the manual lists little else. */
+#define ERRORS(name, ...) [FAULT_##name] = (const int[]){__VA_ARGS__, 0}
+static const int *const errors[FAULT_CALLS] = {
+    ERRORS(clock_gettime, EINVAL),
+    ERRORS(mmap, ENOMEM, EAGAIN, ENFILE, EPERM, EACCES, ENODEV, EOVERFLOW, EINVAL),
+    ERRORS(munmap, EINVAL, ENOMEM),
+    ERRORS(mprotect, ENOMEM, EACCES, EINVAL),
+    ERRORS(madvise, EAGAIN, ENOMEM, EINVAL, EIO, EPERM, EACCES, EBADF),
+    ERRORS(process_madvise, ENOSYS, EPERM, EINVAL, EBADF, ESRCH, ENOMEM, EFAULT),
+    ERRORS(pidfd_open, ENOSYS, EMFILE, ENFILE, ENODEV, ENOMEM, ESRCH, EINVAL),
+    ERRORS(mincore, EAGAIN, ENOMEM, EINVAL),
+    ERRORS(open, EACCES, EMFILE, ENFILE, ENOENT, ENOMEM, EINTR, ELOOP, EPERM),
+    ERRORS(epoll_create1, EMFILE, ENFILE, ENOMEM, EINVAL),
+    ERRORS(epoll_ctl, ENOMEM, ENOSPC, EPERM, EEXIST, ENOENT, EBADF, ELOOP, EINVAL),
+    ERRORS(epoll_pwait2, EINTR, ENOSYS, EBADF, EINVAL),
+    ERRORS(epoll_wait, EINTR, EBADF, EINVAL),
+    ERRORS(eventfd, EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL),
+    ERRORS(io_uring_setup, ENOSYS, EPERM, ENOMEM, EMFILE, ENFILE, EINVAL),
+    ERRORS(io_uring_enter, EINTR, EAGAIN, EBUSY, EBADR, ENXIO, EBADFD, EOPNOTSUPP, EINVAL, EBADF),
+    ERRORS(io_uring_register, ENOMEM, EBUSY, EINVAL, EBADF, EMFILE, EOPNOTSUPP, EEXIST, ENXIO),
+    ERRORS(poll, EINTR, ENOMEM, EINVAL),
+    ERRORS(read, EINTR, EAGAIN, EIO, ECONNRESET, EBADF, EINVAL),
+    ERRORS(write, EINTR, EAGAIN, EPIPE, EIO, ENOSPC, EBADF, EINVAL),
+    ERRORS(fcntl, EINTR, EMFILE, EPERM, EBADF, EINVAL),
+    ERRORS(fstat, EBADF, ENOMEM, EOVERFLOW),
+    ERRORS(socket, EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT, EPROTONOSUPPORT, EINVAL),
+    ERRORS(socketpair, EMFILE, ENFILE, EAFNOSUPPORT, EOPNOTSUPP),
+    ERRORS(bind, EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM, ENOENT, EROFS, EINVAL, ENOTSOCK),
+    ERRORS(listen, EADDRINUSE, EOPNOTSUPP, ENOTSOCK, EBADF),
+    ERRORS(accept4, EINTR, EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, EPERM,
+           ENETDOWN, EHOSTUNREACH, EINVAL, EOPNOTSUPP),
+    ERRORS(connect, EINTR, EAGAIN, ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, EADDRINUSE,
+           EACCES, EPERM, EALREADY, EISCONN, EPROTOTYPE),
+    ERRORS(shutdown, ENOTCONN, ENOTSOCK, EINVAL, EBADF),
+    ERRORS(getsockopt, ENOPROTOOPT, ENOTSOCK, EINVAL, EBADF),
+    ERRORS(setsockopt, ENOPROTOOPT, ENOTSOCK, EINVAL, EBADF),
+    ERRORS(getsockname, ENOBUFS, ENOTSOCK, EINVAL, EBADF),
+    ERRORS(getpeername, ENOTCONN, ENOBUFS, ENOTSOCK, EINVAL),
+    ERRORS(recv, EINTR, EAGAIN, ECONNRESET, ECONNREFUSED, ENOMEM, ENOTCONN, ETIMEDOUT, EINVAL),
+    ERRORS(send, EINTR, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, EMSGSIZE, ENOTCONN,
+           EDESTADDRREQ, EACCES, EISCONN, EINVAL),
+    ERRORS(recvmsg, EINTR, EAGAIN, ECONNRESET, ECONNREFUSED, ENOMEM, ENOTCONN, EINVAL),
+    ERRORS(sendmsg, EINTR, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, EMSGSIZE, ENOTCONN,
+           EDESTADDRREQ, EACCES, EINVAL),
+    ERRORS(unlink, ENOENT, EACCES, EPERM, EBUSY, EROFS, EISDIR),
+    ERRORS(close, EINTR, EIO, ENOSPC, EDQUOT),
+    ERRORS(pthread_create, EAGAIN, EPERM, EINVAL),
+    [FAULT_MEMORY] = (const int[]){ENOMEM, 0},
+};
+
+const int *faults_errors(enum fault_call call)
+{
+    return errors[call];
+}
+
+bool faults_is_passing(int error)
+{
+    return error == EINTR || error == EAGAIN || error == EBUSY || error == ECONNABORTED;
+}

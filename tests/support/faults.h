@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults on order: the n-th allocation, or the n-th call of one entry of the table of system
+ * calls, fails, once or from then on. All calls are counted meanwhile.
+ *
+ *     faults_install();                                   before the library's first allocation
+ *     faults_arm(&(fault_t){.call = FAULT_MEMORY, .error = ENOMEM, .at = 3});
+ *     ...
+ *     faults_disarm();
+ *     if (!faults_met()) there were fewer than three
+ *
+ * It must not know what is tested. Any thread may make the calls.
+ */
+#ifndef TESTS_FAULTS_H
+#define TESTS_FAULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Every entry of the table, in its order: name, type, answer when it fails, parameters,
+ * arguments. Those whose failure looks otherwise are written out in faults.c. */
+#define FAULTS_CALLS(X)                                                                           \
+    X(clock_gettime, int, -1, (clockid_t a, struct timespec * b), (a, b))                         \
+    X(mmap, void *, MAP_FAILED, (void *a, size_t b, int c, int d, int e, off_t f),                \
+      (a, b, c, d, e, f))                                                                         \
+    X(munmap, int, -1, (void *a, size_t b), (a, b))                                               \
+    X(mprotect, int, -1, (void *a, size_t b, int c), (a, b, c))                                   \
+    X(madvise, int, -1, (void *a, size_t b, int c), (a, b, c))                                    \
+    X(process_madvise, ssize_t, -1,                                                               \
+      (int a, const struct iovec *b, size_t c, int d, unsigned e), (a, b, c, d, e))               \
+    X(pidfd_open, int, -1, (pid_t a, unsigned b), (a, b))                                         \
+    X(mincore, int, -1, (void *a, size_t b, unsigned char *c), (a, b, c))                         \
+    X(open, int, -1, (const char *a, int b, mode_t c), (a, b, c))                                 \
+    X(epoll_create1, int, -1, (int a), (a))                                                       \
+    X(epoll_ctl, int, -1, (int a, int b, int c, struct epoll_event *d), (a, b, c, d))             \
+    X(epoll_pwait2, int, -1,                                                                      \
+      (int a, struct epoll_event *b, int c, const struct timespec *d), (a, b, c, d))              \
+    X(epoll_wait, int, -1, (int a, struct epoll_event *b, int c, int d), (a, b, c, d))            \
+    X(eventfd, int, -1, (unsigned a, int b), (a, b))                                              \
+    X(io_uring_setup, int, -1, (unsigned a, void *b), (a, b))                                     \
+    X(io_uring_enter, int, -1,                                                                    \
+      (int a, unsigned b, unsigned c, unsigned d, const void *e, size_t f), (a, b, c, d, e, f))   \
+    X(io_uring_register, int, -1, (int a, unsigned b, void *c, unsigned d), (a, b, c, d))         \
+    X(poll, int, -1, (struct pollfd * a, nfds_t b, int c), (a, b, c))                             \
+    X(read, ssize_t, -1, (int a, void *b, size_t c), (a, b, c))                                   \
+    X(write, ssize_t, -1, (int a, const void *b, size_t c), (a, b, c))                            \
+    X(fcntl, int, -1, (int a, int b, long c), (a, b, c))                                          \
+    X(fstat, int, -1, (int a, struct stat *b), (a, b))                                            \
+    X(socket, int, -1, (int a, int b, int c), (a, b, c))                                          \
+    X(socketpair, int, -1, (int a, int b, int c, int d[2]), (a, b, c, d))                         \
+    X(bind, int, -1, (int a, const struct sockaddr *b, socklen_t c), (a, b, c))                   \
+    X(listen, int, -1, (int a, int b), (a, b))                                                    \
+    X(accept4, int, -1, (int a, struct sockaddr *b, socklen_t *c, int d), (a, b, c, d))           \
+    X(connect, int, -1, (int a, const struct sockaddr *b, socklen_t c), (a, b, c))                \
+    X(shutdown, int, -1, (int a, int b), (a, b))                                                  \
+    X(getsockopt, int, -1, (int a, int b, int c, void *d, socklen_t *e), (a, b, c, d, e))         \
+    X(setsockopt, int, -1, (int a, int b, int c, const void *d, socklen_t e), (a, b, c, d, e))    \
+    X(getsockname, int, -1, (int a, struct sockaddr *b, socklen_t *c), (a, b, c))                 \
+    X(getpeername, int, -1, (int a, struct sockaddr *b, socklen_t *c), (a, b, c))                 \
+    X(recv, ssize_t, -1, (int a, void *b, size_t c, int d), (a, b, c, d))                         \
+    X(send, ssize_t, -1, (int a, const void *b, size_t c, int d), (a, b, c, d))                   \
+    X(recvmsg, ssize_t, -1, (int a, struct msghdr *b, int c), (a, b, c))                          \
+    X(sendmsg, ssize_t, -1, (int a, const struct msghdr *b, int c), (a, b, c))                    \
+    X(unlink, int, -1, (const char *a), (a))
+
+enum fault_call {
+#define X(name, ...) FAULT_##name,
+    FAULTS_CALLS(X)
+#undef X
+    FAULT_close,          /* closes, and fails then */
+    FAULT_pthread_create, /* answers the error */
+    FAULT_MEMORY,         /* an allocation; the error is ENOMEM */
+    FAULT_CALLS,          /* how many there are */
+};
+
+typedef struct fault {
+    enum fault_call call; /* what fails */
+    int error;            /* with which errno */
+    long at;              /* the n-th from faults_arm() on; 0: none */
+    bool for_good;        /* and all behind it */
+} fault_t;
+
+/* Puts the allocator and the table in place: for good, before anything is allocated. False: too
+ * late, or the program has an allocator of its own. */
+bool faults_install(void);
+
+/* Has counting begin, with a fault or with none (NULL); and end. */
+void faults_arm(const fault_t *fault);
+void faults_disarm(void);
+
+/* Since the latest faults_arm(): was the fault met, and how often was a call made. */
+bool faults_met(void);
+long faults_count(enum fault_call call);
+
+/* Shares what the two above answer with children that are forked from now on. */
+void faults_share(void);
+
+const char *faults_name(enum fault_call call);
+
+/* The errors that the manual of a call lists, ended by 0. */
+const int *faults_errors(enum fault_call call);
+
+/* An error after which one just tries again, so that it cannot last for good. */
+bool faults_is_passing(int error);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sweep over ordinary tests: each test function in a child, with the n-th allocation or system
+ * call failing, for n = 1, 2, 3, ... until there are no more; see accounts.h.
+ *
+ * An assertion that fails is no news: the test did not expect the fault. A signal, a checker's
+ * report, a child that does not end, and a test that passes but keeps something, are.
+ */
+#include "accounts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "faults.h"
+
+#define STATUS_FAILED   3 /* an assertion did not hold */
+#define STATUS_KEPT     4 /* all held, but something was not given back */
+#define CHILD_SECONDS   20
+#define DENSE           150 /* so far every n is tried; behind it, fewer and fewer */
+#define DENSE_CALLS     12
+
+typedef struct subject {
+    const char *group;             /* of cmocka */
+    const struct CMUnitTest *test; /* the function */
+    CMFixtureFunction setup;       /* of the group, or NULL */
+    CMFixtureFunction teardown;    /* likewise */
+} subject_t;
+
+static fault_t ordered;  /* for the child */
+static FILE *transcript; /* what the child said */
+static long runs;        /* of children, over all */
+
+static void on_failed_assertion(const char *file, int line)
+{
+    (void)file, (void)line;
+    _exit(STATUS_FAILED);
+}
+
+static void on_difference(void)
+{
+    _exit(STATUS_KEPT);
+}
+
+static void begin(void)
+{
+    faults_arm(&ordered);
+}
+
+static void run_in_child(const subject_t *subject)
+{
+    setpgid(0, 0);
+    dup2(fileno(transcript), STDOUT_FILENO);
+    dup2(fileno(transcript), STDERR_FILENO);
+    setvbuf(stdout, NULL, _IONBF, 0);
+    accounts_on_failure = on_failed_assertion;
+    alarm(CHILD_SECONDS);
+    int failed = accounted_run_one(subject->group, subject->test, subject->setup,
+                                   subject->teardown, begin, faults_disarm, on_difference);
+    _exit(failed ? STATUS_FAILED : 0);
+}
+
+static void tell(const subject_t *subject, int status)
+{
+    char line[256];
+    printf("%s of %s number %ld%s: %s %d\n", strerror(ordered.error), faults_name(ordered.call),
+           ordered.at, ordered.for_good ? " and on" : "",
+           WIFSIGNALED(status) ? "killed by signal" : "ended with status",
+           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    rewind(transcript);
+    for (int i = 0; i < 60 && fgets(line, sizeof(line), transcript); i++)
+        printf("    %s", line);
+    printf("    of %s\n", subject->test->name);
+}
+
+/* One run: whether it was survived. */
+static bool survive(const subject_t *subject, fault_t fault)
+{
+    ordered = fault;
+    runs++;
+    faults_arm(NULL); /* for counts that are 0 if the child does not come so far */
+    faults_disarm();
+    rewind(transcript);
+    if (ftruncate(fileno(transcript), 0) < 0)
+        abort();
+    fflush(stdout);
+    pid_t child = fork();
+    if (child < 0)
+        abort();
+    if (child == 0)
+        run_in_child(subject);
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    kill(-child, SIGKILL); /* what it left behind */
+    bool survived = WIFEXITED(status) &&
+                    (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == STATUS_FAILED);
+    if (!survived)
+        tell(subject, status);
+    return survived;
+}
+
+static long next(long at, long dense)
+{
+    return at < dense ? at + 1 : at + at / 8 + 1;
+}
+
+static int sweep_one(const subject_t *subject, enum fault_call call, int error, bool for_good,
+                     long dense)
+{
+    int lost = 0;
+    for (long at = 1; lost < 5; at = next(at, dense)) {
+        lost += !survive(subject, (fault_t){call, error, at, for_good});
+        if (!faults_met())
+            break;
+    }
+    return lost;
+}
+
+static int sweep_calls(const subject_t *subject)
+{
+    long used[FAULT_CALLS];
+    int lost = !survive(subject, (fault_t){.at = 0});
+    for (int call = 0; call < FAULT_CALLS; call++)
+        used[call] = faults_count((enum fault_call)call);
+    for (int call = 0; call < FAULT_MEMORY; call++) {
+        const int *error = faults_errors((enum fault_call)call);
+        for (; used[call] && *error; error++) {
+            lost += sweep_one(subject, (enum fault_call)call, *error, false, DENSE_CALLS);
+            if (!faults_is_passing(*error))
+                lost += !survive(subject, (fault_t){(enum fault_call)call, *error, 1, true});
+        }
+    }
+    return lost;
+}
+
+int sweep_run(const char *kind, const char *group, const struct CMUnitTest *tests, size_t count,
+              CMFixtureFunction group_setup, CMFixtureFunction group_teardown)
+{
+    int functions_lost = 0;
+    const char *only = getenv("ASYNCIO_TEST_SWEEP_ONLY");
+    transcript = tmpfile();
+    if (!transcript)
+        return -1;
+    if (!faults_install()) {
+        printf("[ RUN      ] %s\nan allocator of its own\n[  SKIPPED ] %s\n", group, group);
+        return 0;
+    }
+    faults_share();
+    for (size_t i = 0; i < count; i++) {
+        subject_t subject = {group, &tests[i], group_setup, group_teardown};
+        if (only && *only && !strstr(tests[i].name, only))
+            continue;
+        printf("[ RUN      ] %s\n", tests[i].name);
+        runs = 0;
+        int lost = strcmp(kind, "calls") == 0
+                       ? sweep_calls(&subject)
+                       : sweep_one(&subject, FAULT_MEMORY, ENOMEM, false, DENSE) +
+                             sweep_one(&subject, FAULT_MEMORY, ENOMEM, true, DENSE);
+        printf("%ld runs\n[  %s ] %s\n", runs, lost ? "FAILED " : "     OK", tests[i].name);
+        functions_lost += lost != 0;
+    }
+    fclose(transcript);
+    return functions_lost;
+}
