@@ -148,6 +148,23 @@ void accounts_expect_kept_stacks(size_t count)
     present->before.stacks += count;
 }
 
+int accounts_wait_seconds = 60;
+
+int accounts_sem_wait(sem_t *semaphore, const char *file, int line)
+{
+    struct timespec until;
+    int rc;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += accounts_wait_seconds;
+    while ((rc = sem_timedwait(semaphore, &until)) < 0 && errno == EINTR)
+        ;
+    if (rc < 0) {
+        print_error("%s:%d: waited in vain\n", file, line);
+        fail();
+    }
+    return rc;
+}
+
 static struct CMUnitTest wrap(account_t *account, const struct CMUnitTest *test)
 {
     account->test = test;

@@ -14,6 +14,7 @@
 #ifndef TESTS_ACCOUNTS_H
 #define TESTS_ACCOUNTS_H
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -61,6 +62,11 @@ int accounted_run_one(const char *group, const struct CMUnitTest *test,
 /* Runs the tests as ASYNCIO_TEST_SWEEP says; answers how many functions did not survive. */
 int sweep_run(const char *kind, const char *group, const struct CMUnitTest *tests, size_t count,
               CMFixtureFunction group_setup, CMFixtureFunction group_teardown);
+
+/* A test that waits for another thread in vain fails; it does not hang. */
+int accounts_sem_wait(sem_t *semaphore, const char *file, int line);
+#define sem_wait(semaphore) accounts_sem_wait((semaphore), __FILE__, __LINE__)
+extern int accounts_wait_seconds;
 
 /* In a child of the sweep an assertion that fails ends it: quietly, and at once. */
 extern void (*accounts_on_failure)(const char *file, int line);

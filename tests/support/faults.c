@@ -78,8 +78,12 @@ static void plain_free(void *context, void *block, size_t size)
 bool faults_install(void)
 {
     const asyncio_allocator_t allocator = {NULL, faulty_realloc, plain_free};
+    static bool is_installed;
+    if (is_installed)
+        return true;
     if (asyncio_set_allocator(&allocator) < 0)
         return false;
+    is_installed = true;
     real = asyncio__sys;
 #define X(name, ...) asyncio__sys.name = faulty_##name;
     FAULTS_CALLS(X)

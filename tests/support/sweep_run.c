@@ -20,7 +20,7 @@
 
 #define STATUS_FAILED   3 /* an assertion did not hold */
 #define STATUS_KEPT     4 /* all held, but something was not given back */
-#define CHILD_SECONDS   20
+#define CHILD_SECONDS   10
 #define DENSE           150 /* so far every n is tried; behind it, fewer and fewer */
 #define DENSE_CALLS     12
 
@@ -58,6 +58,7 @@ static void run_in_child(const subject_t *subject)
     dup2(fileno(transcript), STDERR_FILENO);
     setvbuf(stdout, NULL, _IONBF, 0);
     accounts_on_failure = on_failed_assertion;
+    accounts_wait_seconds = 1;
     alarm(CHILD_SECONDS);
     int failed = accounted_run_one(subject->group, subject->test, subject->setup,
                                    subject->teardown, begin, faults_disarm, on_difference);

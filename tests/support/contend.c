@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that use one thing again and again; see contend.h. */
+#include "contend.h"
+
+#include "faults.h"
+
+#define ROUNDS 100
+#define WARM   20
+
+typedef struct contender {
+    struct contest *contest; /* all of them */
+    int who;                 /* 0, 1, 2 */
+} contender_t;
+
+typedef struct contest {
+    contend_use_t *use;                 /* the test's */
+    void *arg;                          /* for it */
+    contender_t contenders[CONTENDERS]; /* arguments of the tasks */
+    long allocations;                   /* while warm */
+} contest_t;
+
+static int contend(void *arg, void **ret_result)
+{
+    contender_t *contender = arg;
+    contest_t *contest = contender->contest;
+    (void)ret_result;
+    for (int round = 0; round < ROUNDS; round++) {
+        if (round == WARM && contender->who == 0)
+            faults_arm(NULL);
+        assert_int_equal(contest->use(contest->arg, contender->who), 0);
+        if (round == ROUNDS - WARM && contender->who == 0) {
+            contest->allocations = faults_count(FAULT_MEMORY);
+            faults_disarm();
+        }
+    }
+    return 0;
+}
+
+static int contend_all(void *arg, void **ret_result)
+{
+    contest_t *contest = arg;
+    asyncio_task_t *tasks[CONTENDERS];
+    (void)ret_result;
+    for (int i = 0; i < CONTENDERS; i++) {
+        contest->contenders[i] = (contender_t){contest, i};
+        tasks[i] = asyncio_create_task(asyncio_coroutine(contend, &contest->contenders[i]));
+        assert_non_null(tasks[i]);
+    }
+    for (int i = 0; i < CONTENDERS; i++)
+        assert_int_equal(asyncio_await_unref(tasks[i], NULL), 0);
+    return 0;
+}
+
+long allocations_once_warm(fixture_t *fixture, contend_use_t *use, void *arg)
+{
+    contest_t contest = {.use = use, .arg = arg, .allocations = -1};
+    assert_true(faults_install());
+    assert_int_equal(run(fixture, contend_all, &contest), 0);
+    return contest.allocations;
+}
