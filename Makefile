@@ -9,6 +9,8 @@
 #   make install    as DESTDIR and PREFIX say
 #   make docs       docs/api_table.md, from the headers
 #   make asan tsan valgrind    the tests under one checker
+#   make aarch64    the tests, compiled for aarch64 and run by an emulator
+#   make ucontext   the tests on the switch for machines without assembly
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -23,7 +25,10 @@ compile = @ninja -C $(1) --quiet
 
 checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=false
 
+lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=false
+
 .PHONY: all dependencies asan-build demo test bench asan tsan valgrind install docs format clean
+.PHONY: ucontext ucontext-build aarch64 aarch64-build
 
 all: dependencies
 	$(call configure,$(BUILD),--prefix=$(PREFIX))
@@ -39,8 +44,27 @@ asan-build: dependencies
 	$(call configure,$(BUILD)-asan,$(checked) -Db_sanitize=address$(comma)undefined)
 	$(call compile,$(BUILD)-asan)
 
-test: all asan-build
-	@python3 tools/run_tests.py $(BUILD) $(BUILD)-asan
+# The switches of other machines: of aarch64 where there are a compiler and an emulator for it.
+switches = ucontext $(if $(and $(shell command -v aarch64-linux-gnu-gcc),\
+                              $(shell command -v qemu-aarch64)),aarch64)
+
+test: all asan-build $(switches:%=%-build)
+	@python3 tools/run_tests.py $(BUILD) $(BUILD)-asan $(switches:%=--unit $(BUILD)-%)
+
+ucontext-build: dependencies
+	$(call configure,$(BUILD)-ucontext,$(lean) -Dfiber=ucontext)
+	$(call compile,$(BUILD)-ucontext)
+
+ucontext: ucontext-build
+	@python3 tools/run_tests.py $(BUILD)-ucontext
+
+aarch64-build:
+	@tools/install_dependencies.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	$(call configure,$(BUILD)-aarch64,$(lean) --cross-file tools/cross/aarch64-linux-gnu.ini)
+	$(call compile,$(BUILD)-aarch64)
+
+aarch64: aarch64-build
+	@python3 tools/run_tests.py --unit $(BUILD)-aarch64
 
 bench: all
 	@python3 bench/harness/run.py $(BUILD)
@@ -68,6 +92,6 @@ format:
 	@git ls-files src include tests bench | grep "\.[ch]$$" | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64
 
 comma := ,

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Installs the packages that the build, the tests and the benchmark need and that are missing.
-# Says nothing when all are there; on a system without dpkg it says what to install.
+# Arguments are further packages. Says nothing when all are there; on a system without dpkg it
+# says what to install.
 set -u
 
 packages=(meson ninja-build gcc g++ libc6-dev pkg-config libcmocka-dev libjansson-dev
-          libhttp-parser-dev nginx-light libseccomp-dev valgrind python3)
+          libhttp-parser-dev nginx-light libseccomp-dev valgrind gdb python3 "$@")
 
 if ! command -v dpkg-query >/dev/null; then
     for program in meson ninja cc pkg-config python3; do
