@@ -203,6 +203,34 @@ static void use_as_completed(void)
     asyncio_as_completed_unref(iteration);
 }
 
+static int count_slowly(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    int rc = asyncio_yield(NULL, NULL);
+    return rc < 0 ? rc : asyncio_sleep(0);
+}
+
+static int may_stop(int rc)
+{
+    return rc == ASYNCIO_ESTOPASYNCITERATION || rc == ASYNCIO_EGENERATOREXIT ? 0 : may(rc);
+}
+
+static void use_generators(asyncio_loop_t *loop)
+{
+    for (int i = 0; i < 3; i++) {
+        asyncio_coroutine_t *generator = asyncio_coroutine(count_slowly, NULL);
+        if (may_be_null(generator) < 0)
+            continue;
+        may_stop(asyncio_coroutine_anext(generator, NULL));
+        if (i == 0)
+            may_stop(asyncio_await(asyncio_coroutine_anext_coroutine(generator), NULL));
+        else if (i == 1)
+            may_stop(asyncio_loop_shutdown_asyncgens(loop));
+        asyncio_coroutine_unref(generator); /* the last of them is closed by a task */
+        may(asyncio_sleep(0));
+    }
+}
+
 static int scenario(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -215,6 +243,7 @@ static int scenario(void *arg, void **ret_result)
     use_timeouts();
     use_groups();
     use_as_completed();
+    use_generators(loop);
     return asyncio_await_unref(asyncio_create_task(asyncio_coroutine(work, NULL)), NULL);
 }
 

@@ -48,7 +48,8 @@ ASYNCIO_BEGIN_DECLS
     X(ASYNCIO_ELIMITOVERRUN, -4105, "LimitOverrunError", "the buffer limit was reached") \
     X(ASYNCIO_EDEADLOOP, -4106, "DeadLoop", "nothing is left that could wake the loop") \
     X(ASYNCIO_EGAI, -4107, "gaierror", "the name could not be resolved") \
-    X(ASYNCIO_EKEYBOARDINTERRUPT, -4108, "KeyboardInterrupt", "interrupted from the keyboard")
+    X(ASYNCIO_EKEYBOARDINTERRUPT, -4108, "KeyboardInterrupt", "interrupted from the keyboard") \
+    X(ASYNCIO_ESTOPASYNCITERATION, -4109, "StopAsyncIteration", "the generator has ended")
 
 /** The codes: asyncio's own, and second spellings of the system's most frequent ones. */
 enum asyncio_error_code {

@@ -69,6 +69,22 @@ void asyncio__coroutine_end(asyncio_coroutine_t *coroutine)
         destroy(coroutine->arg);
 }
 
+/* Closes one that waits and that nobody holds: true if it is kept, to be closed by someone else. */
+static ASYNCIO__COLD bool close_unheld(asyncio_coroutine_t *coroutine)
+{
+    asyncio__driver_t *driver = asyncio__coroutine_driver(coroutine);
+    if (driver && driver->dropped(driver))
+        return true;
+    coroutine->refs++; /* which close() gives up */
+    asyncio__ignore(asyncio_coroutine_close(coroutine));
+    if (coroutine->state == ASYNCIO__COROUTINE_WAITING) {
+        asyncio__coroutine_end(coroutine); /* it would not end: its stack is abandoned */
+        if (driver)
+            driver->ended(driver);
+    }
+    return false;
+}
+
 void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine)
 {
     if (!coroutine || coroutine->refs > 1) {
@@ -81,10 +97,8 @@ void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine)
             asyncio__coroutine_on_unused(coroutine);
         asyncio__coroutine_end(coroutine);
     } else if (coroutine->state == ASYNCIO__COROUTINE_WAITING) {
-        coroutine->refs++; /* which close() gives up */
-        asyncio__ignore(asyncio_coroutine_close(coroutine));
-        if (coroutine->state == ASYNCIO__COROUTINE_WAITING)
-            asyncio__coroutine_end(coroutine); /* it would not end: its stack is abandoned */
+        if (close_unheld(coroutine))
+            return;
     }
     coroutine->tag = ASYNCIO__TAG_FREED;
     asyncio__free(coroutine, sizeof(*coroutine) + coroutine->copy_bytes);
@@ -161,6 +175,10 @@ static void run_driven(void *argument)
     asyncio__result_t result;
     coroutine->result = &result;
     coroutine->code = asyncio__coroutine_run(coroutine, &result);
+    if (coroutine->agen && result.destroy) {
+        result.destroy(result.value); /* of an asynchronous generator nobody gets it */
+        result.value = NULL;
+    }
     /* The value moves to who drives it, and with it the duty to give it back. */
     coroutine->transfer = result.value;
     coroutine->result = NULL;
@@ -172,18 +190,19 @@ static void run_driven(void *argument)
     asyncio__fiber_leave(&coroutine->fiber, back);
 }
 
-/* Goes on in the coroutine until it yields, awaits or ends. */
-static int resume(asyncio_coroutine_t *coroutine, void *value, int code, void **ret_out)
+int asyncio__coroutine_resume(asyncio_coroutine_t *coroutine, void *value, int code,
+                              void **ret_out)
 {
     asyncio_coroutine_t *former = asyncio__thread.coroutine;
-    asyncio__fiber_t here = {0};
+    asyncio__fiber_t own = {0}, *here = coroutine->agen ? coroutine->back : &own;
+    *here = own;
     coroutine->refs++; /* it may let go of itself */
-    coroutine->back = &here;
+    coroutine->back = here;
     coroutine->transfer = value;
     coroutine->code = code;
     coroutine->state = ASYNCIO__COROUTINE_RUNNING;
     asyncio__thread.coroutine = coroutine;
-    asyncio__fiber_switch(&here, &coroutine->fiber);
+    asyncio__fiber_switch(here, &coroutine->fiber);
     asyncio__thread.coroutine = former;
     int answer = coroutine->code;
     if (ret_out && answer >= 0)
@@ -203,6 +222,19 @@ static int check_drivable(asyncio_coroutine_t *coroutine)
         return asyncio__fail(ASYNCIO_ERUNTIME, coroutine->state == ASYNCIO__COROUTINE_RUNNING
                                                    ? "coroutine already executing"
                                                    : "cannot reuse already awaited coroutine");
+    if (coroutine->agen)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "an asynchronous generator is driven from tasks");
+    return 0;
+}
+
+int asyncio__coroutine_prepare(asyncio_coroutine_t *coroutine)
+{
+    size_t stack_bytes = coroutine->stack_bytes;
+    coroutine->stack =
+        asyncio__stack_acquire(stack_bytes ? stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES);
+    if (!coroutine->stack)
+        return asyncio__fail(-ENOMEM, "no stack for a coroutine");
+    asyncio__fiber_prepare(&coroutine->fiber, coroutine->stack, run_driven, coroutine);
     return 0;
 }
 
@@ -212,16 +244,11 @@ int asyncio_coroutine_send(asyncio_coroutine_t *coroutine, void *value, void **r
     if (rc < 0)
         return rc;
     if (coroutine->state == ASYNCIO__COROUTINE_WAITING)
-        return resume(coroutine, value, 0, ret_out);
+        return asyncio__coroutine_resume(coroutine, value, 0, ret_out);
     if (value)
         return asyncio__fail(-EINVAL, "can't send a value to a just-started coroutine");
-    size_t stack_bytes = coroutine->stack_bytes;
-    coroutine->stack =
-        asyncio__stack_acquire(stack_bytes ? stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES);
-    if (!coroutine->stack)
-        return asyncio__fail(-ENOMEM, "no stack for a coroutine");
-    asyncio__fiber_prepare(&coroutine->fiber, coroutine->stack, run_driven, coroutine);
-    return resume(coroutine, NULL, 0, ret_out);
+    rc = asyncio__coroutine_prepare(coroutine);
+    return rc < 0 ? rc : asyncio__coroutine_resume(coroutine, NULL, 0, ret_out);
 }
 
 int asyncio_coroutine_throw(asyncio_coroutine_t *coroutine, int code, void **ret_out)
@@ -232,7 +259,7 @@ int asyncio_coroutine_throw(asyncio_coroutine_t *coroutine, int code, void **ret
     if (code >= 0)
         return asyncio__fail(-EINVAL, "an error's code is negative");
     if (coroutine->state == ASYNCIO__COROUTINE_WAITING)
-        return resume(coroutine, NULL, code, ret_out);
+        return asyncio__coroutine_resume(coroutine, NULL, code, ret_out);
     asyncio__coroutine_end(coroutine);
     return code;
 }
@@ -244,17 +271,22 @@ int asyncio_coroutine_close(asyncio_coroutine_t *coroutine)
     if (!is_coroutine(coroutine))
         return asyncio__fail(-EINVAL, "no coroutine object");
     int rc = 0;
-    if (coroutine->state == ASYNCIO__COROUTINE_RUNNING) {
+    asyncio__driver_t *driver = asyncio__coroutine_driver(coroutine);
+    if (coroutine->state == ASYNCIO__COROUTINE_RUNNING ||
+        (coroutine->agen & ASYNCIO__AGEN_RUNNING)) {
         rc = asyncio__fail(ASYNCIO_ERUNTIME, "coroutine already executing");
     } else if (coroutine->state == ASYNCIO__COROUTINE_CREATED) {
         asyncio__coroutine_end(coroutine);
     } else if (coroutine->state == ASYNCIO__COROUTINE_WAITING && coroutine->back) {
         coroutine->is_closing = true;
-        rc = resume(coroutine, NULL, ASYNCIO_EGENERATOREXIT, NULL);
+        rc = asyncio__coroutine_resume(coroutine, NULL, ASYNCIO_EGENERATOREXIT, NULL);
         if (rc > 0)
             rc = asyncio__fail(ASYNCIO_ERUNTIME, "coroutine ignored GeneratorExit");
         else if (rc == ASYNCIO_EGENERATOREXIT)
             rc = 0;
+        coroutine->agen |= coroutine->agen ? ASYNCIO__AGEN_CLOSED : 0;
+        if (driver && coroutine->state == ASYNCIO__COROUTINE_ENDED)
+            driver->ended(driver);
     }
     asyncio_coroutine_unref(coroutine);
     return rc;

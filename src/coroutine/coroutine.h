@@ -22,6 +22,13 @@ typedef enum asyncio__coroutine_state {
     ASYNCIO__COROUTINE_ENDED,   /* returned, closed, or abandoned */
 } asyncio__coroutine_state_t;
 
+/* What a coroutine is to who drives it as an asynchronous generator. */
+enum {
+    ASYNCIO__AGEN = 1,         /* one it is, or was */
+    ASYNCIO__AGEN_RUNNING = 2, /* it goes on, or what it awaits is awaited */
+    ASYNCIO__AGEN_CLOSED = 4,  /* it has ended, or was told to */
+};
+
 /* A place of the library's for a result: what asyncio_return() recognises. */
 typedef struct asyncio__result {
     void *value;                /* what the function put here */
@@ -50,10 +57,24 @@ struct asyncio_coroutine {
     uint8_t state;                    /* asyncio__coroutine_state_t */
     bool is_marked;                   /* seen by who collects awaitables */
     bool is_closing;                  /* every await answers ASYNCIO_EGENERATOREXIT */
+    uint8_t agen;                     /* ASYNCIO__AGEN… */
     uint16_t refusals;                /* how often one did since */
     uint32_t copy_bytes;              /* of arguments behind the record */
     uint32_t stack_bytes;             /* wanted; 0: the default */
 };
+
+/* Of an asynchronous generator, from its start to its end; its `back` leads here. */
+typedef struct asyncio__driver {
+    asyncio__fiber_t fiber;    /* where who drives it stands; first, so that both are one address */
+    asyncio_coroutine_t *host; /* on whose stack that is, while it runs */
+    void (*ended)(struct asyncio__driver *driver);   /* it has ended, or was abandoned */
+    bool (*dropped)(struct asyncio__driver *driver); /* nobody holds it: is it kept all the same? */
+} asyncio__driver_t;
+
+static inline asyncio__driver_t *asyncio__coroutine_driver(const asyncio_coroutine_t *coroutine)
+{
+    return coroutine->agen && coroutine->back ? (asyncio__driver_t *)(void *)coroutine->back : NULL;
+}
 
 /* Called with an object whose last reference went and that never ran; the task layer sets it. */
 extern void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
@@ -69,6 +90,13 @@ int asyncio__coroutine_call(asyncio_coroutine_t *coroutine, asyncio__result_t *r
 
 /* It has ended, whether or not it ran: its argument is given back. */
 void asyncio__coroutine_end(asyncio_coroutine_t *coroutine);
+
+/* Gives one that has not started a stack to be driven on: 0 or -ENOMEM. */
+int asyncio__coroutine_prepare(asyncio_coroutine_t *coroutine);
+
+/* Goes on in one that is driven until it yields, awaits or ends; as asyncio_coroutine_send(). */
+int asyncio__coroutine_resume(asyncio_coroutine_t *coroutine, void *value, int code,
+                              void **ret_out);
 
 /* Hands `transfer` and an answer (ASYNCIO_YIELDED, ASYNCIO_AWAITING) to who drives the running
  * coroutine by hand, and waits for the next send: 0, or the code that was thrown in. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* run: a loop for one main coroutine; what is left at its end is cancelled and waited for. */
+#include <asyncio/async_generator.h>
 #include <asyncio/executor.h>
 #include <asyncio/gather.h>
 #include <asyncio/runner.h>
@@ -82,6 +83,8 @@ int asyncio_run(asyncio_coroutine_t *coroutine, void **ret_result)
     rc = asyncio_loop_run_until_complete(loop, coroutine, ret_result);
     asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
     cancel_all_tasks(loop);
+    asyncio__ignore(asyncio_loop_run_until_complete(
+        loop, asyncio_loop_shutdown_asyncgens_coroutine(loop), NULL));
     asyncio__ignore(asyncio_loop_run_until_complete(
         loop, asyncio_loop_shutdown_default_executor_coroutine(loop, LONGEST_SHUTDOWN), NULL));
     asyncio__ignore(asyncio_loop_close(loop));

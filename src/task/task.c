@@ -36,22 +36,23 @@ static const asyncio__future_class_t task_class = {.finalize = finalize,
 static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);
 
 /* The first task of a loop has the loop end its tasks at close. */
-static int add_hook(asyncio_loop_t *loop)
+asyncio__task_hook_t *asyncio__task_hook_of(asyncio_loop_t *loop)
 {
     if (loop->task_hook)
-        return 0;
+        return (asyncio__task_hook_t *)loop->task_hook;
     asyncio__task_hook_t *hook = asyncio__calloc(sizeof(*hook));
     if (!hook)
-        return -ENOMEM;
+        return NULL;
     hook->hook.close = end_tasks;
+    asyncio__list_init(&hook->generators);
     loop->task_hook = &hook->hook;
     asyncio__loop_add_hook(loop, &hook->hook);
-    return 0;
+    return hook;
 }
 
 static asyncio__task_t *make(asyncio_loop_t *loop, const char *place)
 {
-    if (add_hook(loop) < 0 || asyncio__loop_reserve(loop, 1) < 0)
+    if (!asyncio__task_hook_of(loop) || asyncio__loop_reserve(loop, 1) < 0)
         return NULL;
     asyncio_future_t *future = asyncio__future_new(loop, &task_class, place);
     if (!future) {
@@ -405,6 +406,7 @@ static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
         own->orphans = orphan->value;
         asyncio_future_unref(orphan);
     }
+    asyncio__generators_forget(own);
     loop->task_hook = NULL;
     asyncio__free(own, sizeof(*own));
 }

@@ -44,6 +44,8 @@ static inline uintptr_t asyncio__name_of_number(uint32_t number)
 typedef struct asyncio__task_hook {
     asyncio__loop_hook_t hook; /* ends the tasks at close; first, so that both are one address */
     asyncio_future_t *orphans; /* linked by their values; see take_over.c */
+    asyncio__list_t generators; /* of async_generator.c: those that began and have not ended */
+    bool generators_shut_down;  /* shutdown_asyncgens() was called */
 } asyncio__task_hook_t;
 
 static inline asyncio__task_t *asyncio__task_of(asyncio_future_t *future)
@@ -61,6 +63,12 @@ asyncio__task_t *asyncio__task_running(void);
 /* Suspends the running coroutine until the future is done: 0, or what was thrown in. Pending or
  * done, of this loop. Who calls it holds the future. */
 int asyncio__future_wait(asyncio_future_t *future);
+
+/* What it keeps in that loop, from the first task on; made if need be. NULL: out of memory. */
+asyncio__task_hook_t *asyncio__task_hook_of(asyncio_loop_t *loop);
+
+/* At the end of a loop: its generators live on without it. */
+void asyncio__generators_forget(asyncio__task_hook_t *hook);
 
 /* Gives way for one turn: 0, or what was thrown in. */
 int asyncio__give_way(void);
