@@ -18,7 +18,6 @@ typedef struct bench_entry {
     const char *name;       /**< the word on the command line */
     bench_work_t *work;     /**< NULL: not there yet, or a server */
     bench_server_t *server; /**< NULL: a work */
-    long warm_up_most;      /**< the warm-up is N/10 but at most so many; 0: no limit */
     bool has_threads;       /**< it makes threads, which must not be pinned */
 } bench_entry_t;
 
@@ -27,8 +26,7 @@ static const bench_entry_t entries[] = {
     {.name = "yield1000", .work = bench_yield1000},
     {.name = "spawn", .work = bench_spawn},
     {.name = "spawn_batch", .work = bench_spawn_batch},
-    /* More than a few tasks would leave freed memory behind, which hides the growth. */
-    {.name = "asleep", .work = bench_asleep, .warm_up_most = 1000},
+    {.name = "asleep", .work = bench_asleep},
     {.name = "timers", .work = bench_timers},
     {.name = "queue", .work = bench_queue},
     {.name = "queue1000", .work = bench_queue1000},
@@ -63,9 +61,7 @@ static int bench_main(void *arg, void **ret_result)
     if (entry->server)
         return entry->server((uint16_t)job->count);
 
-    long warm_up = job->count / 10;
-    if (entry->warm_up_most > 0 && warm_up > entry->warm_up_most)
-        warm_up = entry->warm_up_most;
+    long warm_up = bench_warm_up(entry->name, job->count);
     if (warm_up > 0) {
         int rc = entry->work(warm_up, &job->result);
         if (rc < 0)
@@ -74,21 +70,6 @@ static int bench_main(void *arg, void **ret_result)
     if (entry->has_threads)
         bench_pin();
     return entry->work(job->count, &job->result);
-}
-
-static void print_result(const bench_job_t *job)
-{
-    const char *name = job->entry->name;
-    const bench_result_t *result = &job->result;
-    long operations = result->operations ? result->operations : job->count;
-    double each_ns = (double)result->elapsed_ns / (double)operations;
-    if (job->entry->work != bench_asleep) {
-        printf("%s %.2f ns\n", name, each_ns);
-        return;
-    }
-    printf("asleep_bytes %.1f B\n", result->bytes_per_task);
-    printf("asleep_make %.2f ns\n", each_ns);
-    printf("asleep_end %.2f ns\n", (double)result->end_ns / (double)job->count);
 }
 
 static const bench_entry_t *find(const char *name)
@@ -126,6 +107,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench: %s: %s\n", job.entry->name, asyncio_error_name(rc));
         return 1;
     }
-    print_result(&job);
+    bench_print(job.entry->name, job.count, &job.result);
     return 0;
 }

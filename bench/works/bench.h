@@ -10,17 +10,9 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
-#include "measure.h"
+#include "front.h"
 
 #include <asyncio.h>
-
-/** How long a work took, and what else it found out. */
-typedef struct bench_result {
-    int64_t elapsed_ns;    /**< of the timed part */
-    int64_t end_ns;        /**< of a second timed part, for the work `asleep` */
-    double bytes_per_task; /**< of the resident set, for the work `asleep` */
-    long operations;       /**< in the timed part, if they are not as many as the count */
-} bench_result_t;
 
 /** Runs a work once over a count. Answers 0 or a negative code. */
 typedef int bench_work_t(long count, bench_result_t *result);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the programs in C and C++ have in common on their outside: a result, how it is printed, the
+ * rules of the warm-up; and peer_main(), the front of a peer.
+ *
+ * A work is called twice: once with a tenth of the count, whose time is dropped, and once for the
+ * result. It makes what it needs, starts the stopwatch, does its idea so many times, stops it, and
+ * tears down. Compiles as C11 and C++20, and knows neither libasyncio nor any peer.
+ */
+#ifndef BENCH_FRONT_H
+#define BENCH_FRONT_H
+
+#include "measure.h"
+
+#include <string.h>
+
+/** How long a work took, and what else it found out. */
+typedef struct bench_result {
+    int64_t elapsed_ns;    /**< of the timed part */
+    int64_t end_ns;        /**< of a second timed part, for the work `asleep` */
+    double bytes_per_task; /**< of the resident set, for the work `asleep` */
+    long operations;       /**< in the timed part, if they are not as many as the count */
+} bench_result_t;
+
+/** How much is done before the stopwatch counts: a tenth. */
+static inline long bench_warm_up(const char *name, long count)
+{
+    long warm_up = count / 10;
+    /* More than a few tasks would leave freed memory behind, which hides the growth. */
+    if (strcmp(name, "asleep") == 0 && warm_up > 1000)
+        warm_up = 1000;
+    return warm_up;
+}
+
+static inline void bench_print(const char *name, long count, const bench_result_t *result)
+{
+    long operations = result->operations ? result->operations : count;
+    double each_ns = (double)result->elapsed_ns / (double)operations;
+    if (strcmp(name, "asleep") != 0) {
+        printf("%s %.2f ns\n", name, each_ns);
+        return;
+    }
+    printf("asleep_bytes %.1f B\n", result->bytes_per_task);
+    printf("asleep_make %.2f ns\n", each_ns);
+    printf("asleep_end %.2f ns\n", (double)result->end_ns / (double)operations);
+}
+
+/** One line of a peer's table: a work, or a server. */
+typedef struct peer_entry {
+    const char *name;                                   /**< the word on the command line */
+    void (*work)(long count, bench_result_t *result);   /**< NULL: a server */
+    void (*server)(uint16_t port);                      /**< NULL: a work */
+    bool has_threads;                                   /**< it makes threads, not to be pinned */
+} peer_entry_t;
+
+/** Ends a peer's program with a message, for a measurement that failed is none. */
+static inline void peer_die(const char *what)
+{
+    fprintf(stderr, "failed: %s\n", what);
+    exit(1);
+}
+
+/** Ends the program unless what is expected is so. */
+static inline void peer_check(bool is_so, const char *what)
+{
+    if (!is_so)
+        peer_die(what);
+}
+
+/** The front of a peer: `PROGRAM WORK N` or `PROGRAM SERVER PORT`. */
+static inline int peer_main(const peer_entry_t *entries, size_t entry_count, int argc, char **argv)
+{
+    long count = argc >= 3 ? strtol(argv[2], NULL, 10) : 0;
+    if (count <= 0) {
+        fprintf(stderr, "usage: %s WORK N | SERVER PORT\n", argv[0]);
+        return 2;
+    }
+    for (size_t i = 0; i < entry_count; i++) {
+        const peer_entry_t *entry = &entries[i];
+        if (strcmp(argv[1], entry->name) != 0)
+            continue;
+        /* Threads must not inherit the pin: where there are some, they are made warming up. */
+        if (!entry->has_threads)
+            bench_pin();
+        if (entry->server) {
+            entry->server((uint16_t)count);
+            return 1;
+        }
+        bench_result_t result;
+        memset(&result, 0, sizeof(result));
+        long warm_up = bench_warm_up(entry->name, count);
+        if (warm_up > 0)
+            entry->work(warm_up, &result);
+        if (entry->has_threads)
+            bench_pin();
+        entry->work(count, &result);
+        bench_print(entry->name, count, &result);
+        return 0;
+    }
+    printf("%s n/a\n", argv[1]);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The works with other threads, and the echo server, on Boost.Asio.
+ */
+#include "bench.h"
+
+#include <thread>
+
+using asio::ip::tcp;
+
+/** As many threads as a machine of the benchmark can use beside the loop. */
+static asio::thread_pool &pool()
+{
+    static asio::thread_pool threads(4);
+    return threads;
+}
+
+static awaitable<void> job()
+{
+    co_return;
+}
+
+static awaitable<void> hand_over(long count)
+{
+    for (long i = 0; i < count; i++)
+        co_await asio::co_spawn(pool(), job(), use_awaitable);
+}
+
+void work_executor(long count, bench_result_t *result)
+{
+    auto body = [=]() -> awaitable<void> {
+        int64_t begin_ns = bench_now_ns();
+        co_await hand_over(count);
+        result->elapsed_ns = bench_now_ns() - begin_ns;
+    };
+    run(body());
+}
+
+void work_executor64(long count, bench_result_t *result)
+{
+    auto body = [=]() -> awaitable<void> {
+        int64_t begin_ns = bench_now_ns();
+        co_await run_all(64, [=](long i) { return hand_over(count / 64 + (i < count % 64)); });
+        result->elapsed_ns = bench_now_ns() - begin_ns;
+    };
+    run(body());
+}
+
+void work_wake(long count, bench_result_t *result)
+{
+    long ran = 0;
+    auto work = std::make_optional(asio::make_work_guard(context));
+    int64_t begin_ns = bench_now_ns();
+    std::thread thread([&] {
+        bench_run_beside();
+        for (long i = 0; i < count; i++) {
+            asio::post(context, [&] {
+                if (++ran == count)
+                    work.reset();
+            });
+        }
+    });
+    context.restart();
+    context.run();
+    result->elapsed_ns = bench_now_ns() - begin_ns;
+    thread.join();
+    peer_check(ran == count, "all callbacks ran");
+}
+
+static awaitable<void> serve(tcp::socket socket)
+{
+    char buffer[16384];
+    for (;;) {
+        auto [failure, count] = co_await socket.async_read_some(asio::buffer(buffer), no_throw);
+        if (failure)
+            break;
+        auto [write_failure, written] =
+            co_await asio::async_write(socket, asio::buffer(buffer, count), no_throw);
+        if (write_failure || written != count)
+            break;
+    }
+}
+
+static awaitable<void> accept_all(uint16_t port)
+{
+    tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), port});
+    for (;;) {
+        tcp::socket socket = co_await acceptor.async_accept(use_awaitable);
+        socket.set_option(tcp::no_delay(true));
+        asio::co_spawn(context, serve(std::move(socket)), asio::detached);
+    }
+}
+
+void server_echo(uint16_t port)
+{
+    run(accept_all(port));
+}

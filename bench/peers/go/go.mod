@@ -1,0 +1,3 @@
+module libasyncio/bench/peers/go
+
+go 1.19

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The works that libuv can express: it has handles and callbacks, and no tasks, so whatever is about
+ * tasks is not there. `asleep` is a timer that waits an hour; its bytes are those of a uv_timer_t.
+ *
+ * The echo server is the idiomatic one, as in libuv's own guide: a buffer allocated for each read of
+ * the size that libuv suggests, and a write request for each answer. echo_tuned.c is the other.
+ */
+#include "front.h"
+#include "inbox.h"
+#include "uv_server.h"
+
+static uv_loop_t *loop;
+
+static void on_timer(uv_timer_t *timer)
+{
+    (void)timer;
+    peer_die("a timer ran");
+}
+
+static void work_timers(long count, bench_result_t *result)
+{
+    bench_deadlines_t deadlines;
+    uv_timer_t *timers = malloc((size_t)count * sizeof(*timers));
+    peer_check(timers && bench_deadlines_init(&deadlines, count), "malloc");
+    long cancelled = bench_cancelled(count);
+    int64_t begin_ns = bench_now_ns();
+    for (long i = 0; i < count; i++) {
+        uv_timer_init(loop, &timers[i]);
+        uv_timer_start(&timers[i], on_timer, (uint64_t)(deadlines.delays[i] * 1e3), 0);
+    }
+    for (long i = 0; i < cancelled; i++)
+        uv_timer_stop(&timers[deadlines.order[i]]);
+    result->elapsed_ns = bench_now_ns() - begin_ns;
+    for (long i = 0; i < count; i++)
+        uv_close((uv_handle_t *)&timers[i], NULL);
+    uv_run(loop, UV_RUN_DEFAULT);
+    free(timers);
+    bench_deadlines_fini(&deadlines);
+}
+
+static long closed;
+
+static void on_closed(uv_handle_t *handle)
+{
+    closed++;
+    free(handle);
+}
+
+static void work_asleep(long count, bench_result_t *result)
+{
+    uv_timer_t **timers = malloc((size_t)count * sizeof(uv_timer_t *));
+    peer_check(timers != NULL, "malloc");
+    memset(timers, 1, (size_t)count * sizeof(uv_timer_t *));
+    closed = 0;
+    int64_t before_bytes = bench_resident_bytes();
+    int64_t begin_ns = bench_now_ns();
+    for (long i = 0; i < count; i++) {
+        timers[i] = malloc(sizeof(uv_timer_t));
+        uv_timer_init(loop, timers[i]);
+        uv_timer_start(timers[i], on_timer, 3600000, 0);
+    }
+    uv_run(loop, UV_RUN_NOWAIT);
+    result->elapsed_ns = bench_now_ns() - begin_ns;
+    int64_t grown_bytes = bench_resident_bytes() - before_bytes;
+    result->bytes_per_task = (double)grown_bytes / (double)count;
+    begin_ns = bench_now_ns();
+    for (long i = 0; i < count; i++)
+        uv_close((uv_handle_t *)timers[i], on_closed);
+    uv_run(loop, UV_RUN_DEFAULT);
+    result->end_ns = bench_now_ns() - begin_ns;
+    peer_check(closed == count, "all timers closed");
+    free(timers);
+}
+
+/** Jobs that go to the threads of libuv, one after the other on each request. */
+typedef struct jobs {
+    long to_queue; /**< jobs that are not given away yet */
+    long ended;    /**< jobs whose end was seen */
+} jobs_t;
+
+static void job(uv_work_t *request)
+{
+    (void)request;
+}
+
+static void on_job_done(uv_work_t *request, int status)
+{
+    jobs_t *jobs = request->data;
+    peer_check(status == 0, "a job");
+    jobs->ended++;
+    if (jobs->to_queue > 0) {
+        jobs->to_queue--;
+        uv_queue_work(loop, request, job, on_job_done);
+    }
+}
+
+static void run_jobs(long in_flight, long count, bench_result_t *result)
+{
+    uv_work_t requests[64];
+    jobs_t jobs = {.to_queue = count};
+    int64_t begin_ns = bench_now_ns();
+    for (long i = 0; i < in_flight && jobs.to_queue > 0; i++) {
+        jobs.to_queue--;
+        requests[i].data = &jobs;
+        uv_queue_work(loop, &requests[i], job, on_job_done);
+    }
+    uv_run(loop, UV_RUN_DEFAULT);
+    result->elapsed_ns = bench_now_ns() - begin_ns;
+    peer_check(jobs.ended == count, "all jobs ended");
+}
+
+static void work_executor(long count, bench_result_t *result)
+{
+    run_jobs(1, count, result);
+}
+
+static void work_executor64(long count, bench_result_t *result)
+{
+    run_jobs(64, count, result);
+}
+
+/** What the thread that posts and the loop share. */
+typedef struct wakes {
+    inbox_t inbox;    /**< the callbacks */
+    uv_async_t async; /**< wakes the loop */
+    long count;       /**< callbacks to post */
+    long ran;         /**< callbacks that have run */
+} wakes_t;
+
+static void woken(void *arg)
+{
+    wakes_t *wakes = arg;
+    if (++wakes->ran == wakes->count)
+        uv_stop(loop);
+}
+
+static void on_async(uv_async_t *async)
+{
+    wakes_t *wakes = async->data;
+    inbox_run(&wakes->inbox);
+}
+
+static void post(void *arg)
+{
+    wakes_t *wakes = arg;
+    bench_run_beside();
+    for (long i = 0; i < wakes->count; i++) {
+        if (inbox_post(&wakes->inbox, woken, wakes))
+            uv_async_send(&wakes->async);
+    }
+}
+
+static void work_wake(long count, bench_result_t *result)
+{
+    wakes_t wakes = {.count = count};
+    uv_thread_t thread;
+    pthread_mutex_init(&wakes.inbox.mutex, NULL);
+    uv_async_init(loop, &wakes.async, on_async);
+    wakes.async.data = &wakes;
+    int64_t begin_ns = bench_now_ns();
+    peer_check(uv_thread_create(&thread, post, &wakes) == 0, "uv_thread_create");
+    uv_run(loop, UV_RUN_DEFAULT);
+    result->elapsed_ns = bench_now_ns() - begin_ns;
+    peer_check(wakes.ran == count, "all callbacks ran");
+    /* A send must not come after the close, so the thread ends first. */
+    uv_thread_join(&thread);
+    uv_close((uv_handle_t *)&wakes.async, NULL);
+    uv_run(loop, UV_RUN_DEFAULT);
+    inbox_fini(&wakes.inbox);
+}
+
+/** A write request, and the buffer that it sends. */
+typedef struct answer {
+    uv_write_t request; /**< first, so that a request is the whole */
+    char *bytes;        /**< what it sends; freed with it */
+} answer_t;
+
+static void on_written(uv_write_t *request, int status)
+{
+    answer_t *answer = (answer_t *)request;
+    if (status < 0)
+        uv_server_drop((uv_handle_t *)request->handle);
+    free(answer->bytes);
+    free(answer);
+}
+
+static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    (void)handle;
+    buffer->base = malloc(suggested);
+    buffer->len = suggested;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    if (count <= 0) {
+        free(buffer->base);
+        if (count < 0)
+            uv_server_drop((uv_handle_t *)stream);
+        return;
+    }
+    answer_t *answer = malloc(sizeof(*answer));
+    answer->bytes = buffer->base;
+    uv_buf_t piece = uv_buf_init(buffer->base, (unsigned)count);
+    if (uv_write(&answer->request, stream, &piece, 1, on_written) < 0)
+        on_written(&answer->request, -1);
+}
+
+static void server_echo(uint16_t port)
+{
+    uv_server_run(loop, port, on_allocate, on_read);
+}
+
+int main(int argc, char **argv)
+{
+    static const peer_entry_t entries[] = {
+        {.name = "asleep", .work = work_asleep},
+        {.name = "timers", .work = work_timers},
+        {.name = "executor", .work = work_executor, .has_threads = true},
+        {.name = "executor64", .work = work_executor64, .has_threads = true},
+        {.name = "wake", .work = work_wake, .has_threads = true},
+        {.name = "echo", .server = server_echo},
+    };
+    loop = uv_default_loop();
+    return peer_main(entries, sizeof(entries) / sizeof(entries[0]), argc, argv);
+}
