@@ -4,7 +4,7 @@
  * rules of the warm-up; and peer_main(), the front of a peer.
  *
  * A work is called twice: once with a tenth of the count, whose time is dropped, and once for the
- * result. It makes what it needs, starts the stopwatch, does its idea so many times, stops it, and
+ * result, or so many times as the third word says, for a small count measures little. It makes what it needs, starts the stopwatch, does its idea so many times, stops it, and
  * tears down. Compiles as C11 and C++20, and knows neither libasyncio nor any peer.
  */
 #ifndef BENCH_FRONT_H
@@ -32,17 +32,27 @@ static inline long bench_warm_up(const char *name, long count)
     return warm_up;
 }
 
-static inline void bench_print(const char *name, long count, const bench_result_t *result)
+/** Adds what the next time of a work took; the bytes stay those of the first time. */
+static inline void bench_add(bench_result_t *total, long count, const bench_result_t *result)
 {
-    long operations = result->operations ? result->operations : count;
-    double each_ns = (double)result->elapsed_ns / (double)operations;
+    if (total->operations == 0)
+        total->bytes_per_task = result->bytes_per_task;
+    total->elapsed_ns += result->elapsed_ns;
+    total->end_ns += result->end_ns;
+    total->operations += result->operations ? result->operations : count;
+}
+
+/** Prints the mean of all times. */
+static inline void bench_print(const char *name, const bench_result_t *result)
+{
+    double each_ns = (double)result->elapsed_ns / (double)result->operations;
     if (strcmp(name, "asleep") != 0) {
         printf("%s %.2f ns\n", name, each_ns);
         return;
     }
     printf("asleep_bytes %.1f B\n", result->bytes_per_task);
     printf("asleep_make %.2f ns\n", each_ns);
-    printf("asleep_end %.2f ns\n", (double)result->end_ns / (double)operations);
+    printf("asleep_end %.2f ns\n", (double)result->end_ns / (double)result->operations);
 }
 
 /** One line of a peer's table: a work, or a server. */
@@ -67,12 +77,19 @@ static inline void peer_check(bool is_so, const char *what)
         peer_die(what);
 }
 
-/** The front of a peer: `PROGRAM WORK N` or `PROGRAM SERVER PORT`. */
+/** How many times the work is done, from the command line: once, if it does not say. */
+static inline long bench_times(int argc, char **argv)
+{
+    long times = argc >= 4 ? strtol(argv[3], NULL, 10) : 1;
+    return times > 0 ? times : 1;
+}
+
+/** The front of a peer: `PROGRAM WORK N [TIMES]` or `PROGRAM SERVER PORT`. */
 static inline int peer_main(const peer_entry_t *entries, size_t entry_count, int argc, char **argv)
 {
     long count = argc >= 3 ? strtol(argv[2], NULL, 10) : 0;
     if (count <= 0) {
-        fprintf(stderr, "usage: %s WORK N | SERVER PORT\n", argv[0]);
+        fprintf(stderr, "usage: %s WORK N [TIMES] | SERVER PORT\n", argv[0]);
         return 2;
     }
     for (size_t i = 0; i < entry_count; i++) {
@@ -86,15 +103,20 @@ static inline int peer_main(const peer_entry_t *entries, size_t entry_count, int
             entry->server((uint16_t)count);
             return 1;
         }
-        bench_result_t result;
+        bench_result_t result, total;
         memset(&result, 0, sizeof(result));
+        memset(&total, 0, sizeof(total));
         long warm_up = bench_warm_up(entry->name, count);
         if (warm_up > 0)
             entry->work(warm_up, &result);
         if (entry->has_threads)
             bench_pin();
-        entry->work(count, &result);
-        bench_print(entry->name, count, &result);
+        for (long left = bench_times(argc, argv); left > 0; left--) {
+            memset(&result, 0, sizeof(result));
+            entry->work(count, &result);
+            bench_add(&total, count, &result);
+        }
+        bench_print(entry->name, &total);
         return 0;
     }
     printf("%s n/a\n", argv[1]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The benchmark's front: `bench WORK N` runs one work once over N and prints `WORK VALUE UNIT`.
+ * The benchmark's front: `bench WORK N [TIMES]` runs one work over N and prints `WORK VALUE UNIT`.
  *
  * One work a process, so that no work inherits another's caches, heaps and mappings. The thread
  * of the loop is pinned to one CPU, because a migration in the middle costs more than most works.
@@ -50,7 +50,8 @@ static const bench_entry_t entries[] = {
 typedef struct bench_job {
     const bench_entry_t *entry; /**< which */
     long count;                 /**< N, or the port */
-    bench_result_t result;      /**< what it took */
+    long times;                 /**< how often the work is done */
+    bench_result_t total;       /**< what it took, all times */
 } bench_job_t;
 
 static int bench_main(void *arg, void **ret_result)
@@ -62,14 +63,22 @@ static int bench_main(void *arg, void **ret_result)
         return entry->server((uint16_t)job->count);
 
     long warm_up = bench_warm_up(entry->name, job->count);
+    bench_result_t result;
     if (warm_up > 0) {
-        int rc = entry->work(warm_up, &job->result);
+        int rc = entry->work(warm_up, &result);
         if (rc < 0)
             return rc;
     }
     if (entry->has_threads)
         bench_pin();
-    return entry->work(job->count, &job->result);
+    for (long i = 0; i < job->times; i++) {
+        result = (bench_result_t){0};
+        int rc = entry->work(job->count, &result);
+        if (rc < 0)
+            return rc;
+        bench_add(&job->total, job->count, &result);
+    }
+    return 0;
 }
 
 static const bench_entry_t *find(const char *name)
@@ -85,13 +94,14 @@ int main(int argc, char **argv)
 {
     bench_job_t job = {.entry = argc >= 3 ? find(argv[1]) : NULL};
     if (!job.entry) {
-        fprintf(stderr, "usage: bench WORK N | bench echo PORT\nworks:");
+        fprintf(stderr, "usage: bench WORK N [TIMES] | bench echo PORT\nworks:");
         for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
             fprintf(stderr, " %s", entries[i].name);
         fprintf(stderr, "\n");
         return 2;
     }
     job.count = strtol(argv[2], NULL, 10);
+    job.times = bench_times(argc, argv);
     if (job.count <= 0) {
         fprintf(stderr, "bench: %s is no count\n", argv[2]);
         return 2;
@@ -107,6 +117,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench: %s: %s\n", job.entry->name, asyncio_error_name(rc));
         return 1;
     }
-    bench_print(job.entry->name, job.count, &job.result);
+    bench_print(job.entry->name, &job.total);
     return 0;
 }

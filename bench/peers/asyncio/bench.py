@@ -339,33 +339,35 @@ def run_beside():
         set_affinity(range(1, os.cpu_count()))
 
 
-async def run_work(name, work, count):
-    """Runs a work twice: warming up, and for the result."""
+async def run_work(name, work, count, times):
+    """Runs a work warming up, and so many times for the results, which it answers."""
     has_threads = name in ("executor", "executor64", "wake")
     warm_up = min(count // 10, 1000) if name == "asleep" else count // 10
     if warm_up > 0:
         await work(warm_up)
     if has_threads:
         set_affinity([0])
-    return await work(count)
+    return [await work(count) for _ in range(times)]
 
 
-def print_outcome(name, count, outcome):
+def print_outcomes(name, count, outcomes):
     if name == "asleep":
-        grown_bytes, made_ns, ended_ns = outcome
-        print(f"asleep_bytes {grown_bytes / count:.1f} B")
-        print(f"asleep_make {made_ns / count:.2f} ns")
-        print(f"asleep_end {ended_ns / count:.2f} ns")
+        made_ns, ended_ns = (sum(outcome[i] for outcome in outcomes) for i in (1, 2))
+        operations = count * len(outcomes)
+        print(f"asleep_bytes {outcomes[0][0] / count:.1f} B")
+        print(f"asleep_make {made_ns / operations:.2f} ns")
+        print(f"asleep_end {ended_ns / operations:.2f} ns")
         return
-    elapsed, operations = outcome if isinstance(outcome, tuple) else (outcome, count)
-    print(f"{name} {elapsed / operations:.2f} ns")
+    pairs = [outcome if isinstance(outcome, tuple) else (outcome, count) for outcome in outcomes]
+    print(f"{name} {sum(ns for ns, _ in pairs) / sum(count for _, count in pairs):.2f} ns")
 
 
 def main(loop_factory):
     """Runs the work of the command line on a loop of this kind."""
-    if len(sys.argv) < 3 or not sys.argv[2].isdigit() or int(sys.argv[2]) == 0:
-        sys.exit("usage: bench.py WORK N | bench.py SERVER PORT")
-    name, count = sys.argv[1], int(sys.argv[2])
+    words = sys.argv[1:] + ["1"]
+    if len(words) < 3 or not all(word.isdigit() and int(word) > 0 for word in words[1:3]):
+        sys.exit("usage: bench.py WORK N [TIMES] | bench.py SERVER PORT")
+    name, count, times = words[0], int(words[1]), int(words[2])
     work = globals().get("work_" + name)
     server = globals().get("server_" + name)
     if not work and not server:
@@ -377,7 +379,7 @@ def main(loop_factory):
         if server:
             runner.run(server(count))
         else:
-            print_outcome(name, count, runner.run(run_work(name, work, count)))
+            print_outcomes(name, count, runner.run(run_work(name, work, count, times)))
 
 
 if __name__ == "__main__":

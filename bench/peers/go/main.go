@@ -341,12 +341,15 @@ func echo(port int) {
 }
 
 func main() {
-	count := 0
+	count, times := 0, 1
 	if len(os.Args) >= 3 {
 		count, _ = strconv.Atoi(os.Args[2])
 	}
-	if count <= 0 {
-		fmt.Fprintln(os.Stderr, "usage: bench WORK N | bench echo PORT")
+	if len(os.Args) >= 4 {
+		times, _ = strconv.Atoi(os.Args[3])
+	}
+	if count <= 0 || times <= 0 {
+		fmt.Fprintln(os.Stderr, "usage: bench WORK N [TIMES] | bench echo PORT")
 		os.Exit(2)
 	}
 	name := os.Args[1]
@@ -366,20 +369,28 @@ func main() {
 	if name == "asleep" && warmUp > 1000 {
 		warmUp = 1000
 	}
-	var result result
 	if warmUp > 0 {
-		work.run(warmUp, &result)
+		work.run(warmUp, &result{})
 	}
-	result.operations = count
-	work.run(count, &result)
+	var total result
+	for i := times; i > 0; i-- {
+		result := result{operations: count}
+		work.run(count, &result)
+		if i == times {
+			total.bytes = result.bytes
+		}
+		total.elapsed += result.elapsed
+		total.end += result.end
+		total.operations += result.operations
+	}
 	each := func(span time.Duration) float64 {
-		return float64(span.Nanoseconds()) / float64(result.operations)
+		return float64(span.Nanoseconds()) / float64(total.operations)
 	}
 	if name == "asleep" {
-		fmt.Printf("asleep_bytes %.1f B\n", result.bytes)
-		fmt.Printf("asleep_make %.2f ns\n", each(result.elapsed))
-		fmt.Printf("asleep_end %.2f ns\n", each(result.end))
+		fmt.Printf("asleep_bytes %.1f B\n", total.bytes)
+		fmt.Printf("asleep_make %.2f ns\n", each(total.elapsed))
+		fmt.Printf("asleep_end %.2f ns\n", each(total.end))
 		return
 	}
-	fmt.Printf("%s %.2f ns\n", name, each(result.elapsed))
+	fmt.Printf("%s %.2f ns\n", name, each(total.elapsed))
 }

@@ -75,11 +75,11 @@ async fn spawn_batch(count: usize) -> Outcome {
     since(begin, count)
 }
 
-/// Runs a work twice: warming up, and for the result.
+/// Runs a work warming up, and so many times for the result.
 fn measure<F: Future<Output = Outcome>>(
     runtime: &Runtime,
     name: &str,
-    count: usize,
+    (count, times): (usize, usize),
     work: impl Fn(usize) -> F,
 ) -> Outcome {
     let has_threads = name.starts_with("executor") || name == "wake";
@@ -95,10 +95,17 @@ fn measure<F: Future<Output = Outcome>>(
     if has_threads {
         pin(0);
     }
-    runtime.block_on(work(count))
+    let mut total = runtime.block_on(work(count));
+    for _ in 1..times {
+        let outcome = runtime.block_on(work(count));
+        total.elapsed_ns += outcome.elapsed_ns;
+        total.end_ns += outcome.end_ns;
+        total.operations += outcome.operations;
+    }
+    total
 }
 
-fn run(runtime: &Runtime, name: &str, count: usize) -> Option<Outcome> {
+fn run(runtime: &Runtime, name: &str, count: (usize, usize)) -> Option<Outcome> {
     let r = runtime;
     Some(match name {
         "yield" => measure(r, name, count, |n| crowd::give_way(2, n)),
@@ -126,8 +133,9 @@ fn run(runtime: &Runtime, name: &str, count: usize) -> Option<Outcome> {
 fn main() {
     let arguments: Vec<String> = env::args().collect();
     let count = arguments.get(2).and_then(|text| text.parse().ok()).unwrap_or(0usize);
-    if count == 0 {
-        eprintln!("usage: bench WORK N | bench echo PORT");
+    let times = arguments.get(3).and_then(|text| text.parse().ok()).unwrap_or(1usize);
+    if count == 0 || times == 0 {
+        eprintln!("usage: bench WORK N [TIMES] | bench echo PORT");
         exit(2);
     }
     let name = arguments[1].as_str();
@@ -136,7 +144,7 @@ fn main() {
         pin(0);
         runtime.block_on(outside::echo(count as u16));
     }
-    let Some(outcome) = run(&runtime, name, count) else {
+    let Some(outcome) = run(&runtime, name, (count, times)) else {
         println!("{name} n/a");
         return;
     };
