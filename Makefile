@@ -5,7 +5,7 @@
 #   make            a release build of everything in build/
 #   make demo       what the library does, in a minute
 #   make test       every test, on every engine, plain and under the address sanitizer
-#   make bench      the benchmark
+#   make bench      the benchmark, beside its peers (bench/README.md)
 #   make install    as DESTDIR and PREFIX say
 #   make docs       docs/api_table.md, from the headers
 #   make asan tsan valgrind    the tests under one checker
@@ -67,6 +67,8 @@ aarch64: aarch64-build
 	@python3 tools/run_tests.py --unit $(BUILD)-aarch64
 
 bench: all
+	@tools/install_dependencies.sh --list tools/packages_bench.txt || \
+	    echo "peers whose packages are missing are left out" >&2
 	@python3 bench/harness/run.py $(BUILD)
 
 asan: asan-build

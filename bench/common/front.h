@@ -4,8 +4,9 @@
  * rules of the warm-up; and peer_main(), the front of a peer.
  *
  * A work is called twice: once with a tenth of the count, whose time is dropped, and once for the
- * result, or so many times as the third word says, for a small count measures little. It makes what it needs, starts the stopwatch, does its idea so many times, stops it, and
- * tears down. Compiles as C11 and C++20, and knows neither libasyncio nor any peer.
+ * result (so many times as the third word says, for a small count measures little). It makes what
+ * it needs, starts the stopwatch, does its idea so many times, stops it, and tears down. Compiles
+ * as C11 and C++20, and knows neither libasyncio nor any peer.
  */
 #ifndef BENCH_FRONT_H
 #define BENCH_FRONT_H

@@ -110,11 +110,11 @@ static inline long bench_cancelled(long count)
     return count / 10 * 9;
 }
 
-/** How often each of so many tasks does its thing in the works of scale: a million in all, but at
- * least three times, so that a pass over cold memory is in it. */
+/** How often each of so many tasks does its thing in the works of scale: 300,000 times in all, but
+ * at least three times each, so that a pass over cold memory is in it. */
 static inline long bench_rounds(long tasks)
 {
-    return tasks > 333333 ? 3 : 1000000 / tasks;
+    return tasks > 100000 ? 3 : 300000 / tasks;
 }
 
 #endif

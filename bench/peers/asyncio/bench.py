@@ -18,7 +18,7 @@ now_ns = time.perf_counter_ns
 
 def rounds(tasks):
     """Answers how often each of so many tasks does its thing in the works of scale."""
-    return 3 if tasks > 333333 else 1000000 // tasks
+    return 3 if tasks > 100000 else 300000 // tasks
 
 
 def share(count, parts, part):

@@ -68,10 +68,10 @@ func share(count, parts, part int) int {
 
 // rounds answers how often each of so many tasks does its thing in the works of scale.
 func rounds(tasks int) int {
-	if tasks > 333333 {
+	if tasks > 100000 {
 		return 3
 	}
-	return 1000000 / tasks
+	return 300000 / tasks
 }
 
 func scale(tasks int, result *result) int {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The works that libuv can express: it has handles and callbacks, and no tasks, so whatever is about
- * tasks is not there. `asleep` is a timer that waits an hour; its bytes are those of a uv_timer_t.
+ * The works that libuv can express: it has handles and callbacks, and no tasks, so whatever is
+ * about tasks is not there. `asleep` is a timer that waits an hour; its bytes are those of a
+ * uv_timer_t.
  *
- * The echo server is the idiomatic one, as in libuv's own guide: a buffer allocated for each read of
- * the size that libuv suggests, and a write request for each answer. echo_tuned.c is the other.
+ * The echo server is the idiomatic one, as in libuv's own guide: a buffer allocated for each read
+ * of the size that libuv suggests, and a write request for each answer. echo_tuned.c is the other.
  */
 #include "front.h"
 #include "inbox.h"

@@ -39,7 +39,7 @@ pub fn share(count: usize, parts: usize, part: usize) -> usize {
 
 /// How often each of so many tasks does its thing in the works of scale.
 pub fn rounds(tasks: usize) -> usize {
-    if tasks > 333_333 { 3 } else { 1_000_000 / tasks }
+    if tasks > 100_000 { 3 } else { 300_000 / tasks }
 }
 
 pub async fn join_all<T>(handles: Vec<JoinHandle<T>>) {
