@@ -97,7 +97,6 @@ static void schedule_callbacks(asyncio_future_t *future)
     future->callbacks = NULL;
     while (callback) {
         asyncio__callback_t *next = callback->next;
-        callback->next = NULL;
         future->refs++; /* until it has run */
         callback->position = asyncio__loop_schedule(future->loop, &callback->ready);
         callback = next;
@@ -139,12 +138,12 @@ void asyncio__future_wake(asyncio_future_t *future)
 void asyncio__future_add_callback(asyncio_future_t *future, asyncio__callback_t *callback)
 {
     callback->future = future;
-    callback->next = NULL;
     if (future->state != ASYNCIO__PENDING) {
         future->refs++;
         callback->position = asyncio__loop_schedule(future->loop, &callback->ready);
         return;
     }
+    callback->next = NULL;
     if (future->callbacks)
         future->last_callback->next = callback;
     else

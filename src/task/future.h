@@ -33,9 +33,11 @@ typedef enum asyncio__future_state {
 /* What is called when a future is done: run() finds its owner around it. */
 typedef struct asyncio__callback {
     asyncio__ready_t ready;         /* run() in the loop */
-    struct asyncio__callback *next; /* added later to the same future */
-    asyncio_future_t *future;       /* what it is or was added to */
-    uint32_t position;              /* in the ready queue, once it is there */
+    union {
+        struct asyncio__callback *next; /* while the future is pending: the one added after it */
+        uint32_t position;              /* once it is done: in the ready queue */
+    };
+    asyncio_future_t *future; /* what it is or was added to */
 } asyncio__callback_t;
 
 /* A kind of future. */

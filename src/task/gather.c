@@ -31,6 +31,7 @@ struct gathering {
     void **values;                 /* in order of the sources; the future's value */
     size_t finished;               /* children whose callback was called */
     bool return_exceptions;        /* errors are kept in their places */
+    bool has_errors;               /* and there were some */
 };
 
 static gathering_t *gathering_of(asyncio_future_t *future)
@@ -53,8 +54,10 @@ static void finalize(asyncio_future_t *future)
 {
     gathering_t *gathering = gathering_of(future);
     size_t count = gathering->sources.count;
+    /* Those that have called have nothing to take out, and were looked at then. */
+    bool is_over = gathering->finished == count && !gathering->has_errors;
     if (gathering->children) {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; !is_over && i < count; i++) {
             /* The gathering was done: later errors of its children are nobody's. */
             if (asyncio__future_is_done(future))
                 gathering->sources.futures[i]->is_reported = true;
@@ -93,7 +96,10 @@ static void finish(gathering_t *gathering)
         asyncio__future_fail(&gathering->future, -ECANCELED, cancelled_error_of_last(gathering));
         return;
     }
-    for (size_t i = 0; i < gathering->sources.source_count; i++) {
+    /* Where each source is a child of its own, and all went well, the values are there already. */
+    size_t count = gathering->sources.source_count;
+    bool is_ready = count == gathering->sources.count && !gathering->has_errors;
+    for (size_t i = 0; !is_ready && i < count; i++) {
         asyncio_future_t *child = child_at(&gathering->future, i);
         child->is_reported = true;
         gathering->values[i] = child->state == ASYNCIO__FINISHED ? child->value : NULL;
@@ -101,14 +107,19 @@ static void finish(gathering_t *gathering)
     asyncio__future_finish(&gathering->future, gathering->values, NULL);
 }
 
-static void child_done(gathering_t *gathering, asyncio_future_t *child)
+static void child_done(gathering_t *gathering, asyncio_future_t *child, size_t index)
 {
     gathering->finished++;
     if (asyncio__future_is_done(&gathering->future)) {
         child->is_reported = true;
         return;
     }
-    if (!gathering->return_exceptions && child->state != ASYNCIO__FINISHED) {
+    if (child->state == ASYNCIO__FINISHED) {
+        gathering->values[index] = child->value;
+    } else if (gathering->return_exceptions) {
+        gathering->values[index] = NULL;
+        gathering->has_errors = true;
+    } else {
         asyncio_error_t *error;
         int code = asyncio__future_outcome(child, &error);
         asyncio__future_fail(&gathering->future, code, error);
@@ -124,7 +135,7 @@ static void on_child_done(asyncio__ready_t *self)
     asyncio_future_t *future = asyncio__callback_begin(&child->callback);
     gathering_t *gathering = child->gathering;
     asyncio_future_ref(&gathering->future);
-    child_done(gathering, future);
+    child_done(gathering, future, (size_t)(child - gathering->children));
     asyncio_future_unref(future);
     asyncio_future_unref(&gathering->future);
 }
@@ -142,7 +153,7 @@ static void begin(gathering_t *gathering)
     }
     for (size_t i = 0; i < count; i++)
         if (!gathering->children[i].callback.future)
-            child_done(gathering, gathering->sources.futures[i]);
+            child_done(gathering, gathering->sources.futures[i], i);
     if (count == 0)
         asyncio__future_finish(&gathering->future, gathering->values, NULL);
 }

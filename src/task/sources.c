@@ -60,8 +60,10 @@ static int add(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables, siz
     future->is_marked = true;
     sources->places[at] = (uint32_t)sources->count;
     sources->futures[sources->count++] = future;
-    if (is_coroutine) /* which its task holds until it has run */
+    if (is_coroutine) { /* which its task holds until it has run */
         ((asyncio_coroutine_t *)awaitable)->is_marked = true;
+        sources->has_coroutines = true;
+    }
     return 0;
 }
 
@@ -82,10 +84,10 @@ int asyncio__sources_collect(asyncio_loop_t *loop, asyncio_awaitable_t *const *a
     for (; rc == 0 && at < count; at++)
         rc = add(loop, awaitables, at, &sources);
     for (size_t i = 0; i < sources.count; i++) {
-        asyncio_coroutine_t *coroutine = asyncio_task_get_coro(sources.futures[i]);
-        sources.futures[i]->is_marked = false;
-        if (coroutine)
-            coroutine->is_marked = false;
+        asyncio_future_t *future = sources.futures[i];
+        future->is_marked = false;
+        if (sources.has_coroutines && asyncio_task_get_coro(future))
+            asyncio_task_get_coro(future)->is_marked = false;
     }
     if (rc < 0) {
         for (; at < count; at++)

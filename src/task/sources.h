@@ -14,6 +14,7 @@ typedef struct asyncio__sources {
     size_t count;               /* of different futures */
     asyncio_future_t **futures; /* each with a reference; in order of first appearance */
     uint32_t *places;           /* of each source: the index of its future */
+    bool has_coroutines;        /* some were coroutine objects */
 } asyncio__sources_t;
 
 /* 0, or -EINVAL, -ENOMEM, ASYNCIO_ERUNTIME with the slot filled. */

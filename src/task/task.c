@@ -273,7 +273,7 @@ void asyncio__steps_fetch(const asyncio__ring_t *ready)
     if (item->run == asyncio__task_step) {
         asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
         char *frame = task->coroutine->fiber.sp;
-        for (size_t line = 0; line < 8; line++)
+        for (size_t line = 0; frame && line < 8; line++) /* one that has not begun has none */
             __builtin_prefetch(frame + line * 64, 1);
     }
 }
