@@ -5,7 +5,8 @@
  *
  * The mode is decided by the first allocation, or by asyncio_set_allocator() before it, and stands
  * for good: a block is always given back to where it came from. With caches, every small block has
- * the full size of its class, so that any block of a class can serve any size of it.
+ * the full size of its class, so that any block of a class can serve any size of it. It comes from
+ * the thread's cache, else from a chain that some thread had too many, else from fresh memory.
  *
  * The caches form a list that only grows. A thread that ends empties its cache and leaves it to
  * the next new thread: so a walk over all caches needs no lock, and none can be held by a thread
@@ -26,9 +27,12 @@
 #define CLASS_LIMIT_BYTES   ((size_t)1024 * 1024)
 #define CLASS_LEAST_BLOCKS  ((size_t)4096)
 
+/* So many blocks go from one cache to another at once. */
+#define CHAIN_BLOCKS 256
+
 enum mode {
     MODE_UNDECIDED,
-    MODE_CACHED, /* malloc and free, with a cache for each thread */
+    MODE_CACHED, /* a cache for each thread; large blocks by malloc and free */
     MODE_PLAIN,  /* malloc and free, for a checker that wants to see every block */
     MODE_CUSTOM, /* the program's allocator */
 };
@@ -43,6 +47,7 @@ static asyncio__cache_t no_cache_any_more;
 _Thread_local asyncio__cache_t *asyncio__cache = &no_cache_yet;
 
 static _Atomic(asyncio__cache_t *) all_caches; /* linked by next */
+static asyncio__depot_t depots[ASYNCIO__CACHE_CLASSES]; /* what the caches had too many of */
 static _Atomic long taken_uncached;            /* as taken, by whoever has no cache */
 static pthread_key_t exit_key;                 /* its destructor empties a thread's cache */
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
@@ -72,23 +77,45 @@ static enum mode decided_mode(void)
     return atomic_compare_exchange_strong(&mode, &now, wanted) ? wanted : now;
 }
 
+static size_t class_bytes(size_t index)
+{
+    size_t bytes = index * 16;
+    return bytes < ASYNCIO__BLOCK_LEAST_BYTES ? ASYNCIO__BLOCK_LEAST_BYTES : bytes;
+}
+
 static size_t class_limit(size_t index)
 {
-    size_t limit = CLASS_LIMIT_BYTES / (index * 16 + 8);
+    size_t limit = CLASS_LIMIT_BYTES / class_bytes(index);
     return limit > CLASS_LEAST_BLOCKS ? limit : CLASS_LEAST_BLOCKS;
+}
+
+/* Leaves at most so many blocks of a class to whoever needs them. */
+static void give_away(asyncio__cache_t *cache, size_t index, size_t most)
+{
+    asyncio__cache_class_t *class = &cache->classes[index];
+    void *first = class->first, *last = first;
+    if (!first || most == 0)
+        return;
+    size_t count = 1;
+    for (void *next; count < most; count++, last = next) {
+        memcpy(&next, last, sizeof(void *));
+        if (!next)
+            break;
+    }
+    memcpy(&class->first, last, sizeof(void *));
+    memcpy(last, &(void *){NULL}, sizeof(void *));
+    asyncio__chain_t *chain = first;
+    chain->count = count;
+    ASYNCIO__OWNER_ADD(&class->room, count);
+    ASYNCIO__OWNER_ADD(&cache->taken, -(long)count);
+    asyncio__depot_put(&depots[index], chain);
 }
 
 static void empty_cache(asyncio__cache_t *cache)
 {
     for (size_t i = 0; i < ASYNCIO__CACHE_CLASSES; i++) {
-        asyncio__cache_class_t *class = &cache->classes[i];
-        while (class->first) {
-            void *block = class->first;
-            memcpy(&class->first, block, sizeof(void *));
-            ASYNCIO__OWNER_ADD(&class->room, 1);
-            ASYNCIO__OWNER_ADD(&cache->taken, -1);
-            free(block);
-        }
+        while (cache->classes[i].first)
+            give_away(cache, i, CHAIN_BLOCKS);
     }
 }
 
@@ -153,33 +180,82 @@ static void count_taken(enum mode how, long change)
         atomic_fetch_add_explicit(&taken_uncached, change, memory_order_relaxed);
 }
 
-/* What the allocator is asked for when a block of that size is wanted. */
-static size_t gross(enum mode how, size_t size)
+static bool is_small(enum mode how, size_t size)
 {
-    if (size == 0)
-        size = 1;
-    if (how == MODE_CACHED && size <= ASYNCIO__CACHE_LIMIT_BYTES)
-        size = (size + 7) / 16 * 16 + 8;
-    return size;
+    return how == MODE_CACHED && size <= ASYNCIO__CACHE_LIMIT_BYTES;
 }
 
-void *asyncio__malloc_slowly(size_t size)
+/* How large the block is that a wanted one comes in. */
+static size_t gross(enum mode how, size_t size)
+{
+    if (is_small(how, size))
+        return class_bytes((size + 15) / 16);
+    return size ? size : 1;
+}
+
+/* A small block for a thread that has no cache any more. */
+static void *make_uncached(size_t index)
+{
+    asyncio__chain_t *chain = asyncio__depot_take(&depots[index]);
+    if (!chain)
+        return malloc(class_bytes(index)); /* it ends in a cache, as the others do */
+    if (chain->second) {
+        asyncio__chain_t *rest = chain->second;
+        rest->count = chain->count - 1;
+        asyncio__depot_put(&depots[index], rest);
+    }
+    return chain;
+}
+
+/* A small block, when the class has none; *ret_zeroed: its memory is fresh. */
+static void *make_small(size_t index, bool *ret_zeroed)
+{
+    *ret_zeroed = false;
+    if (!have_cache())
+        return make_uncached(index);
+    asyncio__cache_t *cache = asyncio__cache;
+    asyncio__chain_t *chain = asyncio__depot_take(&depots[index]);
+    if (!chain) {
+        *ret_zeroed = true;
+        return asyncio__region_cut(&cache->region, class_bytes(index));
+    }
+    /* The first is the block; count_taken() counts it. */
+    asyncio__cache_class_t *class = &cache->classes[index];
+    class->first = chain->second;
+    ASYNCIO__OWNER_ADD(&class->room, -(chain->count - 1));
+    ASYNCIO__OWNER_ADD(&cache->taken, (long)chain->count - 1);
+    return chain;
+}
+
+static void *make(size_t size, bool *ret_zeroed)
 {
     enum mode how = decided_mode();
-    size_t wanted = gross(how, size);
-    void *block = how == MODE_CUSTOM ? custom.realloc(custom.context, NULL, 0, wanted)
-                                     : malloc(wanted);
+    void *block;
+    *ret_zeroed = false;
+    if (is_small(how, size))
+        block = make_small((size + 15) / 16, ret_zeroed);
+    else if (how == MODE_CUSTOM)
+        block = custom.realloc(custom.context, NULL, 0, gross(how, size));
+    else
+        block = malloc(gross(how, size));
     if (block)
         count_taken(how, 1);
     return block;
 }
 
+void *asyncio__malloc_slowly(size_t size)
+{
+    bool is_zeroed;
+    return make(size, &is_zeroed);
+}
+
 void *asyncio__calloc_slowly(size_t size)
 {
     enum mode how = decided_mode();
-    if (how == MODE_CUSTOM) {
-        void *block = asyncio__malloc_slowly(size);
-        return block ? memset(block, 0, size) : NULL;
+    if (is_small(how, size) || how == MODE_CUSTOM) {
+        bool is_zeroed;
+        void *block = make(size, &is_zeroed);
+        return block && !is_zeroed ? memset(block, 0, size) : block;
     }
     void *block = calloc(1, gross(how, size));
     if (block)
@@ -187,13 +263,29 @@ void *asyncio__calloc_slowly(size_t size)
     return block;
 }
 
+/* A small block for which the cache has no room. */
+static void free_small(void *block, size_t size)
+{
+    size_t index = (size + 15) / 16;
+    if (have_cache()) {
+        /* Counted as kept, and gone, with the others. */
+        give_away(asyncio__cache, index, CHAIN_BLOCKS);
+        asyncio__free(block, size);
+        return;
+    }
+    asyncio__chain_t *chain = block;
+    *chain = (asyncio__chain_t){.count = 1};
+    asyncio__depot_put(&depots[index], chain);
+    count_taken(MODE_CACHED, -1);
+}
+
 void asyncio__free_slowly(void *block, size_t size)
 {
     if (!block)
         return;
     enum mode how = decided_mode();
-    if (asyncio__cache == &no_cache_yet && how == MODE_CACHED && have_cache()) {
-        asyncio__free(block, size); /* the first block that this thread frees: now there is room */
+    if (is_small(how, size)) {
+        free_small(block, size);
         return;
     }
     count_taken(how, -1);
@@ -212,12 +304,10 @@ void *asyncio__realloc(void *block, size_t old_size, size_t new_size)
     size_t new_gross = gross(how, new_size);
     if (how == MODE_CUSTOM)
         return custom.realloc(custom.context, block, old_gross, new_gross);
-    /* With caches a small block must keep the size of its class, also when it is class 0. */
-    bool is_small =
-        old_size <= ASYNCIO__CACHE_LIMIT_BYTES || new_size <= ASYNCIO__CACHE_LIMIT_BYTES;
-    if (how == MODE_PLAIN || !is_small)
+    /* With caches a small block must keep the size of its class. */
+    if (!is_small(how, old_size) && !is_small(how, new_size))
         return realloc(block, new_gross);
-    if (old_gross == new_gross)
+    if (is_small(how, old_size) && (old_size + 15) / 16 == (new_size + 15) / 16)
         return block;
     void *moved = asyncio__malloc(new_size);
     if (!moved)

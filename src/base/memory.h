@@ -7,9 +7,11 @@
  *     asyncio__free(thing, sizeof(*thing));
  *
  * Who frees says the size, so that small blocks can go to a cache of the thread by size: a warm
- * malloc of at most ASYNCIO__CACHE_LIMIT_BYTES costs a few instructions. A block may be freed by
- * another thread than the one that made it. The cache is off under sanitizers and valgrind, and
- * once the program has set an allocator of its own, so that every block is seen there.
+ * malloc of at most ASYNCIO__CACHE_LIMIT_BYTES costs a few instructions, and has no header. A block
+ * may be freed by another thread than the one that made it: what a cache has too much of goes, many
+ * at once, to where the other caches find it. Small blocks are not given back to the system. The
+ * cache is off under sanitizers and valgrind, and once the program has set an allocator of its own,
+ * so that every block is seen there.
  */
 #ifndef ASYNCIO__BASE_MEMORY_H
 #define ASYNCIO__BASE_MEMORY_H
@@ -17,6 +19,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "base/pool.h"
 
 #define ASYNCIO__CACHE_LIMIT_BYTES 512
 #define ASYNCIO__CACHE_CLASSES     (ASYNCIO__CACHE_LIMIT_BYTES / 16 + 1)
@@ -42,7 +46,7 @@ void asyncio__free_string(char *string);
  * no other thread is inside one of these calls. */
 long asyncio__live_blocks(void);
 
-/* Returns this thread's cached blocks to the allocator. */
+/* Leaves this thread's cached blocks to all threads. */
 void asyncio__cache_trim(void);
 
 /* Names a result that is ignored on purpose. */
@@ -53,8 +57,7 @@ static inline void asyncio__ignore(long result)
 
 /* ---- What the calls above are made of; nobody else touches it. ---- */
 
-/* The free blocks of one size: 8, 24, 40, ... bytes, which with the allocator's own 8 make
- * multiples of 16. Blocks are linked through their first word. The owner alone writes; room is
+/* The free blocks of one size: a multiple of 16 bytes. Blocks are linked through their first word. The owner alone writes; room is
  * atomic because asyncio__live_blocks() reads it from elsewhere. */
 typedef struct asyncio__cache_class {
     void *first;         /* the block freed last, or NULL */
@@ -62,8 +65,9 @@ typedef struct asyncio__cache_class {
 } asyncio__cache_class_t;
 
 typedef struct asyncio__cache {
-    asyncio__cache_class_t classes[ASYNCIO__CACHE_CLASSES]; /* by (size + 7) / 16 */
-    _Atomic long taken;          /* blocks of the allocator taken minus given back by the owner */
+    asyncio__cache_class_t classes[ASYNCIO__CACHE_CLASSES]; /* by (size + 15) / 16 */
+    asyncio__region_t region;    /* where new blocks are cut */
+    _Atomic long taken;          /* blocks taken minus given back by the owner */
     _Atomic int is_owned;        /* a thread uses it; else the next new thread adopts it */
     struct asyncio__cache *next; /* in the list of all caches, which never shrinks */
 } asyncio__cache_t;
@@ -80,7 +84,7 @@ void asyncio__free_slowly(void *block, size_t size);
 
 static inline asyncio__cache_class_t *asyncio__cache_class(size_t size)
 {
-    return &asyncio__cache->classes[(size + 7) / 16];
+    return &asyncio__cache->classes[(size + 15) / 16];
 }
 
 /* Adds to a number that only its owner writes: cheaper than a read-modify-write. */
