@@ -7,9 +7,10 @@
  *     asyncio__heap_remove(&heap, &node);                   harmless if it is not in
  *     first = asyncio__heap_first(&heap);                   NULL if empty
  *
- * Four children a node, with the keys in the array and a back index in the node. Most deadlines
- * are removed before they come: a removal only empties its entry, which touches no other node. What
- * is empty goes when it comes to the top, or all of it at once when it is more than half.
+ * Four children a node, which are one line of the cache: the deadlines are in the array, a back
+ * index in the node; who was first among equals is in the node too, for that is rarely asked. Most
+ * deadlines are removed before they come: a removal only empties its entry, which touches no other
+ * node. What is empty goes when it comes to the top, or all of it at once when it is most.
  */
 #ifndef ASYNCIO__BASE_HEAP_H
 #define ASYNCIO__BASE_HEAP_H
@@ -20,17 +21,17 @@
 
 /* What is in a heap: part of the object that has the deadline. */
 typedef struct asyncio__heap_node {
-    uint32_t index; /* its place in the array, plus 1; 0: in no heap */
+    uint32_t index;    /* its place in the array, plus 1; 0: in no heap */
+    uint32_t sequence; /* how many were inserted before, modulo 2^32 */
 } asyncio__heap_node_t;
 
 #define ASYNCIO__HEAP_NODE                                                                         \
     {                                                                                              \
-        0                                                                                          \
+        0, 0                                                                                       \
     }
 
 struct asyncio__heap_entry {
     int64_t when_ns;            /* the deadline */
-    uint64_t sequence;          /* how many were inserted before */
     asyncio__heap_node_t *node; /* whose it is; NULL: removed */
 };
 
@@ -39,7 +40,7 @@ typedef struct asyncio__heap {
     uint32_t count;                      /* entries in use, with the removed ones */
     uint32_t removed;                    /* of them */
     uint32_t capacity;                   /* entries there is room for */
-    uint64_t sequence;                   /* of the next insert */
+    uint32_t sequence;                   /* of the next insert */
 } asyncio__heap_t;
 
 int asyncio__heap_insert(asyncio__heap_t *heap, asyncio__heap_node_t *node, int64_t when_ns);

@@ -57,8 +57,8 @@ static inline void asyncio__ignore(long result)
 
 /* ---- What the calls above are made of; nobody else touches it. ---- */
 
-/* The free blocks of one size: a multiple of 16 bytes. Blocks are linked through their first word. The owner alone writes; room is
- * atomic because asyncio__live_blocks() reads it from elsewhere. */
+/* The free blocks of one size: a multiple of 16 bytes. Blocks are linked through their first word.
+ * The owner alone writes; room is atomic because asyncio__live_blocks() reads it from elsewhere. */
 typedef struct asyncio__cache_class {
     void *first;         /* the block freed last, or NULL */
     _Atomic size_t room; /* how many more blocks may be kept */

@@ -32,7 +32,8 @@ static inline uint32_t asyncio__ring_count(const asyncio__ring_t *ring)
     return ring->tail - ring->head;
 }
 
-/* Keeps head and tail, so that a position stays good. */
+/* Keeps head and tail, so that a position stays good: an item either stays in its place, or moves
+ * into the new part. Large arrays grow without a copy. */
 static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint64_t wanted)
 {
     uint64_t capacity = ring->items ? (uint64_t)ring->mask + 1 : 64;

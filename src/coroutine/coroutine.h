@@ -55,9 +55,9 @@ struct asyncio_coroutine {
     };
     int32_t code;                     /* thrown in, or answered to who drives it */
     uint8_t state;                    /* asyncio__coroutine_state_t */
-    bool is_marked;                   /* seen by who collects awaitables */
-    bool is_closing;                  /* every await answers ASYNCIO_EGENERATOREXIT */
-    uint8_t agen;                     /* ASYNCIO__AGEN… */
+    bool is_marked : 1;               /* seen by who collects awaitables */
+    bool is_closing : 1;              /* every await answers ASYNCIO_EGENERATOREXIT */
+    uint8_t agen : 3;                 /* ASYNCIO__AGEN… */
     uint16_t refusals;                /* how often one did since */
     uint32_t copy_bytes;              /* of arguments behind the record */
     uint32_t stack_bytes;             /* wanted; 0: the default */

@@ -77,12 +77,12 @@ static bool advice_works(char *page)
 /* All guards in few system calls; false when that does not work here. */
 static bool advise_together(const asyncio__guards_t *guards)
 {
-    struct iovec ranges[BATCH_MOST];
-    int self = asyncio__sys.pidfd_open(getpid(), 0);
-    if (self < 0)
-        return false;
+    /* Not in this frame: it may be on a coroutine's stack, which would never be that deep else. */
+    size_t bytes = BATCH_MOST * sizeof(struct iovec);
+    struct iovec *ranges = asyncio__malloc(bytes);
+    int self = ranges ? asyncio__sys.pidfd_open(getpid(), 0) : -1;
     size_t done = 0;
-    bool works = true;
+    bool works = ranges && self >= 0;
     while (works && done < guards->count) {
         size_t count = guards->count - done < BATCH_MOST ? guards->count - done : BATCH_MOST;
         for (size_t i = 0; i < count; i++) {
@@ -94,7 +94,9 @@ static bool advise_together(const asyncio__guards_t *guards)
         works = advised == (ssize_t)(count * asyncio__guard_bytes());
         done += count;
     }
-    asyncio__ignore(asyncio__sys.close(self));
+    if (self >= 0)
+        asyncio__ignore(asyncio__sys.close(self));
+    asyncio__free(ranges, bytes);
     return works;
 }
 

@@ -73,8 +73,9 @@ void asyncio_future_unref(asyncio_future_t *future)
         return;
     if (future->state == ASYNCIO__FAILED && !future->is_reported)
         report_unread(future);
-    free_callbacks(future);
-    if (future->destroy && !future->is_moved)
+    if (future->state == ASYNCIO__PENDING)
+        free_callbacks(future);
+    else if (future->destroy && !future->is_moved)
         future->destroy(future->value);
     asyncio_error_unref(future->error);
     if (future->class->finalize)
@@ -90,11 +91,15 @@ void asyncio_future_unref(asyncio_future_t *future)
 
 /* --- finishing ----------------------------------------------------------------------------- */
 
-/* Each callback goes to the ready queue, in the order in which they were added. */
-static void schedule_callbacks(asyncio_future_t *future)
+/* It is done now: the value takes the place of the callbacks, and each of them goes to the ready
+ * queue, in the order in which they were added. */
+static inline void settle(asyncio_future_t *future, asyncio__future_state_t state, void *value,
+                          asyncio_destroy_t *destroy)
 {
     asyncio__callback_t *callback = future->callbacks;
-    future->callbacks = NULL;
+    future->state = (uint8_t)state;
+    future->value = value;
+    future->destroy = destroy;
     while (callback) {
         asyncio__callback_t *next = callback->next;
         future->refs++; /* until it has run */
@@ -105,26 +110,21 @@ static void schedule_callbacks(asyncio_future_t *future)
 
 void asyncio__future_finish(asyncio_future_t *future, void *value, asyncio_destroy_t *destroy)
 {
-    future->state = ASYNCIO__FINISHED;
-    future->value = value;
-    future->destroy = destroy;
-    schedule_callbacks(future);
+    settle(future, ASYNCIO__FINISHED, value, destroy);
 }
 
 void asyncio__future_fail(asyncio_future_t *future, int code, asyncio_error_t *error)
 {
-    future->state = ASYNCIO__FAILED;
     future->code = code;
     future->error = error;
-    schedule_callbacks(future);
+    settle(future, ASYNCIO__FAILED, NULL, NULL);
 }
 
 void asyncio__future_make_cancelled(asyncio_future_t *future, asyncio_error_t *error)
 {
-    future->state = ASYNCIO__CANCELLED;
     future->is_reported = true;
     future->error = error;
-    schedule_callbacks(future);
+    settle(future, ASYNCIO__CANCELLED, NULL, NULL);
 }
 
 void asyncio__future_wake(asyncio_future_t *future)
@@ -165,6 +165,8 @@ static void unlink_callback(asyncio_future_t *future, asyncio__callback_t **at,
 bool asyncio__future_remove_callback(asyncio_future_t *future, asyncio__callback_t *callback)
 {
     asyncio__callback_t *before = NULL;
+    if (future->state != ASYNCIO__PENDING)
+        return false;
     for (asyncio__callback_t **at = &future->callbacks; *at; at = &(*at)->next) {
         if (*at == callback) {
             unlink_callback(future, at, before);
@@ -261,7 +263,7 @@ int asyncio_future_remove_done_callback(asyncio_future_t *future, asyncio_done_c
         return rc;
     int count = 0;
     asyncio__callback_t *before = NULL, **at = &future->callbacks;
-    while (*at) {
+    while (future->state == ASYNCIO__PENDING && *at) {
         done_callback_t *done = ASYNCIO__CONTAINER(*at, done_callback_t, callback);
         if ((*at)->ready.run == run_done_callback && done->fn == fn && done->arg == arg) {
             unlink_callback(future, at, before);

@@ -80,13 +80,23 @@ struct asyncio_future {
     uint32_t requests;                    /* of a task: cancels not taken back */
     asyncio_loop_t *loop;                 /* whose; NULL for what is done and has none */
     const asyncio__future_class_t *class; /* NULL: a plain future */
-    void *value;                          /* once finished */
-    asyncio_destroy_t *destroy;           /* of value */
+    union {
+        asyncio__callback_t *callbacks;   /* while pending, in order */
+        void *value;                      /* once finished */
+    };
+    union {
+        asyncio__callback_t *last_callback; /* while pending: the newest, if there are any */
+        asyncio_destroy_t *destroy;         /* once finished: of value; else NULL */
+    };
     asyncio_error_t *error;               /* details; of a cancelled one, what goes with it */
-    asyncio__callback_t *callbacks;       /* in order; NULL once done */
-    asyncio__callback_t *last_callback;   /* the newest, while there are any */
     const char *place;                    /* where it was made */
 };
+
+/* Those who wait for it; NULL once it is done. */
+static inline asyncio__callback_t *asyncio__future_callbacks(const asyncio_future_t *future)
+{
+    return future->state == ASYNCIO__PENDING ? future->callbacks : NULL;
+}
 
 /* A plain future in memory of the caller's, with one reference that is never given up. */
 static inline void asyncio__future_init(asyncio_future_t *future, asyncio_loop_t *loop,
@@ -106,7 +116,8 @@ void asyncio__future_fini_rarely(asyncio_future_t *future);
 /* Lets go of what such a future holds. */
 static inline void asyncio__future_fini(asyncio_future_t *future)
 {
-    if (ASYNCIO__UNLIKELY(future->error || future->callbacks || future->refs != 1))
+    if (ASYNCIO__UNLIKELY(future->error || asyncio__future_callbacks(future) ||
+                         future->refs != 1))
         asyncio__future_fini_rarely(future);
 }
 

@@ -92,7 +92,7 @@ static void leave_orphan(asyncio_future_t *future)
     asyncio_future_t *orphan =
         hook ? asyncio__future_new(future->loop, /* class= */ NULL, /* place= */ NULL) : NULL;
     if (orphan) {
-        orphan->value = hook->orphans;
+        orphan->place = (const char *)(void *)hook->orphans;
         hook->orphans = orphan;
         orphan->callbacks = future->callbacks;
         orphan->last_callback = future->last_callback;
@@ -130,7 +130,7 @@ static void tell_outcome(asyncio_future_t *future)
 
 ASYNCIO__COLD void asyncio__future_fini_rarely(asyncio_future_t *future)
 {
-    if (future->callbacks)
+    if (asyncio__future_callbacks(future))
         leave_orphan(future);
     if (future->refs != 1)
         tell_outcome(future);

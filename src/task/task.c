@@ -403,7 +403,7 @@ static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
     asyncio__task_hook_t *own = (asyncio__task_hook_t *)hook;
     while (own->orphans) {
         asyncio_future_t *orphan = own->orphans;
-        own->orphans = orphan->value;
+        own->orphans = (asyncio_future_t *)(uintptr_t)orphan->place;
         asyncio_future_unref(orphan);
     }
     asyncio__generators_forget(own);
