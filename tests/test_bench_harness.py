@@ -151,9 +151,9 @@ def tables_say_what_was_found():
     text = table.markdown(results_of_a_run())
     same(cells(text, "`yield`"), [["≤ 12", "11.0", "26.5"], ["2.50 (2.25 to 2.75)"]])
     same(cells(text, "`timers`")[:2], [["above 150", "200", "–"], ["–"]])
-    same(cells(text, "`1x64`"), [["≥ 1 epoll (1.23)", "125 (5.0)*", "100 (10.0)"]])
+    same(cells(text, "`1x64`"), [["≥ 1 epoll (1.23; CPU 2.00)", "125 (5.0)*", "100 (10.0)"]])
     same(cells(text, "`1x64` epoll"), [["1.23 (1.21 to 1.24)"], ["2.00 (2.00 to 2.00)"]])
-    same(cells(text, "`1000x4096`")[0][0], "≥ 1.05 best (1.23)")
+    same(cells(text, "`1000x4096`")[0][0], "≥ 1.05 best (1.23; CPU 2.00)")
     same(cells(text, "`timers`")[2:], [["ours, epoll", "50.0", "100", "2.0"],
                                        ["Other", "7.00", "–", "1.0"]])
     same("Left out: go: go: No such file or directory." in text, True)

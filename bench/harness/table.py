@@ -12,7 +12,9 @@ the ratios of each repeat, and their quartiles. Above 1 ours is faster."""
 
 LEGEND_SERVERS = """Requests per second (microseconds of the server's CPU for each), medians. A
 star: the client was busy for 95 % of the time or more, so that it was the limit, and only the
-microseconds tell servers apart. The goal is held against the best column of ours."""
+microseconds tell servers apart. The goal is a factor of the bare server's requests per second, or
+of the best peer's, held against the better engine of ours; behind it stand what was reached, and
+how many times as much CPU the rival takes for a request."""
 
 LEGEND_SCALE = """Nanoseconds an operation (bytes for `asleep_bytes`; of the server's CPU for
 `connections`) by the number of tasks, timers or connections."""
@@ -84,12 +86,14 @@ def server_goal(load, found, ours, theirs):
     if not rivals:
         return "no peer"
     rival = max(rivals, key=lambda key: rates[key])
-    reached = [figures.median(figures.ratios(column(found, key, 0), column(found, rival, 0)))
-               for key in ours]
-    best = max(figures.known(reached), default=None)
+    reached = {key: figures.median(figures.ratios(column(found, key, 0), column(found, rival, 0)))
+               for key in ours}
+    best = max((key for key in ours if reached[key]), key=lambda key: reached[key], default=None)
     if best is None:
         return "not measured"
-    return f"{'≥' if best >= load.factor else 'below'} {load.factor:g} {load.of} ({best:.2f})"
+    cheaper = figures.median(figures.ratios(column(found, rival, 1), column(found, best, 1)))
+    verdict = "≥" if reached[best] >= load.factor else "below"
+    return f"{verdict} {load.factor:g} {load.of} ({reached[best]:.2f}; CPU {cheaper:.2f})"
 
 
 def server_tables(results):
