@@ -49,6 +49,7 @@ typedef struct asyncio_loop_options {
     asyncio_clock_t clock;   /**< what it takes for the time */
     size_t stack_bytes;      /**< of a coroutine's stack; 0: 64 KiB; 16 KiB to 64 MiB */
     bool debug;              /**< slow callbacks are reported; also by ASYNCIO_DEBUG=1 */
+    bool report_overflow;    /**< stack overflows are; also by ASYNCIO_REPORT_OVERFLOW=1 */
 } asyncio_loop_options_t;
 
 /** What an exception handler is told; fields that do not apply are NULL or 0. */
@@ -84,6 +85,12 @@ ASYNCIO_API asyncio_loop_t *asyncio_new_event_loop(void);
  * Makes an event loop with options.
  *
  * An engine that is asked for by name and not to be had is an error; AUTO falls back quietly.
+ *
+ * With report_overflow the loop puts up a handler of SIGSEGV and SIGBUS until it is closed, and
+ * runs with a stack for signals if its thread has none. A fault in the guard of a coroutine's
+ * stack writes one line to stderr: the task's name, where it was made, its stack's size and what
+ * it needed. All faults then go to the handler that was there before, or end the process as
+ * without; the environment is not asked where a program runs with more rights than its user.
  *
  * @param options  NULL for the defaults; its size must be set.
  * @return as asyncio_new_event_loop(); also -EINVAL for an unknown engine, clock or stack size,

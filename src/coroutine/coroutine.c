@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "coroutine/overflow.h"
 
 #define STACK_MOST_BYTES ((size_t)64 << 20)
 
@@ -184,6 +185,7 @@ static void run_driven(void *argument)
     coroutine->result = NULL;
     asyncio__stack_t *stack = coroutine->stack;
     asyncio__fiber_t *back = coroutine->back;
+    asyncio__overflow_check(stack);
     coroutine->stack = NULL;
     coroutine->back = NULL;
     asyncio__stack_release(stack);

@@ -12,13 +12,13 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "base/sanitizer.h"
 #include "base/syscalls.h"
+#include "coroutine/overflow.h"
 #include "coroutine/slab.h"
 
 #if defined(ASYNCIO__ASAN)
@@ -303,9 +303,7 @@ static ASYNCIO__COLD void return_elsewhere(asyncio__stack_t *stack)
 void asyncio__stack_release(asyncio__stack_t *stack)
 {
     /* The neighbour below is overwritten already: to go on would do more harm. */
-    if (ASYNCIO__UNLIKELY(stack->guard == ASYNCIO__GUARD_CANARY) &&
-        !asyncio__guard_is_whole(stack->bottom - asyncio__guard_bytes()))
-        abort();
+    asyncio__overflow_check(stack);
     pool_t *pool = own_pool;
     if (ASYNCIO__UNLIKELY(stack->pool != pool)) {
         return_elsewhere(stack);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "coroutine/overflow.h"
 #include "loop/calls.h"
 #include "loop/timer.h"
 
@@ -117,6 +118,7 @@ static int check_options(const asyncio_loop_options_t *options)
  * the next thing to run, and leaves the loop at the end of its callback. */
 static void leave_in_child(void)
 {
+    asyncio__overflow_fork();
     asyncio_loop_t *loop = asyncio__thread.running_loop;
     if (!loop)
         return;
@@ -128,6 +130,13 @@ static void leave_in_child(void)
 __attribute__((constructor)) static void set_fork_hook(void)
 {
     asyncio__fork_hook = leave_in_child;
+}
+
+/* Whether a variable of the environment says yes: anything but nothing and 0. */
+static bool is_asked_for(const char *variable)
+{
+    const char *value = secure_getenv(variable);
+    return value && *value && strcmp(value, "0") != 0;
 }
 
 asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *options)
@@ -142,8 +151,12 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     asyncio_loop_t *loop = asyncio__calloc(sizeof(*loop));
     if (!loop)
         return asyncio__fail_new(-ENOMEM, NULL);
-    rc = open_engine(loop, options->engine);
+    if (options->report_overflow || is_asked_for("ASYNCIO_REPORT_OVERFLOW"))
+        rc = asyncio__overflow_open(&loop->overflow);
+    if (rc == 0)
+        rc = open_engine(loop, options->engine);
     if (rc < 0) {
+        asyncio__overflow_close(loop->overflow);
         asyncio__free(loop, sizeof(*loop));
         return asyncio__fail_new(rc, "the engine could not be had");
     }
@@ -151,6 +164,7 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     rc = asyncio__loop_reserve(loop, 1);
     if (!loop->inbox || rc < 0) {
         loop->engine->class->close(loop->engine);
+        asyncio__overflow_close(loop->overflow);
         asyncio__ring_fini(&loop->ready);
         asyncio__inbox_unref(loop->inbox);
         asyncio__free(loop, sizeof(*loop));
@@ -162,8 +176,7 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     loop->now_ns = loop->is_virtual ? 0 : asyncio__clock_now();
     loop->turns_allowed = 1;
     loop->stack_bytes = options->stack_bytes;
-    const char *debug = secure_getenv("ASYNCIO_DEBUG");
-    loop->debug = options->debug || (debug && *debug && strcmp(debug, "0") != 0);
+    loop->debug = options->debug || is_asked_for("ASYNCIO_DEBUG");
     asyncio__list_init(&loop->tasks);
     asyncio__list_init(&loop->watches);
     return loop;
@@ -216,6 +229,7 @@ int asyncio_loop_close(asyncio_loop_t *loop)
         return 0;
     loop->closed = true;
     loop->refs++;
+    asyncio__overflow_enter(loop->overflow);
     asyncio__loop_hook_t *hook;
     while ((hook = loop->hooks)) {
         loop->hooks = hook->next;
@@ -232,6 +246,9 @@ int asyncio_loop_close(asyncio_loop_t *loop)
     loop->is_virtual = true; /* time stands still from here on */
     loop->now_ns = now_ns;
     asyncio__heap_fini(&loop->timers);
+    asyncio__overflow_leave(loop->overflow);
+    asyncio__overflow_close(loop->overflow);
+    loop->overflow = NULL;
     asyncio_loop_unref(loop);
     return 0;
 }
@@ -423,9 +440,11 @@ int asyncio_loop_run_forever(asyncio_loop_t *loop)
     loop->refs++; /* a callback may give the last reference up */
     asyncio__thread.running_loop = loop;
     loop->turns_left = 0;
+    asyncio__overflow_enter(loop->overflow);
     do
         rc = run_turn(loop);
     while (rc == 0 && !loop->stopping);
+    asyncio__overflow_leave(loop->overflow);
     loop->stopping = false;
     loop->running = false;
     asyncio__thread.running_loop = NULL;

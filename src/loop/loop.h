@@ -78,6 +78,7 @@ struct asyncio_loop {
     size_t stack_bytes;               /* of coroutines that do not say */
     asyncio_exception_handler_t *exception_handler; /* NULL: the default */
     void *exception_arg;                            /* passed to it */
+    struct asyncio__overflow *overflow;             /* reports stack overflows; NULL: not wanted */
     char engine_reason[64];                         /* why it runs on its engine */
 };
 

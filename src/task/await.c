@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "coroutine/overflow.h"
 #include "task/suspend.h"
 
 int asyncio__fail_null(void)
@@ -297,7 +298,17 @@ static void report_unused(asyncio_coroutine_t *coroutine)
     coroutine->refs--;
 }
 
+/* For who reports an overflow; in a handler of a signal. */
+static const char *name_running(unsigned long *ret_number)
+{
+    const asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
+    bool is_numbered = task && (task->name & 1);
+    *ret_number = is_numbered ? (unsigned long)(task->name >> 1) : 0;
+    return task && !is_numbered ? (const char *)task->name : NULL;
+}
+
 __attribute__((constructor)) static void begin(void)
 {
+    asyncio__overflow_task = name_running;
     asyncio__coroutine_on_unused = report_unused;
 }

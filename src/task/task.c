@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "coroutine/overflow.h"
 
 ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 
@@ -159,6 +160,7 @@ static __attribute__((noinline)) void run_body(asyncio__task_t *task)
     coroutine->result = &result;
     asyncio_coroutine_ref(coroutine);
     int code = asyncio__coroutine_run(coroutine, &result);
+    asyncio__overflow_check(coroutine->stack);
     coroutine->result = NULL;
     asyncio__task_end(asyncio__task_of(asyncio__thread.task), code, result); /* see take_over.c */
 }
