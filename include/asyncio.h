@@ -22,6 +22,7 @@
 #include <asyncio/gather.h>
 #include <asyncio/shield.h>
 #include <asyncio/sleep.h>
+#include <asyncio/stack_usage.h>
 #include <asyncio/task.h>
 #include <asyncio/task_group.h>
 #include <asyncio/timeout.h>

@@ -30,7 +30,7 @@ PUBLIC_LAYERS = {
     "coroutine": ["coroutine"],
     "loop": ["handle", "loop", "remote"],
     "task": ["as_completed", "async_generator", "call_graph", "context", "future", "gather",
-             "shield", "sleep", "task", "task_group", "timeout", "wait"],
+             "shield", "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
     "executor": ["concurrent_future", "executor", "process_pool", "thread_pool"],
     "net": ["resolver", "server", "socket", "stream", "tls"],

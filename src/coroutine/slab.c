@@ -139,6 +139,22 @@ void asyncio__slab_unmap(asyncio__slab_t *slab)
     asyncio__ignore(asyncio__sys.munmap(base, size));
 }
 
+size_t asyncio__slab_resident(const asyncio__slab_t *slab)
+{
+    size_t page_bytes = asyncio__guard_bytes(), pages_each = slab->stride_bytes / page_bytes;
+    size_t count = slab->cut * pages_each, resident = 0;
+    unsigned char pages[512];
+    for (size_t first = 0; first < count; first += sizeof(pages)) {
+        size_t asked = count - first < sizeof(pages) ? count - first : sizeof(pages);
+        if (asyncio__sys.mincore(slot_address(slab, 0) + first * page_bytes, asked * page_bytes,
+                                 pages) < 0)
+            break;
+        for (size_t i = 0; i < asked; i++)
+            resident += (pages[i] & 1) && (first + i) % pages_each != 0;
+    }
+    return resident * page_bytes;
+}
+
 asyncio__stack_t *asyncio__slab_find_guard(asyncio__slab_t *slab, uintptr_t address)
 {
     uintptr_t base = atomic_load_explicit(&slab->base, memory_order_acquire);

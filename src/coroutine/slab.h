@@ -51,6 +51,9 @@ void asyncio__slab_unmap(asyncio__slab_t *slab);
 /* The stack of the slab in whose guard the address lies, or NULL. Async-signal-safe. */
 asyncio__stack_t *asyncio__slab_find_guard(asyncio__slab_t *slab, uintptr_t address);
 
+/* The bytes of its stacks that have memory; guards do not count. */
+size_t asyncio__slab_resident(const asyncio__slab_t *slab);
+
 /* The size of a stack of that class on this machine. */
 size_t asyncio__slab_stride(unsigned size_class);
 

@@ -333,6 +333,14 @@ size_t asyncio__stack_high_water(const asyncio__stack_t *stack)
     return (size_t)(stack->top - end);
 }
 
+void asyncio__stack_refresh(asyncio__stack_t *stack)
+{
+    size_t page_bytes = asyncio__guard_bytes();
+    char *end = (char *)((uintptr_t)stack->top / page_bytes * page_bytes);
+    asyncio__ignore(
+        asyncio__sys.madvise(stack->bottom, (size_t)(end - stack->bottom), MADV_DONTNEED));
+}
+
 asyncio__stack_t *asyncio__stack_of_guard(const void *address)
 {
     /* Pairs with adopt_pool() and find_record(), which add to these lists. */
@@ -376,4 +384,18 @@ void asyncio__stack_statistics(asyncio__stack_statistics_t *ret_statistics)
     }
     statistics.free = cut - statistics.in_use;
     *ret_statistics = statistics;
+}
+
+void asyncio__stack_memory(size_t *ret_mapped_bytes, size_t *ret_resident_bytes)
+{
+    *ret_mapped_bytes = *ret_resident_bytes = 0;
+    for (slab_page_t *page = own_pool->pages; page; page = page->next) {
+        for (size_t i = 0; i < SLABS_PER_PAGE; i++) {
+            const asyncio__slab_t *slab = &page->slabs[i];
+            if (!slab->base)
+                continue;
+            *ret_mapped_bytes += slab->slots * slab->stride_bytes;
+            *ret_resident_bytes += asyncio__slab_resident(slab);
+        }
+    }
 }

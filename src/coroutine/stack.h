@@ -57,6 +57,10 @@ void asyncio__stack_release(asyncio__stack_t *stack);
  * that were swapped out do not count.) */
 size_t asyncio__stack_high_water(const asyncio__stack_t *stack);
 
+/* Gives its memory back but for the page of the record, so that the mark begins anew. Nothing runs
+ * on it. */
+void asyncio__stack_refresh(asyncio__stack_t *stack);
+
 /* Whether the address lies in the guard of a stack of this process; the stack, or NULL. For
  * handlers of SIGSEGV: takes no lock and allocates nothing. */
 asyncio__stack_t *asyncio__stack_of_guard(const void *address);
@@ -73,5 +77,8 @@ typedef struct asyncio__stack_statistics {
 } asyncio__stack_statistics_t;
 
 void asyncio__stack_statistics(asyncio__stack_statistics_t *ret_statistics);
+
+/* The bytes that the slabs of this thread take, of address space and of memory. */
+void asyncio__stack_memory(size_t *ret_mapped_bytes, size_t *ret_resident_bytes);
 
 #endif

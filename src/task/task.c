@@ -208,6 +208,8 @@ bool asyncio__task_give_stack(asyncio__task_t *task)
     coroutine->stack = asyncio__stack_acquire(stack_bytes_of(task));
     if (!coroutine->stack)
         return false;
+    if (ASYNCIO__UNLIKELY(task->future.loop->debug))
+        asyncio__stack_refresh(coroutine->stack); /* its high-water mark is this task's */
     asyncio__fiber_prepare(&coroutine->fiber, coroutine->stack, task_main, task);
     return true;
 }
