@@ -44,9 +44,9 @@ static void *call_often(void *arg)
     for (long i = 0; i < CALLS; i++) {
         calls[thread][i] = (struct numbered){thread, i + 1};
         asyncio_handle_t *handle = NULL;
-        if (asyncio_loop_call_soon_threadsafe(counting.loop, count_numbered, &calls[thread][i],
-                                              i % 100 == 0 ? &handle : NULL) < 0)
-            return "failed";
+        assert_in_thread(asyncio_loop_call_soon_threadsafe(counting.loop, count_numbered,
+                                                           &calls[thread][i],
+                                                           i % 100 == 0 ? &handle : NULL) == 0);
         asyncio_handle_unref(handle);
     }
     return NULL;
@@ -92,9 +92,11 @@ static void calls_from_threads_all_arrive(void **state)
 static void *call_until_closed(void *arg)
 {
     (void)arg;
-    while (asyncio_loop_call_soon_threadsafe(counting.loop, count_numbered, &calls[0][0], NULL) ==
-           0)
+    int rc;
+    while ((rc = asyncio_loop_call_soon_threadsafe(counting.loop, count_numbered, &calls[0][0],
+                                                   NULL)) == 0)
         atomic_fetch_add(&counting.posts, 1);
+    assert_in_thread(rc == ASYNCIO_ERUNTIME);
     asyncio_error_clear();
     return NULL;
 }
@@ -347,7 +349,8 @@ static void *finish_from_thread(void *arg)
 {
     struct finishing *finishing = arg;
     usleep(1000);
-    asyncio_loop_call_soon_threadsafe(finishing->loop, finish_future, finishing->future, NULL);
+    assert_in_thread(asyncio_loop_call_soon_threadsafe(finishing->loop, finish_future,
+                                                       finishing->future, NULL) == 0);
     return NULL;
 }
 

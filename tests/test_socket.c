@@ -398,5 +398,6 @@ int main(void)
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_without_loop),
     };
+    sweep_may_wait = true;
     return cmocka_run_group_tests_name("socket", tests, NULL, NULL);
 }

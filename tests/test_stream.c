@@ -632,5 +632,6 @@ int main(void)
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_leave_open),
     };
+    sweep_may_wait = true;
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
 }

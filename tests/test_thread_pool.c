@@ -154,8 +154,10 @@ static void blocked_jobs_do_not_hold_up_others(void **state)
     asyncio_executor_t *pool = new_pool(4);
     for (int round = 0; round < 20; round++) {
         asyncio_concurrent_future_t *futures[4];
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 4; i++) {
             futures[i] = asyncio_executor_submit(pool, meet_others, &barrier);
+            assert_non_null(futures[i]);
+        }
         for (int i = 0; i < 4; i++) {
             assert_int_equal(
                 asyncio_concurrent_future_result(futures[i], ASYNCIO_FOREVER, NULL), 0);

@@ -49,6 +49,9 @@ typedef struct asyncio__syscalls {
     int (*close)(int fd);
     int (*fcntl)(int fd, int command, long argument);
     int (*fstat)(int fd, struct stat *ret_stat);
+    int (*stat)(const char *path, struct stat *ret_stat);
+    int (*lstat)(const char *path, struct stat *ret_stat);
+    int (*fchmod)(int fd, mode_t mode);
     int (*socket)(int family, int type, int protocol);
     int (*socketpair)(int family, int type, int protocol, int ret_fds[2]);
     int (*bind)(int fd, const struct sockaddr *address, socklen_t size);

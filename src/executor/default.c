@@ -59,7 +59,7 @@ static int submit(asyncio_executor_t *executor, asyncio_job_t *job)
     closer_t *closer = closer_of(executor);
     closer->job = job;
     asyncio_executor_ref(executor); /* the thread's */
-    int rc = asyncio__thread_start(&closer->thread, run_closer, closer);
+    int rc = asyncio__thread_start(&closer->thread, NULL, run_closer, closer);
     if (rc < 0)
         asyncio_executor_unref(executor);
     return rc;

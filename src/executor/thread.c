@@ -6,12 +6,13 @@
 
 #include "base/syscalls.h"
 
-int asyncio__thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg)
+int asyncio__thread_start(pthread_t *ret_thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *arg), void *arg)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = asyncio__sys.pthread_create(ret_thread, NULL, run, arg);
+    int error = asyncio__sys.pthread_create(ret_thread, attributes, run, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -error;
 }

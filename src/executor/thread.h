@@ -5,7 +5,8 @@
 
 #include <pthread.h>
 
-/* Starts a thread with all signals blocked: 0 or a negative code. */
-int asyncio__thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg);
+/* Starts a thread with all signals blocked: 0 or a negative code. The attributes may be NULL. */
+int asyncio__thread_start(pthread_t *ret_thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *arg), void *arg);
 
 #endif

@@ -93,7 +93,7 @@ static int start_worker(pool_t *pool)
     worker->is_searching = true;
     sem_init(&worker->wake, /* pshared= */ 0, 0);
     atomic_fetch_add_explicit(&pool->owners, 1, memory_order_relaxed);
-    int rc = asyncio__thread_start(&worker->thread, run_worker, worker);
+    int rc = asyncio__thread_start(&worker->thread, NULL, run_worker, worker);
     if (rc < 0) {
         atomic_fetch_sub_explicit(&pool->owners, 1, memory_order_relaxed);
         sem_destroy(&worker->wake);

@@ -13,6 +13,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/syscalls.h"
+#include "executor/thread.h"
 #include "net/operation.h"
 #include "task/task.h"
 #include "task/twin.h"
@@ -74,7 +76,7 @@ static void look_up(lookup_t *lookup)
 static lookup_t *take_work(void)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    asyncio__sys.clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += IDLE_SECONDS;
     idle++;
     while (!first && pthread_cond_timedwait(&has_work, &lock, &until) == 0)
@@ -89,6 +91,7 @@ static lookup_t *take_work(void)
 static void *work(void *unused)
 {
     (void)unused;
+    pthread_setname_np(pthread_self(), "asyncio-names");
     pthread_mutex_lock(&lock);
     lookup_t *lookup;
     while ((lookup = take_work())) {
@@ -113,10 +116,10 @@ static int start_thread(void)
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, LOOKUP_STACK);
-    int rc = pthread_create(&thread, &attributes, work, NULL);
+    int rc = asyncio__thread_start(&thread, &attributes, work, NULL);
     pthread_attr_destroy(&attributes);
     threads += rc == 0;
-    return threads > 0 ? 0 : -rc;
+    return threads > 0 ? 0 : rc;
 }
 
 static int submit(lookup_t *lookup)

@@ -101,7 +101,7 @@ int asyncio_start_server(const char *host, uint16_t port,
 static int remove_stale(const struct sockaddr_un *address)
 {
     struct stat found;
-    if (lstat(address->sun_path, &found) < 0)
+    if (asyncio__sys.lstat(address->sun_path, &found) < 0)
         return 0;
     if (!S_ISSOCK(found.st_mode))
         return asyncio__fail(-EADDRINUSE, "the path is taken by what is no socket");
@@ -122,15 +122,19 @@ static int remove_stale(const struct sockaddr_un *address)
 static int bind_private(asyncio_server_t *server, asyncio_socket_t *sock,
                         const struct sockaddr_un *address)
 {
-    if (fchmod(sock->fd, S_IRUSR | S_IWUSR) < 0)
+    if (asyncio__sys.fchmod(sock->fd, S_IRUSR | S_IWUSR) < 0)
         return asyncio__fail(-errno, NULL);
     int rc = asyncio_socket_bind(sock, (const struct sockaddr *)address, sizeof(*address));
     if (rc < 0)
         return rc;
     struct stat made;
     server->path = asyncio__strdup(address->sun_path);
-    if (!server->path || stat(address->sun_path, &made) < 0)
-        return asyncio__fail(-ENOMEM, NULL);
+    rc = !server->path ? -ENOMEM : asyncio__sys.stat(address->sun_path, &made) < 0 ? -errno : 0;
+    if (rc < 0) {
+        /* The close cannot know that it is ours. */
+        asyncio__ignore(asyncio__sys.unlink(address->sun_path));
+        return asyncio__fail(rc, NULL);
+    }
     server->path_device = (uint64_t)made.st_dev;
     server->path_inode = (uint64_t)made.st_ino;
     return 0;

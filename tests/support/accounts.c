@@ -46,7 +46,7 @@ static bool is_own_business(const char *id)
         return true; /* it has just ended */
     bool is_read = fgets(name, sizeof(name), file) != NULL;
     fclose(file);
-    return !is_read || strncmp(name, "iou-", 4) == 0 || strncmp(name, "asyncio-lookup", 14) == 0;
+    return !is_read || strncmp(name, "iou-", 4) == 0 || strncmp(name, "asyncio-names", 13) == 0;
 }
 
 static int count_threads(void)
@@ -148,6 +148,14 @@ void accounts_expect_kept_stacks(size_t count)
     present->before.stacks += count;
 }
 
+void accounts_end(const char *what, const char *file, int line)
+{
+    if (accounts_on_failure)
+        accounts_on_failure(file, line);
+    fprintf(stderr, "%s:%d: %s\n", file, line, what);
+    abort();
+}
+
 int accounts_wait_seconds = 60;
 
 int accounts_sem_wait(sem_t *semaphore, const char *file, int line)
@@ -158,10 +166,8 @@ int accounts_sem_wait(sem_t *semaphore, const char *file, int line)
     until.tv_sec += accounts_wait_seconds;
     while ((rc = sem_timedwait(semaphore, &until)) < 0 && errno == EINTR)
         ;
-    if (rc < 0) {
-        print_error("%s:%d: waited in vain\n", file, line);
-        fail();
-    }
+    if (rc < 0)
+        accounts_end("waited in vain", file, line);
     return rc;
 }
 

@@ -50,6 +50,9 @@ int accounted_run(const char *group, const struct CMUnitTest *tests, size_t coun
                   CMFixtureFunction group_setup, CMFixtureFunction group_teardown);
 
 #undef cmocka_run_group_tests
+#undef cmocka_run_group_tests_name
+#define cmocka_run_group_tests_name(name, tests, group_setup, group_teardown) \
+    accounted_run(name, tests, sizeof(tests) / sizeof((tests)[0]), group_setup, group_teardown)
 #define cmocka_run_group_tests(tests, group_setup, group_teardown) \
     accounted_run(#tests, tests, sizeof(tests) / sizeof((tests)[0]), group_setup, group_teardown)
 
@@ -63,10 +66,20 @@ int accounted_run_one(const char *group, const struct CMUnitTest *test,
 int sweep_run(const char *kind, const char *group, const struct CMUnitTest *tests, size_t count,
               CMFixtureFunction group_setup, CMFixtureFunction group_teardown);
 
+/* What a thread asserts: cmocka's assertions are for the thread of the test alone. */
+#define assert_in_thread(condition) \
+    ((condition) ? (void)0 : accounts_end(#condition, __FILE__, __LINE__))
+_Noreturn void accounts_end(const char *what, const char *file, int line);
+
 /* A test that waits for another thread in vain fails; it does not hang. */
 int accounts_sem_wait(sem_t *semaphore, const char *file, int line);
 #define sem_wait(semaphore) accounts_sem_wait((semaphore), __FILE__, __LINE__)
 extern int accounts_wait_seconds;
+
+/* Set by programs that talk over sockets in real time: where they do not look at an error, they
+ * may wait for what never comes. In a sweep such a run is cut short and counted; one that spins
+ * still fails. */
+extern bool sweep_may_wait;
 
 /* In a child of the sweep an assertion that fails ends it: quietly, and at once. */
 extern void (*accounts_on_failure)(const char *file, int line);

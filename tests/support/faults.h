@@ -46,6 +46,9 @@
     X(write, ssize_t, -1, (int a, const void *b, size_t c), (a, b, c))                            \
     X(fcntl, int, -1, (int a, int b, long c), (a, b, c))                                          \
     X(fstat, int, -1, (int a, struct stat *b), (a, b))                                            \
+    X(stat, int, -1, (const char *a, struct stat *b), (a, b))                                     \
+    X(lstat, int, -1, (const char *a, struct stat *b), (a, b))                                    \
+    X(fchmod, int, -1, (int a, mode_t b), (a, b))                                                 \
     X(socket, int, -1, (int a, int b, int c), (a, b, c))                                          \
     X(socketpair, int, -1, (int a, int b, int c, int d[2]), (a, b, c, d))                         \
     X(bind, int, -1, (int a, const struct sockaddr *b, socklen_t c), (a, b, c))                   \
