@@ -200,7 +200,8 @@ static void remove_path(asyncio_server_t *server)
     struct stat found;
     if (!server->path)
         return;
-    if (asyncio__sys.stat(server->path, &found) == 0 && (uint64_t)found.st_dev == server->path_device &&
+    if (asyncio__sys.stat(server->path, &found) == 0 &&
+        (uint64_t)found.st_dev == server->path_device &&
         (uint64_t)found.st_ino == server->path_inode)
         asyncio__ignore(asyncio__sys.unlink(server->path));
 }
