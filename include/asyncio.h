@@ -56,5 +56,6 @@
 #include <asyncio/handle.h>
 #include <asyncio/loop.h>
 #include <asyncio/remote.h>
+#include <asyncio/signal.h>
 
 #endif

@@ -28,13 +28,13 @@ LAYERS = {
 PUBLIC_LAYERS = {
     "base": ["api", "error", "error_group", "memory"],
     "coroutine": ["coroutine"],
-    "loop": ["handle", "loop", "remote"],
+    "loop": ["handle", "loop", "remote", "signal"],
     "task": ["as_completed", "async_generator", "call_graph", "context", "future", "gather",
              "shield", "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
     "executor": ["concurrent_future", "executor", "process_pool", "thread_pool"],
     "net": ["resolver", "server", "socket", "stream", "tls"],
-    "run": ["embed", "runner", "serve", "signal"],
+    "run": ["embed", "runner", "serve"],
 }
 
 # The parts of a documentation block that end it, in order.

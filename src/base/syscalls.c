@@ -142,5 +142,6 @@ asyncio__syscalls_t asyncio__sys = {
     .recvmsg = recvmsg,
     .sendmsg = sendmsg,
     .unlink = unlink,
+    .sigaction = sigaction,
     .pthread_create = pthread_create,
 };

@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -68,6 +69,7 @@ typedef struct asyncio__syscalls {
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     int (*unlink)(const char *path);
+    int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_former);
     int (*pthread_create)(pthread_t *ret_thread, const pthread_attr_t *attributes,
                           void *(*run)(void *arg), void *arg); /* answers errno, as that does */
 } asyncio__syscalls_t;

@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "coroutine/overflow.h"
 #include "loop/calls.h"
+#include "loop/signal.h"
 #include "loop/timer.h"
 
 #define LONGEST_WAIT_NS  ((int64_t)24 * 3600 * 1000000000)
@@ -119,6 +120,7 @@ static int check_options(const asyncio_loop_options_t *options)
 static void leave_in_child(void)
 {
     asyncio__overflow_fork();
+    asyncio__signals_forget();
     asyncio_loop_t *loop = asyncio__thread.running_loop;
     if (!loop)
         return;
@@ -237,6 +239,7 @@ int asyncio_loop_close(asyncio_loop_t *loop)
     }
     asyncio__loop_close_watches(loop);
     asyncio__inbox_close(loop->inbox);
+    asyncio__signals_close(loop);
     int64_t now_ns = asyncio__loop_now(loop);
     drop_timers(loop);
     asyncio__loop_drop_ready(loop);

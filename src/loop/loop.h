@@ -74,6 +74,7 @@ struct asyncio_loop {
     void (*task_created)(asyncio_task_t *task, void *arg); /* tells of each new task; tests */
     void *task_created_arg;                                /* passed to it */
     asyncio__thread_t *thread;        /* whose it is, once it has run; NULL before */
+    struct asyncio__signals *signals; /* what it watches, or NULL; see signal.c */
     unsigned fork_generation;         /* of the process that made it */
     size_t stack_bytes;               /* of coroutines that do not say */
     asyncio_exception_handler_t *exception_handler; /* NULL: the default */

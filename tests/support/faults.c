@@ -188,6 +188,7 @@ static const int *const errors[FAULT_CALLS] = {
     ERRORS(sendmsg, EINTR, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, EMSGSIZE, ENOTCONN,
            EDESTADDRREQ, EACCES, EINVAL),
     ERRORS(unlink, ENOENT, EACCES, EPERM, EBUSY, EROFS, EISDIR),
+    ERRORS(sigaction, EINVAL, EFAULT),
     ERRORS(close, EINTR, EIO, ENOSPC, EDQUOT),
     ERRORS(pthread_create, EAGAIN, EPERM, EINVAL),
     [FAULT_MEMORY] = (const int[]){ENOMEM, 0},

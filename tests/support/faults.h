@@ -64,7 +64,8 @@
     X(send, ssize_t, -1, (int a, const void *b, size_t c, int d), (a, b, c, d))                   \
     X(recvmsg, ssize_t, -1, (int a, struct msghdr *b, int c), (a, b, c))                          \
     X(sendmsg, ssize_t, -1, (int a, const struct msghdr *b, int c), (a, b, c))                    \
-    X(unlink, int, -1, (const char *a), (a))
+    X(unlink, int, -1, (const char *a), (a))                                                      \
+    X(sigaction, int, -1, (int a, const struct sigaction *b, struct sigaction *c), (a, b, c))
 
 enum fault_call {
 #define X(name, ...) FAULT_##name,
