@@ -55,7 +55,7 @@ def main():
          sees("tools/asyncio_names.txt", "asyncio.sleep\n", "asyncio.sleep\nasyncio.snooze\n",
               "asyncio.snooze: has no")),
         ("a_reason_that_nothing_needs_is_noticed",
-         sees("tools/asyncio_without_twin.txt", "asyncio.Runner: ", "asyncio.sleep: ",
+         sees("tools/asyncio_without_twin.txt", "Future.__await__: ", "asyncio.sleep: ",
               "nothing needs 'asyncio.sleep'")),
     ])
 

@@ -2,6 +2,10 @@
 /* Running a program: its result, what is left at its end, and what is refused. */
 #include "support/support.h"
 
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/memory.h"
 
 static int answer(void *arg, void **ret_result)
@@ -129,6 +133,202 @@ static void a_ring_does_not_keep_the_end(void **state)
     }
 }
 
+/* --- runners ------------------------------------------------------------------------------- */
+
+static int count_run(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    ++*(int *)arg;
+    return asyncio_sleep(0.001);
+}
+
+/* A runner makes its loop when it is needed, keeps it for every run, and sets it as the thread's
+ * until it is closed. */
+static void one_loop_serves_every_run(void **state)
+{
+    (void)state;
+    int runs = 0;
+    asyncio_runner_t *runner = asyncio_runner_new(NULL);
+    assert_non_null(runner);
+    assert_int_equal(asyncio_runner_close(runner), 0); /* there is nothing to close yet */
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(count_run, &runs), NULL), 0);
+    asyncio_loop_t *loop = asyncio_runner_get_loop(runner);
+    assert_ptr_equal(asyncio_get_event_loop(), loop);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(count_run, &runs), NULL), 0);
+    assert_ptr_equal(asyncio_runner_get_loop(runner), loop);
+    assert_int_equal(runs, 2);
+    asyncio_loop_ref(loop);
+    asyncio_runner_unref(asyncio_runner_ref(runner));
+    asyncio_runner_unref(runner);
+    assert_true(asyncio_loop_is_closed(loop));
+    assert_ptr_not_equal(asyncio_get_event_loop(), loop);
+    asyncio_set_event_loop(NULL);
+    asyncio_loop_unref(loop);
+}
+
+/* Tasks that one run leaves go on in the next; closing cancels them. */
+static void tasks_live_from_run_to_run(void **state)
+{
+    (void)state;
+    int seen[3] = {0}, runs = 0;
+    asyncio_runner_t *runner = asyncio_runner_new(NULL);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(leave_tasks, seen), NULL), 0);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(count_run, &runs), NULL), 0);
+    assert_int_equal(seen[0], 0);
+    assert_int_equal(asyncio_runner_close(runner), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(seen[i], -ECANCELED);
+    asyncio_runner_unref(runner);
+}
+
+/* Results move to the caller, errors keep their details over the closing. */
+static void a_runner_answers_as_run_does(void **state)
+{
+    (void)state;
+    int destroyed = 0;
+    void *value = NULL;
+    asyncio_runner_t *runner = asyncio_runner_new(NULL);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(answer, &destroyed), &value), 0);
+    assert_ptr_equal(value, &destroyed);
+    assert_int_equal(destroyed, 0);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(answer, &destroyed), NULL), 0);
+    assert_int_equal(destroyed, 1);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(fail_with_details, NULL), NULL),
+                     ASYNCIO_EUSER - 1);
+    asyncio_runner_unref(runner);
+    asyncio_error_t *error = asyncio_error_last();
+    assert_string_equal(asyncio_error_message(error), "no luck");
+    asyncio_error_unref(error);
+}
+
+static int stop_the_loop(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_loop_stop(asyncio_get_running_loop());
+    *(int *)arg = asyncio_sleep(1000);
+    return *(int *)arg;
+}
+
+/* A loop that is stopped leaves the main task pending, for the closing to cancel. */
+static void a_stopped_loop_leaves_its_main_task(void **state)
+{
+    (void)state;
+    int seen = 0;
+    asyncio_runner_t *runner = asyncio_runner_new(NULL);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(stop_the_loop, &seen), NULL),
+                     ASYNCIO_ERUNTIME);
+    assert_int_equal(seen, 0);
+    asyncio_runner_unref(runner);
+    assert_int_equal(seen, -ECANCELED);
+}
+
+static asyncio_loop_t *make_virtual(void *arg)
+{
+    asyncio_loop_options_t options = {.size = sizeof(options), .clock = ASYNCIO_CLOCK_VIRTUAL};
+    ++*(int *)arg;
+    return *(int *)arg > 1 ? NULL : asyncio_new_event_loop_full(&options);
+}
+
+static int sleep_long(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return asyncio_sleep(86400);
+}
+
+/* A factory makes the loop, and nothing is set for the thread; options make one too; debug is
+ * switched on and off. */
+static void loops_are_made_as_asked(void **state)
+{
+    (void)state;
+    int made = 0;
+    asyncio_runner_options_t options = {.size = sizeof(options), .debug = 1,
+                                        .loop_factory = make_virtual, .factory_arg = &made};
+    asyncio_loop_t *before = asyncio_get_event_loop();
+    asyncio_runner_t *runner = asyncio_runner_new(&options);
+    assert_int_equal(made, 0);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(sleep_long, NULL), NULL), 0);
+    assert_int_equal(made, 1);
+    assert_ptr_equal(asyncio_get_event_loop(), before);
+    assert_true(asyncio_loop_get_debug(asyncio_runner_get_loop(runner)));
+    asyncio_runner_unref(runner);
+    assert_ptr_equal(asyncio_get_event_loop(), before);
+    asyncio_set_event_loop(NULL);
+    runner = asyncio_runner_new(&options);
+    assert_null(asyncio_runner_get_loop(runner)); /* the factory has no more */
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(sleep_long, NULL), NULL),
+                     -EINVAL);
+    asyncio_runner_unref(runner);
+    asyncio_loop_options_t loop_options = {
+        .size = sizeof(loop_options), .clock = ASYNCIO_CLOCK_VIRTUAL, .debug = true};
+    asyncio_runner_options_t plain = {.size = sizeof(plain), .debug = -1,
+                                      .loop_options = &loop_options};
+    runner = asyncio_runner_new(&plain);
+    assert_false(asyncio_loop_get_debug(asyncio_runner_get_loop(runner)));
+    asyncio_runner_unref(runner);
+    assert_int_equal(asyncio_run_full(asyncio_coroutine(sleep_long, NULL), &plain, NULL), 0);
+}
+
+static int use_runner_inside(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    assert_int_equal(asyncio_runner_run(arg, asyncio_coroutine(sleep_long, NULL), NULL),
+                     ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_runner_close(arg), ASYNCIO_ERUNTIME);
+    return 0;
+}
+
+static void *use_runner_elsewhere(void *arg)
+{
+    if (asyncio_runner_run(arg, asyncio_coroutine(sleep_long, NULL), NULL) != ASYNCIO_ERUNTIME ||
+        asyncio_runner_close(arg) != ASYNCIO_ERUNTIME)
+        return "allowed";
+    asyncio_error_clear();
+    return NULL;
+}
+
+/* A closed runner, a running loop, another thread, a forked child, bad options: each is refused,
+ * and a coroutine object is taken all the same. */
+static void a_runner_refuses(void **state)
+{
+    (void)state;
+    int status = 0;
+    pthread_t thread;
+    void *problem = NULL;
+    asyncio_runner_t *runner = asyncio_runner_new(NULL);
+    assert_int_equal(
+        asyncio_runner_run(runner, asyncio_coroutine(use_runner_inside, runner), NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, use_runner_elsewhere, runner), 0);
+    assert_int_equal(pthread_join(thread, &problem), 0);
+    assert_null(problem);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        bool is_refused = use_runner_elsewhere(runner) == NULL;
+        asyncio_runner_unref(runner);
+        _exit(is_refused ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(asyncio_runner_run(runner, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_runner_close(runner), 0);
+    assert_int_equal(asyncio_runner_close(runner), 0);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(sleep_long, NULL), NULL),
+                     ASYNCIO_ERUNTIME);
+    assert_null(asyncio_runner_get_loop(runner));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    asyncio_runner_unref(runner);
+    assert_int_equal(asyncio_runner_run(NULL, asyncio_coroutine(sleep_long, NULL), NULL), -EINVAL);
+    assert_int_equal(asyncio_runner_close(NULL), -EINVAL);
+    assert_null(asyncio_runner_get_loop(NULL));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    asyncio_runner_unref(NULL);
+    asyncio_runner_options_t bad = {0};
+    assert_null(asyncio_runner_new(&bad));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    assert_int_equal(asyncio_run_full(asyncio_coroutine(sleep_long, NULL), &bad, NULL), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +338,12 @@ int main(void)
         FIXTURE_TEST(a_running_loop_refuses),
         FIXTURE_TEST(bad_input_is_refused),
         FIXTURE_TEST(a_ring_does_not_keep_the_end),
+        FIXTURE_TEST(one_loop_serves_every_run),
+        FIXTURE_TEST(tasks_live_from_run_to_run),
+        FIXTURE_TEST(a_runner_answers_as_run_does),
+        FIXTURE_TEST(a_stopped_loop_leaves_its_main_task),
+        FIXTURE_TEST(loops_are_made_as_asked),
+        FIXTURE_TEST(a_runner_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* run: a loop for one main coroutine; what is left at its end is cancelled and waited for. */
+/*
+ * Runners: a loop for one main coroutine after another; what is left at its close is cancelled and
+ * waited for, then the default executor is, then the loop is closed.
+ *
+ * The loop is made when it is needed first. A runner's closing is that of asyncio, step by step:
+ * traces show how many turns each of its parts takes.
+ */
 #include <asyncio/async_generator.h>
 #include <asyncio/executor.h>
 #include <asyncio/gather.h>
@@ -7,9 +13,12 @@
 
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "run/interrupt.h"
 #include "task/task.h"
 
 #define LONGEST_SHUTDOWN 300.0 /* seconds that the default executor's jobs are given */
+
+/* --- what is left -------------------------------------------------------------------------- */
 
 /* Reports what failed although nobody waits for it any more. */
 static void report_failures(asyncio_loop_t *loop, asyncio_task_t **tasks, size_t count)
@@ -65,29 +74,226 @@ static void cancel_all_tasks(asyncio_loop_t *loop)
     asyncio__free(waited, size);
 }
 
-int asyncio_run(asyncio_coroutine_t *coroutine, void **ret_result)
+/* --- a runner ------------------------------------------------------------------------------ */
+
+struct asyncio_runner {
+    long refs;                           /* references */
+    asyncio_loop_t *loop;                /* a reference; NULL before the first need, and closed */
+    bool is_closed;                      /* it was used and closed */
+    bool is_set;                         /* its loop was set as the thread's */
+    int debug;                           /* as in the options */
+    bool has_loop_options;               /* loop_options are the caller's */
+    asyncio_loop_options_t loop_options; /* of the loop that it makes */
+    asyncio_loop_factory_t *factory;     /* makes it instead, or NULL */
+    void *factory_arg;                   /* passed to it */
+    asyncio__interrupt_t interrupt;      /* Ctrl-C; prepared while there is a loop */
+};
+
+static int init(asyncio_runner_t *runner, const asyncio_runner_options_t *options)
 {
-    if (!coroutine)
-        return asyncio__fail_null();
-    int rc = 0;
-    if (!asyncio_iscoroutine(coroutine))
-        return asyncio__fail(-EINVAL, "a coroutine was expected");
-    if (asyncio_get_running_loop())
-        rc = asyncio__fail(ASYNCIO_ERUNTIME,
-                           "asyncio.run() cannot be called from a running event loop");
-    asyncio_loop_t *loop = rc == 0 ? asyncio_new_event_loop() : NULL;
+    *runner = (asyncio_runner_t){.refs = 1};
+    if (!options)
+        return 0;
+    const asyncio_loop_options_t *loop_options = options->loop_options;
+    if (options->size < sizeof(*options) ||
+        (loop_options && loop_options->size < sizeof(*loop_options)))
+        return asyncio__fail(-EINVAL, "the options' size is not set");
+    if (loop_options && options->loop_factory)
+        return asyncio__fail(-EINVAL, "options for a loop that a factory makes");
+    runner->debug = options->debug;
+    runner->factory = options->loop_factory;
+    runner->factory_arg = options->factory_arg;
+    runner->has_loop_options = loop_options != NULL;
+    if (loop_options)
+        runner->loop_options = *loop_options;
+    return 0;
+}
+
+static int make_loop(asyncio_runner_t *runner, asyncio_loop_t **ret_loop)
+{
+    asyncio_loop_t *loop;
+    if (runner->factory)
+        loop = runner->factory(runner->factory_arg);
+    else
+        loop = asyncio_new_event_loop_full(runner->has_loop_options ? &runner->loop_options
+                                                                    : NULL);
     if (!loop) {
-        asyncio__discard(coroutine);
-        return rc < 0 ? rc : asyncio_errno();
+        int rc = asyncio_errno();
+        return rc < 0 ? rc : asyncio__fail(-EINVAL, "the loop factory gave no loop");
     }
-    rc = asyncio_loop_run_until_complete(loop, coroutine, ret_result);
-    asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
+    *ret_loop = loop;
+    return 0;
+}
+
+/* The loop is there afterwards, or the code says why not. */
+static int begin(asyncio_runner_t *runner)
+{
+    if (runner->is_closed)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "Runner is closed");
+    if (runner->loop)
+        return 0;
+    asyncio_loop_t *loop = NULL;
+    int rc = make_loop(runner, &loop);
+    if (rc < 0)
+        return rc;
+    rc = asyncio__interrupt_init(&runner->interrupt, loop);
+    if (rc < 0) {
+        asyncio_loop_unref(loop);
+        return rc;
+    }
+    runner->loop = loop;
+    if (!runner->factory) {
+        asyncio_set_event_loop(loop);
+        runner->is_set = true;
+    }
+    if (runner->debug)
+        asyncio_loop_set_debug(loop, runner->debug > 0);
+    return 0;
+}
+
+/* May the runner run here: 0, or ASYNCIO_ERUNTIME. */
+static int check(const asyncio_runner_t *runner, const char *message)
+{
+    if (asyncio_get_running_loop())
+        return asyncio__fail(ASYNCIO_ERUNTIME, message);
+    const asyncio_loop_t *loop = runner->loop;
+    int rc = loop ? asyncio__loop_check_thread(loop) : 0;
+    if (rc == 0 && loop && loop->thread && loop->thread != &asyncio__thread)
+        rc = asyncio__fail(ASYNCIO_ERUNTIME, "the loop belongs to the thread that ran it first");
+    return rc;
+}
+
+/* The coroutine is taken. */
+static int run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine, void **ret_result)
+{
+    int rc = begin(runner);
+    if (rc < 0) {
+        asyncio__discard(coroutine);
+        return rc;
+    }
+    asyncio_task_t *task = asyncio__task_new(runner->loop, coroutine, NULL);
+    if (!task)
+        return asyncio_errno();
+    asyncio__interrupt_begin(&runner->interrupt, task);
+    rc = asyncio_loop_run_until_complete(runner->loop, task, NULL);
+    rc = asyncio__interrupt_end(&runner->interrupt, rc);
+    if (rc == 0 && ret_result)
+        *ret_result = asyncio__future_move_value(task);
+    asyncio_task_unref(task);
+    return rc;
+}
+
+static void end(asyncio_runner_t *runner)
+{
+    asyncio_loop_t *loop = runner->loop;
+    asyncio_error_t *kept = asyncio__error_take(); /* the run's, of which the caller may ask */
+    runner->is_closed = true;
     cancel_all_tasks(loop);
     asyncio__ignore(asyncio_loop_run_until_complete(
         loop, asyncio_loop_shutdown_asyncgens_coroutine(loop), NULL));
     asyncio__ignore(asyncio_loop_run_until_complete(
         loop, asyncio_loop_shutdown_default_executor_coroutine(loop, LONGEST_SHUTDOWN), NULL));
+    if (runner->is_set)
+        asyncio_set_event_loop(NULL);
     asyncio__ignore(asyncio_loop_close(loop));
+    asyncio__interrupt_fini(&runner->interrupt);
+    runner->loop = NULL;
     asyncio_loop_unref(loop);
-    return rc < 0 ? asyncio__fail_with(rc, error) : rc;
+    asyncio__ignore(asyncio__fail_with(asyncio_error_code(kept), kept));
+}
+
+asyncio_runner_t *asyncio_runner_new(const asyncio_runner_options_t *options)
+{
+    asyncio_runner_t *runner = asyncio__malloc(sizeof(*runner));
+    if (!runner)
+        return asyncio__fail_new(-ENOMEM, NULL);
+    int rc = init(runner, options);
+    if (rc == 0)
+        return runner;
+    asyncio__free(runner, sizeof(*runner));
+    return asyncio__fail_new(rc, "bad options of a runner");
+}
+
+asyncio_runner_t *asyncio_runner_ref(asyncio_runner_t *runner)
+{
+    if (runner)
+        runner->refs++;
+    return runner;
+}
+
+void asyncio_runner_unref(asyncio_runner_t *runner)
+{
+    if (!runner || --runner->refs > 0)
+        return;
+    /* In a forked child, or in a loop that runs, it must be leaked rather than harmed. */
+    if (asyncio_runner_close(runner) == 0)
+        asyncio__free(runner, sizeof(*runner));
+}
+
+asyncio_loop_t *asyncio_runner_get_loop(asyncio_runner_t *runner)
+{
+    if (!runner)
+        return asyncio__fail_new(-EINVAL, "no runner was given");
+    int rc = begin(runner);
+    if (rc < 0) {
+        asyncio__thread.constructor_code = rc;
+        return NULL;
+    }
+    return runner->loop;
+}
+
+int asyncio_runner_run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
+                       void **ret_result)
+{
+    if (!coroutine)
+        return asyncio__fail_null();
+    if (!asyncio_iscoroutine(coroutine))
+        return asyncio__fail(-EINVAL, "a coroutine was expected");
+    int rc = runner ? check(runner, "Runner.run() cannot be called from a running event loop")
+                    : asyncio__fail(-EINVAL, "no runner was given");
+    if (rc < 0) {
+        asyncio__discard(coroutine);
+        return rc;
+    }
+    return run(runner, coroutine, ret_result);
+}
+
+int asyncio_runner_close(asyncio_runner_t *runner)
+{
+    if (!runner)
+        return asyncio__fail(-EINVAL, "no runner was given");
+    if (!runner->loop)
+        return 0;
+    int rc = check(runner, "Runner.close() cannot be called from a running event loop");
+    if (rc == 0)
+        end(runner);
+    return rc;
+}
+
+/* --- one run ------------------------------------------------------------------------------- */
+
+int asyncio_run_full(asyncio_coroutine_t *coroutine, const asyncio_runner_options_t *options,
+                     void **ret_result)
+{
+    asyncio_runner_t runner;
+    if (!coroutine)
+        return asyncio__fail_null();
+    if (!asyncio_iscoroutine(coroutine))
+        return asyncio__fail(-EINVAL, "a coroutine was expected");
+    int rc = init(&runner, options);
+    if (rc == 0)
+        rc = check(&runner, "asyncio.run() cannot be called from a running event loop");
+    if (rc < 0) {
+        asyncio__discard(coroutine);
+        return rc;
+    }
+    rc = run(&runner, coroutine, ret_result);
+    if (runner.loop)
+        end(&runner);
+    return rc;
+}
+
+int asyncio_run(asyncio_coroutine_t *coroutine, void **ret_result)
+{
+    return asyncio_run_full(coroutine, NULL, ret_result);
 }
