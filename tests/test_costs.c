@@ -71,10 +71,12 @@ COUNT(wakes, ssize_t, write, (int fd, const void *buffer, size_t size), (fd, buf
 COUNT(others, int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),
       (epoll, operation, fd, event))
 COUNT(others, int, io_uring_register,
-      (int ring, unsigned operation, void *argument, unsigned count), (ring, operation, argument, count))
+      (int ring, unsigned operation, void *argument, unsigned count),
+      (ring, operation, argument, count))
 COUNT(others, int, poll, (struct pollfd *fds, nfds_t count, int timeout), (fds, count, timeout))
 COUNT(others, void *, mmap,
-      (void *address, size_t size, int protection, int flags, int fd, off_t at), (address, size, protection, flags, fd, at))
+      (void *address, size_t size, int protection, int flags, int fd, off_t at),
+      (address, size, protection, flags, fd, at))
 COUNT(others, int, munmap, (void *address, size_t size), (address, size))
 COUNT(others, int, madvise, (void *address, size_t size, int advice), (address, size, advice))
 COUNT(others, int, mprotect, (void *address, size_t size, int protection),
@@ -535,8 +537,8 @@ static costs_t echo(int pairs)
     return costs;
 }
 
-/* Each side answers the other. A request is one receive, one send and a share of a wait; of io_uring
- * the wait does the other two as well. Nothing is registered anew. */
+/* Each side answers the other. A request is one receive, one send and a share of a wait; of
+ * io_uring the wait does the other two as well. Nothing is registered anew. */
 static void check_echo(costs_t costs, int pairs)
 {
     long requests = 2L * pairs * OFTEN;

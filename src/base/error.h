@@ -13,6 +13,8 @@
 #include <asyncio/error.h>
 #include <stddef.h>
 
+#include "base/compiler.h"
+
 /* Fills the slot with a code and a message that lives for ever (NULL: empties it); answers code. */
 int asyncio__fail(int code, const char *static_message);
 
@@ -27,6 +29,13 @@ asyncio_error_t *asyncio__error_take(void);
 
 /* The details in the slot if they are of that code, handed over; else NULL and the slot stays. */
 asyncio_error_t *asyncio__error_take_of(int code);
+
+/* Gives up a reference, mostly of no error at all: that costs no call. */
+static inline void asyncio__error_drop(asyncio_error_t *error)
+{
+    if (ASYNCIO__UNLIKELY(error != NULL))
+        asyncio_error_unref(error);
+}
 
 /* A group of errors: children's references are taken over, also on failure. The object that says
  * "out of memory", of code -ENOMEM, when there is none. */

@@ -37,6 +37,8 @@ enum mode {
     MODE_CUSTOM, /* the program's allocator */
 };
 
+bool asyncio__cache_on_valgrind;
+
 static _Atomic int mode = MODE_UNDECIDED;
 static asyncio_allocator_t custom; /* written before mode becomes MODE_CUSTOM, only read after */
 
@@ -72,7 +74,8 @@ static enum mode decided_mode(void)
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
     int wanted = MODE_PLAIN;
 #else
-    int wanted = asyncio__on_valgrind() ? MODE_PLAIN : MODE_CACHED;
+    bool is_watched = asyncio__on_valgrind() && !asyncio__cache_on_valgrind;
+    int wanted = is_watched ? MODE_PLAIN : MODE_CACHED;
 #endif
     return atomic_compare_exchange_strong(&mode, &now, wanted) ? wanted : now;
 }

@@ -30,7 +30,7 @@ static int cancel_plain(asyncio_future_t *future, asyncio_error_t *message)
 
 static void must_cancel(asyncio__task_t *task, asyncio_error_t *message)
 {
-    asyncio_error_unref(task->cancel_message);
+    asyncio__error_drop(task->cancel_message);
     task->cancel_message = asyncio_error_ref(message);
     task->must_cancel = true;
     task->late_cancel = false;

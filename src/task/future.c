@@ -77,7 +77,7 @@ void asyncio_future_unref(asyncio_future_t *future)
         free_callbacks(future);
     else if (future->destroy && !future->is_moved)
         future->destroy(future->value);
-    asyncio_error_unref(future->error);
+    asyncio__error_drop(future->error);
     if (future->class->finalize)
         future->class->finalize(future);
     asyncio_loop_t *loop = future->loop;
@@ -390,7 +390,7 @@ int asyncio_future_cancel(asyncio_future_t *future, const char *message)
         return rc;
     asyncio_error_t *error = asyncio__error_new_cancelled(message);
     rc = asyncio__future_cancel(future, error);
-    asyncio_error_unref(error);
+    asyncio__error_drop(error);
     if (rc == -EDEADLK)
         return asyncio__fail(rc, "tasks await each other in a ring");
     return rc;

@@ -50,7 +50,7 @@ static inline void asyncio__step_begin(asyncio__task_t *task)
         code = 0;
         keeps_value = future->class && future->class->keeps_value;
         if (ASYNCIO__UNLIKELY(future->state != ASYNCIO__FINISHED)) {
-            asyncio_error_unref(task->locals.error);
+            asyncio__error_drop(task->locals.error);
             code = asyncio__future_outcome(future, &task->locals.error);
         }
         future->refs--; /* the schedule's; who waits has one of its own */

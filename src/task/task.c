@@ -25,8 +25,8 @@ static void finalize(asyncio_future_t *future)
 {
     asyncio__task_t *task = asyncio__task_of(future);
     asyncio_coroutine_unref(task->coroutine);
-    asyncio_error_unref(task->locals.error);
-    asyncio_error_unref(task->cancel_message);
+    asyncio__error_drop(task->locals.error);
+    asyncio__error_drop(task->cancel_message);
     if (!(task->name & 1))
         asyncio__free_string((char *)task->name);
 }
@@ -104,7 +104,7 @@ ASYNCIO__COLD int asyncio__task_throw_cancel(asyncio__task_t *task, int code)
     task->must_cancel = false;
     if (code == -ECANCELED)
         return code;
-    asyncio_error_unref(task->locals.error);
+    asyncio__error_drop(task->locals.error);
     task->locals.error = asyncio_error_ref(task->cancel_message);
     return -ECANCELED;
 }
