@@ -18,6 +18,7 @@
 /* Coroutines and tasks. */
 #include <asyncio/as_completed.h>
 #include <asyncio/async_generator.h>
+#include <asyncio/call_graph.h>
 #include <asyncio/coroutine.h>
 #include <asyncio/gather.h>
 #include <asyncio/shield.h>

@@ -58,10 +58,11 @@ struct waiter {
     asyncio__list_t link;    /* in the list */
 };
 
-int asyncio__waiters_wait(asyncio_loop_t *loop, asyncio__list_t *waiters)
+int asyncio__waiters_wait(asyncio_loop_t *loop, asyncio__list_t *waiters, const char *call)
 {
     struct waiter waiter;
     asyncio__future_init(&waiter.future, loop, NULL);
+    waiter.future.place = call;
     asyncio__list_append(waiters, &waiter.link);
     int rc = asyncio__future_wait(&waiter.future);
     asyncio__list_remove(&waiter.link);

@@ -75,6 +75,7 @@ int asyncio__operation_check(asyncio_loop_t *loop)
 
 static __attribute__((noinline)) int wait_for(asyncio_loop_t *loop, slot_t *slot)
 {
+    slot->waiting.waiter.place = "a socket";
     int rc = asyncio__future_wait(&slot->waiting.waiter);
     if (ASYNCIO__UNLIKELY(!asyncio__future_is_done(&slot->waiting.waiter)))
         drain(slot);

@@ -172,6 +172,7 @@ static int run_lookup(asyncio_loop_t *loop, lookup_t *lookup)
     loop->jobs++;
     asyncio_future_t waiter;
     asyncio__future_init(&waiter, loop, NULL);
+    waiter.place = "asyncio_loop_getaddrinfo";
     lookup->waiter = &waiter;
     rc = asyncio__future_wait(&waiter);
     asyncio__future_fini(&waiter);

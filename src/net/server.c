@@ -246,7 +246,7 @@ int asyncio_server_wait_closed(asyncio_server_t *server)
         return rc;
     server->refs++;
     while (rc == 0 && !(server->is_closed && server->active == 0))
-        rc = asyncio__waiters_wait(server->loop, &server->closers);
+        rc = asyncio__waiters_wait(server->loop, &server->closers, "asyncio_server_wait_closed");
     asyncio_server_unref(server);
     return rc;
 }
@@ -261,7 +261,7 @@ int asyncio_server_serve_forever(asyncio_server_t *server)
     if (rc < 0)
         return rc;
     server->refs++;
-    rc = asyncio__waiters_wait(server->loop, &server->servers);
+    rc = asyncio__waiters_wait(server->loop, &server->servers, "asyncio_server_serve_forever");
     asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
     asyncio__ignore(asyncio_server_close(server));
     if (rc == -ECANCELED) {

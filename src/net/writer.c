@@ -110,7 +110,8 @@ int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)
         return rc;
     connection->refs++;
     while (rc == 0 && writer->is_paused && !connection->is_closed)
-        rc = asyncio__waiters_wait(connection->loop, &writer->drainers);
+        rc = asyncio__waiters_wait(connection->loop, &writer->drainers,
+                                   "asyncio_stream_writer_drain");
     if (rc == 0 && connection->lost < 0)
         rc = asyncio__fail(connection->lost, "Connection lost");
     asyncio__connection_unref(connection);
@@ -173,7 +174,8 @@ int asyncio_stream_writer_wait_closed(asyncio_stream_writer_t *writer)
         return rc;
     connection->refs++;
     while (rc == 0 && !connection->is_closed)
-        rc = asyncio__waiters_wait(connection->loop, &connection->closers);
+        rc = asyncio__waiters_wait(connection->loop, &connection->closers,
+                                   "asyncio_stream_writer_wait_closed");
     if (rc == 0 && connection->lost < 0)
         rc = asyncio__fail(connection->lost, "Connection lost");
     asyncio__connection_unref(connection);

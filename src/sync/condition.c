@@ -38,7 +38,8 @@ int asyncio__condition_wait(asyncio__condition_t *condition)
     if (!condition->lock.is_locked)
         return asyncio__fail(ASYNCIO_ERUNTIME, "cannot wait on un-acquired lock");
     asyncio__waiter_t waiter;
-    int rc = asyncio__waiter_enter(&waiter, &condition->loop, &condition->waiters);
+    int rc = asyncio__waiter_enter(&waiter, &condition->loop, &condition->waiters,
+                                   "asyncio_condition_wait");
     if (rc < 0)
         return rc;
     asyncio__ignore(asyncio__lock_release(&condition->lock));

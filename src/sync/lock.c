@@ -31,7 +31,8 @@ static void wake_first(asyncio__lock_t *lock)
 static __attribute__((noinline)) int wait_for_turn(asyncio__lock_t *lock)
 {
     asyncio__waiter_t waiter;
-    int rc = asyncio__waiter_enter(&waiter, &lock->loop, &lock->waiters);
+    int rc = asyncio__waiter_enter(&waiter, &lock->loop, &lock->waiters,
+                                   "asyncio_lock_acquire");
     if (rc < 0)
         return rc;
     rc = asyncio__waiter_wait(&waiter);

@@ -299,7 +299,8 @@ static inline __attribute__((always_inline)) int
 wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, bool for_room)
 {
     asyncio__waiter_t waiter;
-    int rc = asyncio__waiter_enter(&waiter, &queue->loop, waiters);
+    int rc = asyncio__waiter_enter(&waiter, &queue->loop, waiters,
+                                   for_room ? "asyncio_queue_put" : "asyncio_queue_get");
     if (rc < 0)
         return rc;
     rc = asyncio__waiter_wait(&waiter);
@@ -342,7 +343,8 @@ int asyncio_queue_join(asyncio_queue_t *queue)
     if (rc < 0 || queue->unfinished == 0)
         return rc;
     asyncio__waiter_t waiter;
-    rc = asyncio__waiter_enter(&waiter, &queue->loop, &queue->joiners);
+    rc = asyncio__waiter_enter(&waiter, &queue->loop, &queue->joiners,
+                                   "asyncio_queue_join");
     if (rc < 0)
         return rc;
     rc = asyncio__waiter_wait(&waiter);

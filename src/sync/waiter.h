@@ -3,7 +3,8 @@
  * Waiters: futures in the frames of tasks that wait for a primitive, in the order of arrival.
  *
  *     asyncio__waiter_t waiter;
- *     rc = asyncio__waiter_enter(&waiter, &lock->loop, &lock->waiters);    it is in the queue
+ *     rc = asyncio__waiter_enter(&waiter, &lock->loop, &lock->waiters, "asyncio_lock_acquire");
+ *                                                                          it is in the queue
  *     rc = asyncio__waiter_wait(&waiter);                                  until woken
  *     asyncio__waiter_leave(&waiter);                                      it is in no queue
  *
@@ -27,9 +28,10 @@ static inline asyncio__waiter_t *asyncio__waiter_of(asyncio__list_t *link)
 }
 
 /* Binds the primitive to the running loop at its first wait, and joins the queue: 0, or
- * ASYNCIO_ERUNTIME (not inside a task, or another loop's). */
+ * ASYNCIO_ERUNTIME (not inside a task, or another loop's). The call is what the task is said to
+ * wait for. */
 static inline int asyncio__waiter_enter(asyncio__waiter_t *waiter, asyncio_loop_t **loop,
-                                        asyncio__list_t *queue)
+                                        asyncio__list_t *queue, const char *call)
 {
     asyncio_loop_t *running = asyncio__thread.running_loop;
     if (ASYNCIO__UNLIKELY(!running || !asyncio__thread.coroutine))
@@ -40,6 +42,7 @@ static inline int asyncio__waiter_enter(asyncio__waiter_t *waiter, asyncio_loop_
         *loop = running;
     }
     asyncio__future_init(&waiter->future, running, NULL);
+    waiter->future.place = call;
     asyncio__list_append(queue, &waiter->link);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "loop/timer.h"
+#include "task/awaiters.h"
 #include "task/sources.h"
 #include "task/task.h"
 #include "task/twin.h"
@@ -71,6 +72,18 @@ static void on_completed(asyncio__ready_t *self)
             asyncio__timer_cancel(it->loop, &it->timer);
     }
     asyncio_future_unref(future);
+}
+
+/* Who waits for the next one longest; the others wait for the others. */
+asyncio_future_t *asyncio__as_completed_follower(const asyncio__callback_t *callback)
+{
+    if (callback->ready.run != on_completed)
+        return NULL;
+    const asyncio_as_completed_t *it =
+        ASYNCIO__CONTAINER(callback, struct source, callback)->parent;
+    return asyncio__list_is_empty(&it->getters)
+               ? NULL
+               : &ASYNCIO__CONTAINER(it->getters.next, struct getter, link)->waiter;
 }
 
 static void on_timer(asyncio__ready_t *self)
@@ -161,6 +174,7 @@ static int wait_for_item(asyncio_as_completed_t *it)
     while (it->taken == it->put) {
         struct getter getter;
         asyncio__future_init(&getter.waiter, it->loop, NULL);
+        getter.waiter.place = "asyncio_as_completed_next";
         asyncio__list_append(&it->getters, &getter.link);
         int rc = asyncio__future_wait(&getter.waiter);
         bool was_woken = getter.waiter.state == ASYNCIO__FINISHED;

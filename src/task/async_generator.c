@@ -120,6 +120,19 @@ void asyncio__generators_forget(asyncio__task_hook_t *hook)
     }
 }
 
+asyncio_coroutine_t *asyncio__generator_driven_from(const asyncio__task_hook_t *hook,
+                                                    const asyncio_coroutine_t *host)
+{
+    for (asyncio__list_t *at = hook->generators.next; at != &hook->generators; at = at->next) {
+        generator_t *generator = ASYNCIO__CONTAINER(at, generator_t, link);
+        asyncio_coroutine_t *coroutine = generator->coroutine;
+        if ((coroutine->agen & ASYNCIO__AGEN_RUNNING) && generator->driver.host == host &&
+            coroutine->state == ASYNCIO__COROUTINE_WAITING)
+            return coroutine;
+    }
+    return NULL;
+}
+
 /* --- driving ------------------------------------------------------------------------------- */
 
 /* It ended with what means the end: that would be lost. */

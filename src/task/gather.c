@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "task/awaiters.h"
 #include "task/sources.h"
 #include "task/task.h"
 #include "task/twin.h"
@@ -138,6 +139,13 @@ static void on_child_done(asyncio__ready_t *self)
     child_done(gathering, future, (size_t)(child - gathering->children));
     asyncio_future_unref(future);
     asyncio_future_unref(&gathering->future);
+}
+
+asyncio_future_t *asyncio__gather_follower(const asyncio__callback_t *callback)
+{
+    if (callback->ready.run != on_child_done)
+        return NULL;
+    return &ASYNCIO__CONTAINER(callback, struct child, callback)->gathering->future;
 }
 
 /* Registers with the children; those that are done already count at once, after the others. */

@@ -7,6 +7,7 @@
  */
 #include <asyncio/shield.h>
 
+#include "task/awaiters.h"
 #include "task/task.h"
 
 typedef struct shield {
@@ -52,6 +53,13 @@ static void on_inner_done(asyncio__ready_t *self)
     if (!shield->future.loop->closed)
         mirror(&shield->future, inner);
     asyncio_future_unref(inner);
+}
+
+asyncio_future_t *asyncio__shield_follower(const asyncio__callback_t *callback)
+{
+    if (callback->ready.run != on_inner_done)
+        return NULL;
+    return &ASYNCIO__CONTAINER(callback, shield_t, inner_done)->future;
 }
 
 static void on_outer_done(asyncio__ready_t *self)

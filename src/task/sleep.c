@@ -26,6 +26,7 @@ static __attribute__((noinline)) int sleep_until(asyncio_loop_t *loop, int64_t w
     sleeper_t sleeper;
     asyncio__timer_init(&sleeper.timer, on_timer);
     asyncio__future_init(&sleeper.waiter, loop, NULL);
+    sleeper.waiter.place = "asyncio_sleep";
     int rc = asyncio__timer_start(loop, &sleeper.timer, when_ns);
     if (rc < 0)
         return asyncio__fail(rc, NULL);

@@ -67,6 +67,10 @@ int asyncio__future_wait(asyncio_future_t *future);
 /* What it keeps in that loop, from the first task on; made if need be. NULL: out of memory. */
 asyncio__task_hook_t *asyncio__task_hook_of(asyncio_loop_t *loop);
 
+/* The generator that is driven from the stack of that coroutine, and awaits, or NULL. */
+asyncio_coroutine_t *asyncio__generator_driven_from(const asyncio__task_hook_t *hook,
+                                                    const asyncio_coroutine_t *host);
+
 /* At the end of a loop: its generators live on without it. */
 void asyncio__generators_forget(asyncio__task_hook_t *hook);
 

@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "base/memory.h"
+#include "task/awaiters.h"
 #include "task/task.h"
 
 /* What is in the caller's memory. */
@@ -91,6 +92,13 @@ static void on_task_done(asyncio__ready_t *self)
     asyncio_future_unref(task);
 }
 
+asyncio_future_t *asyncio__task_group_follower(const asyncio__callback_t *callback)
+{
+    if (callback->ready.run != on_task_done)
+        return NULL;
+    return &ASYNCIO__CONTAINER(callback, member_t, callback)->group->parent->future;
+}
+
 asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group_t *memory,
                                                   asyncio_coroutine_t *coroutine,
                                                   const char *place)
@@ -157,6 +165,7 @@ static int wait_for_tasks(group_t *group, struct leaving *leaving)
     while (!asyncio__list_is_empty(&group->tasks)) {
         asyncio_future_t waiter;
         asyncio__future_init(&waiter, group->parent->future.loop, NULL);
+        waiter.place = "asyncio_task_group_exit";
         group->waiter = &waiter;
         int rc = asyncio__future_wait(&waiter);
         group->waiter = NULL;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "loop/timer.h"
+#include "task/awaiters.h"
 #include "task/task.h"
 #include "task/twin.h"
 
@@ -168,6 +169,13 @@ static void on_ended(asyncio__ready_t *self)
     asyncio_future_unref(future);
 }
 
+asyncio_future_t *asyncio__wait_for_follower(const asyncio__callback_t *callback)
+{
+    if (callback->ready.run != on_ended)
+        return NULL;
+    return &ASYNCIO__CONTAINER(callback, ending_t, callback)->waiter;
+}
+
 static int cancel_and_wait(asyncio_future_t *future)
 {
     ending_t ending = {.callback.ready.run = on_ended};
@@ -175,6 +183,7 @@ static int cancel_and_wait(asyncio_future_t *future)
     if (rc < 0)
         return asyncio__fail(rc, NULL);
     asyncio__future_init(&ending.waiter, future->loop, NULL);
+    ending.waiter.place = "asyncio_wait_for";
     asyncio__future_add_callback(future, &ending.callback);
     asyncio__ignore(asyncio__future_cancel(future, NULL));
     rc = asyncio__future_wait(&ending.waiter);

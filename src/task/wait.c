@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "loop/timer.h"
+#include "task/awaiters.h"
 #include "task/sources.h"
 #include "task/task.h"
 #include "task/twin.h"
@@ -45,6 +46,13 @@ static void on_completion(asyncio__ready_t *self)
     asyncio_future_unref(future);
 }
 
+asyncio_future_t *asyncio__wait_follower(const asyncio__callback_t *callback)
+{
+    if (callback->ready.run != on_completion)
+        return NULL;
+    return &ASYNCIO__CONTAINER(callback, struct watch, callback)->waiting->waiter;
+}
+
 static int wait_for_sources(asyncio_loop_t *loop, const asyncio__sources_t *sources,
                             double timeout, asyncio_return_when_t return_when)
 {
@@ -56,6 +64,7 @@ static int wait_for_sources(asyncio_loop_t *loop, const asyncio__sources_t *sour
     if (rc < 0)
         goto free_watches;
     asyncio__future_init(&waiting.waiter, loop, NULL);
+    waiting.waiter.place = "asyncio_wait";
     asyncio__timer_init(&waiting.timer, on_timer);
     rc = asyncio__timer_start(loop, &waiting.timer,
                               asyncio__moment_after(asyncio__loop_now(loop),

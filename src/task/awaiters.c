@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Who waits for a future, and what a task waits for; see awaiters.h. */
+#include "task/awaiters.h"
+
+#include <asyncio/call_graph.h>
+
+#include "base/error.h"
+
+/* Gatherings of gatherings are followed so far; behind that one stands for what awaits it. */
+#define DEPTH_MOST 32
+
+static asyncio_future_t *follower_of(asyncio__callback_t *callback)
+{
+    if (callback->ready.run == asyncio__task_step)
+        return &ASYNCIO__CONTAINER(callback, asyncio__task_t, wait)->future;
+    asyncio_future_t *follower = asyncio__gather_follower(callback);
+    if (!follower)
+        follower = asyncio__shield_follower(callback);
+    if (!follower)
+        follower = asyncio__wait_follower(callback);
+    if (!follower)
+        follower = asyncio__wait_for_follower(callback);
+    if (!follower)
+        follower = asyncio__as_completed_follower(callback);
+    if (!follower)
+        follower = asyncio__task_group_follower(callback);
+    return follower && !asyncio__future_is_done(follower) ? follower : NULL;
+}
+
+/* A walk under way. */
+struct walk {
+    asyncio__awaiter_visit_t *visit; /* whom it tells */
+    void *arg;                       /* passed to it */
+    bool has_ended;                  /* it wants no more */
+};
+
+/* Answers whether anyone was told of. */
+static bool visit_from(asyncio_future_t *future, unsigned depth, struct walk *walk)
+{
+    bool any = false;
+    asyncio__callback_t *at = asyncio__future_callbacks(future);
+    for (; at && !walk->has_ended; at = at->next) {
+        asyncio_future_t *follower = follower_of(at);
+        if (!follower)
+            continue;
+        bool is_through = !asyncio__is_task(follower) && depth < DEPTH_MOST &&
+                          visit_from(follower, depth + 1, walk);
+        any = any || is_through;
+        if (is_through || asyncio__future_is_in_frame(follower))
+            continue;
+        any = true;
+        walk->has_ended = !walk->visit(follower, walk->arg);
+    }
+    return any;
+}
+
+void asyncio__awaiters_visit(asyncio_future_t *future, asyncio__awaiter_visit_t *visit, void *arg)
+{
+    struct walk walk = {visit, arg, false};
+    visit_from(future, 0, &walk);
+}
+
+/* --- public -------------------------------------------------------------------------------- */
+
+/* Where those that wait are put. */
+struct room {
+    asyncio_future_t **futures; /* NULL: they are only counted */
+    size_t capacity;            /* of futures */
+    size_t count;               /* of those that wait */
+};
+
+static bool put(asyncio_future_t *awaiter, void *arg)
+{
+    struct room *room = arg;
+    if (room->futures && room->count < room->capacity)
+        room->futures[room->count] = asyncio_future_ref(awaiter);
+    room->count++;
+    return true;
+}
+
+long asyncio_future_awaited_by(asyncio_future_t *future, asyncio_future_t **ret_futures,
+                               size_t capacity)
+{
+    int rc = asyncio__future_check(future);
+    if (rc < 0)
+        return rc;
+    struct room room = {ret_futures, capacity, 0};
+    asyncio__awaiters_visit(future, put, &room);
+    return (long)room.count;
+}
+
+asyncio_future_t *asyncio_task_get_awaited(const asyncio_task_t *task)
+{
+    if (!asyncio__is_task(task) || asyncio__future_is_done(task))
+        return NULL;
+    asyncio_future_t *awaited = ((const asyncio__task_t *)(const void *)task)->wait.future;
+    return awaited && !asyncio__future_is_in_frame(awaited) ? awaited : NULL;
+}
+
+const char *asyncio_task_get_waiting_for(asyncio_task_t *task)
+{
+    if (!asyncio__is_task(task) || asyncio__future_is_done(task))
+        return "";
+    asyncio_future_t *awaited = asyncio__task_of(task)->wait.future;
+    if (!awaited || asyncio__future_is_done(awaited))
+        return "";
+    if (asyncio__is_task(awaited))
+        return asyncio_task_get_name(awaited);
+    return awaited->place ? awaited->place : "a call of the library";
+}
