@@ -10,6 +10,7 @@
 
 #define PIECE_LEAST_BYTES ((size_t)64 * 1024)
 #define PIECE_MOST_BYTES  ((size_t)8 * 1024 * 1024)
+#define LINE_BYTES        ((size_t)64)
 #define HUGE_PAGE_BYTES   ((size_t)2 * 1024 * 1024)
 
 _Static_assert(sizeof(asyncio__chain_t) <= ASYNCIO__BLOCK_LEAST_BYTES, "a chain fits any block");
@@ -39,7 +40,10 @@ static char *map_huge(size_t size)
 
 void *asyncio__region_cut(asyncio__region_t *region, size_t size)
 {
-    if ((size_t)(region->end - region->at) < size) {
+    /* What is large is rare and may be shared between threads: it begins with a line of its own. */
+    if (size >= 4 * LINE_BYTES && region->at)
+        region->at += -(uintptr_t)region->at % LINE_BYTES;
+    if (region->end < region->at || (size_t)(region->end - region->at) < size) {
         size_t bytes = region->next_bytes ? region->next_bytes : PIECE_LEAST_BYTES;
         char *piece = bytes >= HUGE_PAGE_BYTES ? map_huge(bytes) : map(bytes);
         if (!piece)

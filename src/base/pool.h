@@ -27,7 +27,7 @@ typedef struct asyncio__region {
     size_t next_bytes; /* size of the next piece; 0: none was mapped yet */
 } asyncio__region_t;
 
-/* A block of that size, a multiple of 16, or NULL. */
+/* A block of that size, a multiple of 16, or NULL. A large one begins with a line of the cache. */
 void *asyncio__region_cut(asyncio__region_t *region, size_t size);
 
 /* Free blocks of one size; stands in the first of them. */

@@ -46,16 +46,18 @@ struct pool {
     unsigned fork_generation; /* of the process that made it */
     char name[16];            /* what the threads' names begin with */
     pthread_mutex_t joining;  /* held by who joins threads */
-    char apart[64];           /* what is above is read by those who do not want the lock's line */
+    char apart[96];           /* what is above is read by those who do not want the lock's line */
     pthread_mutex_t lock;     /* of all below */
     asyncio__list_t queue;    /* jobs that wait, in order */
+    bool has_searching;       /* a thread is on its way to the queue */
+    bool is_shut_down;        /* no job is taken any more */
     worker_t *idle;           /* threads that sleep, latest first */
     worker_t *workers;        /* all threads that were started, latest first */
     size_t count;             /* of workers */
+    char looked_at[64];       /* who looks at what is below does not want the lock's line either */
     atomic_bool has_jobs;     /* the queue is not empty; read without the lock by who looks */
     asyncio__patience_t patience; /* of who looks */
-    bool has_searching;       /* a thread is on its way to the queue */
-    bool is_shut_down;        /* no job is taken any more */
+    char behind[64];          /* nor does what stands behind this record */
 };
 
 static pool_t *pool_of(asyncio_executor_t *executor)

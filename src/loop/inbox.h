@@ -37,15 +37,17 @@ typedef struct asyncio__inbox_shared {
 } asyncio__inbox_shared_t;
 
 typedef struct asyncio__inbox {
+    char apart[64];            /* what stands before this record must not share the head's line */
     _Atomic uint64_t newest;   /* a link: the head of the chain, latest first */
     atomic_bool asleep;        /* the loop waits, or is about to: wake it */
     atomic_bool closed;        /* nothing is taken any more */
     atomic_uint posters;       /* threads inside a post: the engine must not go away */
-    atomic_uint refs;          /* references to this record */
     asyncio__engine_t *engine; /* to wake; valid while not closed or posters > 0 */
+    unsigned fork_generation;  /* of the process that made it */
+    char own[64];              /* what is below is the loop's, but for the count */
+    atomic_uint refs;          /* references to this record */
     asyncio__patience_t patience; /* the loop's, before it waits */
     bool is_stream;            /* many posts came at once lately, and more may be coming */
-    unsigned fork_generation;  /* of the process that made it */
 } asyncio__inbox_t;
 
 /* One reference, or NULL. */
