@@ -38,6 +38,8 @@ def choose_counts(work, peers, seconds):
 def run_works(peers, settings):
     """Answers the values of each row by peer and repeat, and the counts."""
     works = [work for work in WORKS if settings.picks(work.name)]
+    if not works:
+        return {"rows": {}, "counts": {}}
     peers = {peer.key: peer for peer in peers if peer.works}
     say(f"works: {len(works)}, {len(peers)} programs, {settings.repeats} repeats")
     counts = {work.name: choose_counts(work, peers.values(), settings.seconds) for work in works}
