@@ -222,6 +222,38 @@ static void bad_input_is_refused(void **state)
     assert_int_equal(run(*state, misuse, NULL), 0);
 }
 
+static int do_nothing(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    ++*(int *)arg;
+    return 0;
+}
+
+#define ROUNDS 200
+
+/* Between scopes whose time was over at once, tasks are made that must all run. */
+static int enter_and_make_tasks(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    for (int i = 0; i < ROUNDS; i++) {
+        asyncio_timeout_t scope;
+        assert_int_equal(asyncio_timeout_enter(&scope, 0), 0);
+        assert_int_equal(asyncio_timeout_exit(&scope, 0), 0);
+        asyncio_task_t *task = asyncio_create_task(asyncio_coroutine(do_nothing, arg));
+        assert_non_null(task);
+        assert_int_equal(asyncio_task_detach(task), 0);
+    }
+    return asyncio_sleep(1);
+}
+
+/* A time that was over and is called off takes no room from what is ready. */
+static void what_is_called_off_takes_no_room(void **state)
+{
+    int ran = 0;
+    assert_int_equal(run(*state, enter_and_make_tasks, &ran), 0);
+    assert_int_equal(ran, ROUNDS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +264,7 @@ int main(void)
         FIXTURE_TEST(a_scope_is_left_on_an_early_return),
         FIXTURE_TEST(a_body_may_swallow_the_timeout),
         FIXTURE_TEST(a_wait_may_have_a_limit),
+        FIXTURE_TEST(what_is_called_off_takes_no_room),
         FIXTURE_TEST(bad_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

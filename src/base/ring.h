@@ -12,6 +12,7 @@
 #ifndef ASYNCIO__BASE_RING_H
 #define ASYNCIO__BASE_RING_H
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -75,6 +76,7 @@ static inline void asyncio__ring_release(asyncio__ring_t *ring, uint32_t count)
 /* Answers the item's position, by which it can be replaced while it is in the ring. */
 static inline uint32_t asyncio__ring_push(asyncio__ring_t *ring, void *item)
 {
+    assert(asyncio__ring_count(ring) < ring->reserved);
     uint32_t position = ring->tail++;
     ring->items[position & ring->mask] = item;
     return position;

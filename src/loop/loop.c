@@ -141,6 +141,13 @@ static bool is_asked_for(const char *variable)
     return value && *value && strcmp(value, "0") != 0;
 }
 
+/* Stands in the place of what was taken back. It is in the ring still, though whoever scheduled it
+ * may give its room up now: so it has room of its own, until it is popped. */
+static void run_nothing(asyncio__ready_t *self)
+{
+    asyncio__loop_release(ASYNCIO__CONTAINER(self, asyncio_loop_t, nothing), 1);
+}
+
 asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *options)
 {
     asyncio_loop_options_t defaults = {.size = sizeof(defaults)};
@@ -172,6 +179,7 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
         asyncio__free(loop, sizeof(*loop));
         return asyncio__fail_new(-ENOMEM, NULL);
     }
+    loop->nothing.run = run_nothing;
     loop->refs = 1;
     loop->fork_generation = asyncio__fork_generation;
     loop->is_virtual = options->clock == ASYNCIO_CLOCK_VIRTUAL;
@@ -494,13 +502,8 @@ void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug)
 
 /* --- what is no longer to run -------------------------------------------------------------- */
 
-static void run_nothing(asyncio__ready_t *self)
-{
-    (void)self;
-}
-
 void asyncio__loop_unschedule(asyncio_loop_t *loop, uint32_t position)
 {
-    static asyncio__ready_t nothing = {run_nothing};
-    asyncio__ring_replace(&loop->ready, position, &nothing);
+    asyncio__ring_replace(&loop->ready, position, &loop->nothing);
+    loop->ready.reserved++;
 }

@@ -81,6 +81,7 @@ struct asyncio_loop {
     void *exception_arg;                            /* passed to it */
     struct asyncio__overflow *overflow;             /* reports stack overflows; NULL: not wanted */
     char engine_reason[64];                         /* why it runs on its engine */
+    asyncio__ready_t nothing;                       /* in the place of what was taken back */
 };
 
 static inline int asyncio__loop_reserve(asyncio_loop_t *loop, uint32_t count)
