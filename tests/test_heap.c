@@ -77,6 +77,32 @@ static void the_first_is_always_right(void **state)
     assert_int_equal(asyncio__live_blocks(), blocks);
 }
 
+/* Deadlines that are set in any order come out sorted, however many there are. */
+static void any_order_comes_out_sorted(void **state)
+{
+    (void)state;
+    static struct deadline all[NODES];
+    unsigned random = 777;
+    for (size_t count = 1; count <= NODES; count++) {
+        asyncio__heap_t heap = {0};
+        for (size_t i = 0; i < count; i++) {
+            random = random * 1103515245u + 12345u;
+            all[i] = (struct deadline){.when_ns = (random >> 8) % 1000};
+            assert_int_equal(asyncio__heap_insert(&heap, &all[i].node, all[i].when_ns), 0);
+        }
+        int64_t last_ns = 0;
+        for (size_t i = 0; i < count; i++) {
+            const struct asyncio__heap_entry *first = asyncio__heap_first(&heap);
+            assert_non_null(first);
+            assert_true(first->when_ns >= last_ns);
+            last_ns = first->when_ns;
+            asyncio__heap_remove(&heap, first->node);
+        }
+        assert_null(asyncio__heap_first(&heap));
+        asyncio__heap_fini(&heap);
+    }
+}
+
 /* Removing what is in no heap is harmless. */
 static void removing_nothing_is_harmless(void **state)
 {
@@ -92,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_is_always_right),
+        cmocka_unit_test(any_order_comes_out_sorted),
         cmocka_unit_test(removing_nothing_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,6 +149,30 @@ static void the_least_comes_first(void **state)
     assert_true(compared > 0);
 }
 
+/* An item is its number and, in the hundreds, its priority. */
+static int by_hundreds(const void *a, const void *b, void *arg)
+{
+    (void)arg;
+    return (int)(asyncio_int(a) / 100 - asyncio_int(b) / 100);
+}
+
+/* Items of one priority come out as from Python's heapq, which is not the order they came in. */
+static void equal_items_come_as_in_python(void **state)
+{
+    (void)state;
+    static const int priorities[] = {3, 1, 2, 1, 3, 2, 1, 2, 3, 1, 2, 3, 1, 1, 2, 2};
+    static const int wanted[] = {1, 6, 13, 12, 3, 9, 14, 2, 5, 10, 7, 15, 11, 4, 0, 8};
+    asyncio_queue_t *equal = asyncio_priority_queue_new(0, by_hundreds, NULL);
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(asyncio_queue_put_nowait(equal, ASYNCIO_INT(priorities[i] * 100 + i)), 0);
+    for (int i = 0; i < 16; i++) {
+        void *found = NULL;
+        assert_int_equal(asyncio_queue_get_nowait(equal, &found), 0);
+        assert_int_equal(asyncio_int(found) % 100, wanted[i]);
+    }
+    asyncio_queue_unref(equal);
+}
+
 /* A full queue refuses and an empty one has nothing, for who does not wait; 0 is no limit. */
 static void limits_are_kept(void **state)
 {
@@ -494,6 +518,7 @@ int main(void)
         QUEUE_TEST(first_in_first_out),
         QUEUE_TEST(last_in_first_out),
         QUEUE_TEST(the_least_comes_first),
+        QUEUE_TEST(equal_items_come_as_in_python),
         QUEUE_TEST(limits_are_kept),
         QUEUE_TEST(getters_are_served_in_order),
         QUEUE_TEST(putters_are_served_in_order),

@@ -34,6 +34,22 @@ static void items_leave_in_order(void **state)
     assert_int_equal(asyncio__live_blocks(), blocks);
 }
 
+/* There is room for exactly as many items as were reserved, whatever that number is. */
+static void there_is_room_for_what_was_reserved(void **state)
+{
+    (void)state;
+    for (uint32_t count = 1; count <= 300; count++) {
+        asyncio__ring_t ring = {0};
+        assert_int_equal(asyncio__ring_reserve(&ring, count - 1), 0);
+        assert_int_equal(asyncio__ring_reserve(&ring, 1), 0);
+        for (uintptr_t i = 0; i < count; i++)
+            asyncio__ring_push(&ring, number(i));
+        for (uintptr_t i = 0; i < count; i++)
+            assert_ptr_equal(asyncio__ring_pop(&ring), number(i));
+        asyncio__ring_fini(&ring);
+    }
+}
+
 /* An item can be replaced at its position, also after the ring has grown. */
 static void positions_stay_good(void **state)
 {
@@ -74,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_leave_in_order),
+        cmocka_unit_test(there_is_room_for_what_was_reserved),
         cmocka_unit_test(positions_stay_good),
         cmocka_unit_test(too_much_room_is_refused),
     };

@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -329,6 +330,41 @@ static void a_runner_refuses(void **state)
     assert_int_equal(asyncio_run_full(asyncio_coroutine(sleep_long, NULL), &bad, NULL), -EINVAL);
 }
 
+static void count_shutdown_failures(asyncio_loop_t *loop,
+                                    const asyncio_exception_context_t *context, void *arg)
+{
+    (void)loop;
+    if (strcmp(context->message, "unhandled exception during asyncio.run() shutdown") == 0 &&
+        context->code == ASYNCIO_EUSER)
+        ++*(int *)arg;
+}
+
+static int fail_when_cancelled(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return asyncio_sleep(1000) == -ECANCELED ? ASYNCIO_EUSER : 0;
+}
+
+static int leave_failing(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_loop_set_exception_handler(asyncio_get_running_loop(), count_shutdown_failures, arg);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(asyncio_task_detach(asyncio_create_task(
+                             asyncio_coroutine(fail_when_cancelled, NULL))),
+                         0);
+    return asyncio_sleep(0);
+}
+
+/* What fails in the end, when nobody waits for it any more, is reported once. */
+static void failures_in_the_end_are_reported(void **state)
+{
+    (void)state;
+    int count = 0;
+    assert_int_equal(asyncio_run(asyncio_coroutine(leave_failing, &count), NULL), 0);
+    assert_int_equal(count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +380,7 @@ int main(void)
         FIXTURE_TEST(a_stopped_loop_leaves_its_main_task),
         FIXTURE_TEST(loops_are_made_as_asked),
         FIXTURE_TEST(a_runner_refuses),
+        FIXTURE_TEST(failures_in_the_end_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
