@@ -10,6 +10,8 @@
 #   make docs       docs/api_table.md, from the headers
 #   make asan tsan valgrind    the tests under one checker
 #   make aarch64    the tests, compiled for aarch64 and run by an emulator
+#   make mutants    plants known mistakes, each of which a test must notice (tools/mutants)
+#   make fuzz       looks for scenarios that break a rule, for FUZZ_SECONDS (tests/fuzz)
 #   make ucontext   the tests on the switch for machines without assembly
 
 BUILD  ?= build
@@ -28,7 +30,7 @@ checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=f
 lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=false
 
 .PHONY: all dependencies asan-build demo test bench asan tsan valgrind install docs format clean
-.PHONY: ucontext ucontext-build aarch64 aarch64-build
+.PHONY: ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
 
 all: dependencies
 	$(call configure,$(BUILD),--prefix=$(PREFIX))
@@ -82,6 +84,30 @@ tsan: dependencies
 valgrind: all
 	@python3 tools/run_tests.py --valgrind $(BUILD)
 
+mutants: dependencies
+	@python3 tools/mutants/mutants.py --folder $(BUILD)-mutants
+
+FUZZ_SECONDS ?= 300
+fuzzer = $(BUILD)-fuzz/tests/fuzz/fuzz_scenario
+
+fuzz-build: export CC = clang
+fuzz-build: dependencies
+	@tools/install_dependencies.sh clang libclang-rt-14-dev
+	$(call configure,$(BUILD)-fuzz,$(checked) -Dexamples=false -Dfuzz=true \
+	    -Db_sanitize=address$(comma)undefined -Dc_args=-fsanitize=fuzzer-no-link)
+	@ninja -C $(BUILD)-fuzz --quiet tests/fuzz/fuzz_scenario
+	@mkdir -p $(BUILD)-fuzz/corpus
+
+fuzz: fuzz-build
+	@$(fuzzer) -max_total_time=$(FUZZ_SECONDS) -timeout=60 -max_len=1500 -print_final_stats=1 \
+	    -artifact_prefix=$(BUILD)-fuzz/ $(BUILD)-fuzz/corpus tests/fuzz/corpus
+
+# What was found worth keeping, no more of it than reaches the same.
+fuzz-corpus: fuzz-build
+	@mv tests/fuzz/corpus $(BUILD)-fuzz/former && mkdir tests/fuzz/corpus
+	@$(fuzzer) -set_cover_merge=1 -use_counters=0 -max_len=1500 tests/fuzz/corpus $(BUILD)-fuzz/former $(BUILD)-fuzz/corpus
+	@rm -rf $(BUILD)-fuzz/former
+
 install: all
 	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX)
 	@ninja -C $(BUILD) --quiet
@@ -94,6 +120,7 @@ format:
 	@git ls-files src include tests bench | grep "\.[ch]$$" | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64 \
+	    $(BUILD)-mutants $(BUILD)-fuzz
 
 comma := ,

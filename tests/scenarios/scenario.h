@@ -18,7 +18,9 @@
 #define TICK (1.0 / 64.0)        /* seconds; a power of two, so that clock arithmetic is exact */
 #define FUEL 1000                /* statements */
 #define SHUTDOWN_TICKS 1000      /* how long tasks that are left may take to end */
+#ifndef STACK_BYTES              /* the fuzzer's scenarios are not as deep, and there are many */
 #define STACK_BYTES (4u << 20)   /* as deep as FUEL calls inside each other */
+#endif
 #define EOUTOFFUEL (ASYNCIO_EUSER - 1) /* ends a scenario; no handler of a scenario catches it */
 
 /* What a variable holds. */
