@@ -105,7 +105,8 @@ fuzz: fuzz-build
 # What was found worth keeping, no more of it than reaches the same.
 fuzz-corpus: fuzz-build
 	@mv tests/fuzz/corpus $(BUILD)-fuzz/former && mkdir tests/fuzz/corpus
-	@$(fuzzer) -set_cover_merge=1 -use_counters=0 -max_len=1500 tests/fuzz/corpus $(BUILD)-fuzz/former $(BUILD)-fuzz/corpus
+	@$(fuzzer) -set_cover_merge=1 -use_counters=0 -max_len=1500 \
+	    tests/fuzz/corpus $(BUILD)-fuzz/former $(BUILD)-fuzz/corpus
 	@rm -rf $(BUILD)-fuzz/former
 
 install: all
