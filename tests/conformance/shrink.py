@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Takes a scenario whose traces differ down to the few statements that matter.
 
-usage: shrink.py PROGRAM SCENARIO.json   (one scenario, or a list of which the first that differs)
+usage: shrink.py [--c] PROGRAM SCENARIO.json   (one scenario, or a list: the first that differs)
 
 In each round every way to make the scenario a little smaller is tried at once, on CPython 3.13 and
 on PROGRAM, the built `conformance`; the smallest one whose traces still differ goes into the next
-round. At the end the scenario and both traces are printed.
+round. At the end the scenario and both traces are printed; with --c a test in C, that runs the
+scenario and wants CPython's trace. It is a program of its own: link_of() says with what.
 """
 import copy
 import json
@@ -143,11 +144,85 @@ class Judge:
         return None
 
 
+# --- as a test in C -------------------------------------------------------------------------------
+
+C_TEST = """\
+/* SPDX-License-Identifier: MIT */
+/* A scenario whose trace is not CPython's; made by tests/conformance/shrink.py. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void run_scenario(json_t *program); /* of tests/scenarios/run.c */
+
+static const char scenario[] =
+%s;
+
+static const char expected[] =
+%s;
+
+/* The scenario's trace is the one that CPython gives. */
+static void the_trace_is_as_in_python(void **state)
+{
+    (void)state;
+    FILE *terminal = stdout;
+    char *trace = NULL;
+    size_t length = 0;
+    json_t *program = json_loads(scenario, 0, NULL);
+    assert_non_null(program);
+    stdout = open_memstream(&trace, &length);
+    run_scenario(program);
+    fclose(stdout);
+    stdout = terminal;
+    assert_string_equal(trace, expected);
+    free(trace);
+    json_decref(program);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_trace_is_as_in_python)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+"""
+PARTS = ["observe", "run", "statements_now", "statements_sync", "statements_wait", "trace",
+         "variables"]
+
+
+def literal(lines):
+    """Lines of text as a literal of C, each in a line of its own."""
+    return "\n".join("    " + json.dumps(line) for line in lines)
+
+
+def as_c(scenario, expected):
+    """A program that runs a scenario and wants that trace (without its first line)."""
+    text = json.dumps({key: scenario[key] for key in ("main", "coros") if key in scenario})
+    pieces = text.replace("], [", "],\n [").split("\n")
+    return C_TEST % (literal(pieces), literal([line + "\n" for line in expected[1:]]))
+
+
+def link_of(root, build):
+    """What the compiler needs beside the file itself."""
+    sources = [os.path.join(root, "tests", "scenarios", part + ".c") for part in PARTS]
+    folders = [os.path.join(root, name) for name in ("include", "src", "tests")]
+    # Both cmocka and the scenarios have a function of that name.
+    return ["-std=gnu11", "-D_GNU_SOURCE", "-Dprint_error=print_scenario_error",
+            *("-I" + folder for folder in folders), *sources,
+            os.path.join(build, "libasyncio.a"), "-lcmocka", "-ljansson", "-lpthread", "-lm"]
+
+
 def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: shrink.py PROGRAM SCENARIO.json")
-    judge = Judge(sys.argv[1])
-    with open(sys.argv[2], encoding="utf-8") as file:
+    wants_c = sys.argv[1:2] == ["--c"]
+    if len(sys.argv) != 3 + wants_c:
+        sys.exit("usage: shrink.py [--c] PROGRAM SCENARIO.json")
+    judge = Judge(sys.argv[1 + wants_c])
+    with open(sys.argv[2 + wants_c], encoding="utf-8") as file:
         data = json.load(file)
     best = judge.first_difference(data if isinstance(data, list) else [data])
     if best is None:
@@ -160,6 +235,9 @@ def main():
         best = found
         print("statements: %d, characters: %d" % size(best[0]), file=sys.stderr)
     scenario, expected, found = best
+    if wants_c:
+        print(as_c(scenario, expected), end="")
+        return
     print(json.dumps(scenario))
     print(difference(expected, found))
 

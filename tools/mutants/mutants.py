@@ -114,9 +114,9 @@ class Copy:
         self.log = os.path.join(folder, "log")
         for place in PLACES:
             synchronize(os.path.join(ROOT, place), os.path.join(self.source, place))
-        # Neither is built here, and Meson looks into both folders for their lists.
         if not os.path.exists(os.path.join(self.build, "build.ninja")):
             self.must(["meson", "setup", self.build, self.source, *OPTIONS])
+        self.must(["ninja", "-C", self.build, "build.ninja"])  # the list of tests may have grown
         self.targets = self.programs()
 
     def must(self, command):

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds what conformance/shrink.py does with a scenario: smaller ones, and a test in C.
+
+usage: test_shrink.py ROOT BUILD, the folders of the sources and of a build without sanitizers
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from conformance import shrink
+from harness import Failure, run_tests
+
+SCENARIO = {"main": [["log", "a \"quoted\" one"], ["task", "t", "u"], ["await", "t"]],
+            "coros": {"u": [["sleep", 1], ["return", 7]]}}
+TRACE = ["== 0", "0 main log a \"quoted\" one", "1 main await t = 7", "1 loop main returned None",
+         "1 loop shutdown 0", "1 loop end main finished None", "1 loop end t#1 finished 7"]
+
+
+def run_as_c(trace):
+    """The status of the C test that wants a trace; it must compile without a warning."""
+    root, build = sys.argv[1:3]
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = os.path.join(folder, "test.c"), os.path.join(folder, "test")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(shrink.as_c(SCENARIO, trace))
+        made = subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, source,
+                               *shrink.link_of(root, build)], capture_output=True, text=True)
+        if made.returncode:
+            raise Failure(made.stderr)
+        return subprocess.run([program], env={**os.environ, "ASYNCIO_ENGINE": "sim"},
+                              capture_output=True).returncode
+
+
+def the_right_trace_passes():
+    """The printed test compiles, and passes where the trace is as it must be."""
+    status = run_as_c(TRACE)
+    if status:
+        raise Failure(f"status {status}")
+
+
+def a_wrong_trace_fails():
+    """It fails where one line is another."""
+    status = run_as_c([*TRACE[:2], "2 main await t = 7", *TRACE[3:]])
+    if status != 1:
+        raise Failure(f"status {status}")
+
+
+def candidates_are_smaller():
+    """Each candidate of a round is smaller, and a statement of any body can go."""
+    found = shrink.candidates(SCENARIO)
+    if any(shrink.size(one) >= shrink.size(SCENARIO) for one in found):
+        raise Failure("one is not smaller")
+    if not any(len(one["main"]) == 2 for one in found) or not any(
+            len(one["coros"].get("u", "")) == 1 for one in found):
+        raise Failure("statements are not cut")
+
+
+if __name__ == "__main__":
+    sys.exit(run_tests("test_shrink", [(f.__name__, f) for f in (
+        the_right_trace_passes, a_wrong_trace_fails, candidates_are_smaller)]))
