@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "coroutine/stack.h"
+#include "kernels.h"
 
 /* How long other threads may take to end, when nothing tells of it. */
 #define PATIENCE_NS 1000000
@@ -180,6 +181,7 @@ static struct CMUnitTest wrap(account_t *account, const struct CMUnitTest *test)
 int accounted_run(const char *group, const struct CMUnitTest *tests, size_t count,
                   CMFixtureFunction group_setup, CMFixtureFunction group_teardown)
 {
+    kernels_pretend();
     const char *kind = getenv("ASYNCIO_TEST_SWEEP");
     if (kind && *kind)
         return sweep_run(kind, group, tests, count, group_setup, group_teardown);

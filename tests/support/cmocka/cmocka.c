@@ -10,21 +10,70 @@ enum { PASSED, FAILED, SKIPPED };
 
 static jmp_buf runner; /* where a check that fails goes */
 
-void tests_fail_at(const char *file, int line, const char *format, ...)
+void print_message(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+}
+
+void print_error(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     fflush(stdout);
     vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\n%s:%d: error: Failure!\n", file, line);
     va_end(arguments);
+}
+
+void _fail(const char *file, int line)
+{
+    print_error("%s:%d: error: Failure!\n", file, line);
     longjmp(runner, FAILED);
 }
 
-void tests_skip(void)
+void _skip(const char *file, int line)
 {
+    (void)file, (void)line;
     longjmp(runner, SKIPPED);
 }
+
+/* --- the checks ---------------------------------------------------------------------------- */
+
+void tests_check(bool condition, const char *text, const char *file, int line)
+{
+    if (condition)
+        return;
+    print_error("%s\n", text);
+    _fail(file, line);
+}
+
+void tests_check_equal(uintmax_t a, uintmax_t b, bool wanted, const char *file, int line)
+{
+    if ((a == b) == wanted)
+        return;
+    print_error("%#jx %s %#jx\n", a, wanted ? "!=" : "==", b);
+    _fail(file, line);
+}
+
+void tests_check_string(const char *a, const char *b, bool wanted, const char *file, int line)
+{
+    if ((strcmp(a, b) == 0) == wanted)
+        return;
+    print_error("\"%s\" %s \"%s\"\n", a, wanted ? "!=" : "==", b);
+    _fail(file, line);
+}
+
+void tests_check_range(uintmax_t value, uintmax_t low, uintmax_t high, const char *file, int line)
+{
+    if (value >= low && value <= high)
+        return;
+    print_error("%jd is not within %jd and %jd\n", (intmax_t)value, (intmax_t)low, (intmax_t)high);
+    _fail(file, line);
+}
+
+/* --- the runner ---------------------------------------------------------------------------- */
 
 /* Whether TESTS_LEFT_OUT has that name among those that it lists, apart by commas. */
 static bool is_left_out(const char *name)
@@ -41,7 +90,7 @@ static bool is_left_out(const char *name)
 }
 
 /* Runs one function that a check may leave: PASSED, FAILED or SKIPPED. */
-static int run_step(int (*fixture)(void **state), void (*test)(void **state), void **state)
+static int run_step(CMFixtureFunction fixture, CMUnitTestFunction test, void **state)
 {
     int outcome = setjmp(runner);
     if (outcome != 0)
@@ -64,8 +113,8 @@ static int run_test(const struct CMUnitTest *test, void *group_state)
     return outcome;
 }
 
-int tests_run_group(const char *name, const struct CMUnitTest *tests, size_t count,
-                    int (*setup)(void **state), int (*teardown)(void **state))
+int _cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
+                            CMFixtureFunction setup, CMFixtureFunction teardown)
 {
     static const char *const labels[] = {"      OK ", "  FAILED ", " SKIPPED "};
     void *state = NULL;
