@@ -11,10 +11,12 @@
 #ifndef ASYNCIO__BASE_SYSCALLS_H
 #define ASYNCIO__BASE_SYSCALLS_H
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -75,5 +77,14 @@ typedef struct asyncio__syscalls {
 } asyncio__syscalls_t;
 
 extern asyncio__syscalls_t asyncio__sys;
+
+/* Rings an eventfd: any thread, signal handlers (errno may change). One that was interrupted rings
+ * again, else the wake-up were lost; one that is full rings already. */
+static inline void asyncio__eventfd_ring(int fd)
+{
+    const uint64_t one = 1;
+    while (asyncio__sys.write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
 
 #endif

@@ -432,8 +432,7 @@ static int epoll_wait_(asyncio__engine_t *base, int64_t timeout_ns)
 static void epoll_wake(asyncio__engine_t *base)
 {
     int saved = errno;
-    uint64_t one = 1;
-    asyncio__ignore(asyncio__sys.write(engine_of(base)->wake_fd, &one, sizeof(one)));
+    asyncio__eventfd_ring(engine_of(base)->wake_fd);
     errno = saved;
 }
 

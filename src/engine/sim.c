@@ -80,8 +80,7 @@ static int sim_wait(asyncio__engine_t *engine, int64_t timeout_ns)
 static void sim_wake(asyncio__engine_t *engine)
 {
     int saved = errno;
-    uint64_t one = 1;
-    asyncio__ignore(asyncio__sys.write(sim_of(engine)->wake_fd, &one, sizeof(one)));
+    asyncio__eventfd_ring(sim_of(engine)->wake_fd);
     errno = saved;
 }
 

@@ -626,8 +626,7 @@ static int uring_wait(asyncio__engine_t *base, int64_t timeout_ns)
 static void uring_wake(asyncio__engine_t *base)
 {
     int saved = errno;
-    uint64_t one = 1;
-    asyncio__ignore(asyncio__sys.write(engine_of(base)->wake_fd, &one, sizeof(one)));
+    asyncio__eventfd_ring(engine_of(base)->wake_fd);
     asyncio__uring_set_event(&engine_of(base)->ring);
     errno = saved;
 }

@@ -333,10 +333,9 @@ void asyncio__uring_clear_event(asyncio__uring_t *ring)
 
 void asyncio__uring_set_event(asyncio__uring_t *ring)
 {
-    uint64_t one = 1;
     int fd = atomic_load_explicit(&ring->event_fd, memory_order_relaxed);
     if (fd >= 0)
-        asyncio__ignore(asyncio__sys.write(fd, &one, sizeof(one)));
+        asyncio__eventfd_ring(fd);
 }
 
 /*

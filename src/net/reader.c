@@ -173,8 +173,8 @@ static ssize_t find(asyncio_stream_reader_t *reader, const char *separator, size
 {
     size_t searched = 0;
     for (;;) {
-        const char *data = reader->bytes.data + reader->bytes.start;
         size_t count = buffered(reader);
+        const char *data = count ? reader->bytes.data + reader->bytes.start : NULL;
         if (count >= size && count > searched) {
             const char *found = size == 1
                                     ? memchr(data + searched, *separator, count - searched)
