@@ -641,6 +641,7 @@ static int run_misuse(void *arg, void **ret_result)
 static void misuse_inside_a_loop_is_refused(void **state)
 {
     assert_int_equal(run(*state, run_misuse, *state), 0);
+    expect_reports_in_debug(*state, 1);
 }
 
 /* NULL, bad options and closed loops are answered with a code. */

@@ -234,6 +234,7 @@ static void a_loop_of_another_thread_refuses(void **state)
     assert_int_equal(calls.count, 14);
     for (size_t i = 0; i < calls.count; i++)
         assert_int_equal(calls.answers[i], ASYNCIO_ERUNTIME);
+    expect_reports_in_debug(fixture, calls.count);
 }
 
 /* Options that are not understood are -EINVAL, and nothing is made. */
@@ -264,19 +265,19 @@ static void never(void *arg)
 static void watching_refuses_bad_descriptors(void **state)
 {
     fixture_t *fixture = *state;
-    int (*const add[])(asyncio_loop_t *, int, asyncio_callback_t *, void *) = {
-        asyncio_loop_add_reader, asyncio_loop_add_writer};
+    int (*const add[])(asyncio_loop_t *, int, asyncio_callback_t *, void *, const char *) = {
+        asyncio_loop_add_reader_at, asyncio_loop_add_writer_at};
     FILE *file = tmpfile();
     assert_non_null(file);
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(add[i](NULL, 0, never, NULL), -EINVAL);
-        assert_int_equal(add[i](fixture->loop, -1, never, NULL), -EINVAL);
-        assert_int_equal(add[i](fixture->loop, 0, NULL, NULL), -EINVAL);
+        assert_int_equal(add[i](NULL, 0, never, NULL, NULL), -EINVAL);
+        assert_int_equal(add[i](fixture->loop, -1, never, NULL, NULL), -EINVAL);
+        assert_int_equal(add[i](fixture->loop, 0, NULL, NULL, NULL), -EINVAL);
         if (asyncio_loop_get_engine(fixture->loop) == ASYNCIO_ENGINE_SIM) {
-            assert_int_equal(add[i](fixture->loop, fileno(file), never, NULL), -EOPNOTSUPP);
+            assert_int_equal(add[i](fixture->loop, fileno(file), never, NULL, NULL), -EOPNOTSUPP);
         } else {
-            assert_int_equal(add[i](fixture->loop, 987654, never, NULL), -EBADF);
-            assert_int_equal(add[i](fixture->loop, fileno(file), never, NULL), -EPERM);
+            assert_int_equal(add[i](fixture->loop, 987654, never, NULL, NULL), -EBADF);
+            assert_int_equal(add[i](fixture->loop, fileno(file), never, NULL, NULL), -EPERM);
         }
     }
     assert_int_equal(asyncio_loop_remove_reader(fixture->loop, 987654), 0);

@@ -436,6 +436,7 @@ static void bad_input_is_refused(void **state)
     assert_int_equal(asyncio_loop_add_signal_handler(NULL, SIGUSR1, stop, NULL), -EINVAL);
     assert_int_equal(asyncio_loop_remove_signal_handler(NULL, SIGUSR1), -EINVAL);
     assert_int_equal(run(fixture, try_from_another_thread, NULL), 0);
+    expect_reports_in_debug(fixture, 2);
     assert_int_equal(asyncio_loop_close(loop), 0);
     assert_int_equal(asyncio_loop_add_signal_handler(loop, SIGUSR1, stop, NULL),
                      ASYNCIO_ERUNTIME);

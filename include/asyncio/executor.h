@@ -250,6 +250,10 @@ ASYNCIO_API int asyncio_loop_set_default_executor(asyncio_loop_t *loop,
  * From then on asyncio_loop_run_in_executor() without an executor is ASYNCIO_ERUNTIME. If the time
  * runs out, the exception handler is told, and the jobs are left to themselves.
  *
+ * On the virtual clock the time does not run out: it stands still while a job is in flight, however
+ * long that takes, so that a job takes no time at all. A job that never ends holds such a loop, as
+ * it holds any other wait on it; who tests for that uses the real clock.
+ *
  * @param loop     the running loop; NULL is -EINVAL.
  * @param timeout  seconds; ASYNCIO_FOREVER: no limit; NaN is -EINVAL.
  * @return

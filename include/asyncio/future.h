@@ -211,6 +211,7 @@ ASYNCIO_API bool asyncio_future_cancelled(const asyncio_future_t *future);
  * @param future  the future.
  * @param fn      the callback; NULL is -EINVAL.
  * @param arg     passed to it.
+ * @param place   the place for reports; the macro passes it.
  * @return
  *   - 0: added.
  *   - -ENOMEM: not added.
@@ -222,8 +223,11 @@ ASYNCIO_API bool asyncio_future_cancelled(const asyncio_future_t *future);
  * Cancellation: does not suspend.
  * Twin: `Future.add_done_callback`.
  */
-ASYNCIO_API int asyncio_future_add_done_callback(asyncio_future_t *future,
-                                                 asyncio_done_callback_t *fn, void *arg);
+ASYNCIO_API int asyncio_future_add_done_callback_at(asyncio_future_t *future,
+                                                    asyncio_done_callback_t *fn, void *arg,
+                                                    const char *place);
+#define asyncio_future_add_done_callback(future, fn, arg) \
+    asyncio_future_add_done_callback_at((future), (fn), (arg), ASYNCIO_PLACE)
 
 /**
  * Removes a callback, as often as it was added; one that is about to run will run.

@@ -48,7 +48,7 @@ typedef struct asyncio_loop_options {
     asyncio_engine_t engine; /**< how it waits */
     asyncio_clock_t clock;   /**< what it takes for the time */
     size_t stack_bytes;      /**< of a coroutine's stack; 0: 64 KiB; 16 KiB to 64 MiB */
-    bool debug;              /**< slow callbacks are reported; also by ASYNCIO_DEBUG=1 */
+    bool debug;              /**< see asyncio_loop_set_debug(); also by ASYNCIO_DEBUG=1 */
     bool report_overflow;    /**< stack overflows are; also by ASYNCIO_REPORT_OVERFLOW=1 */
 } asyncio_loop_options_t;
 
@@ -334,10 +334,11 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, async
  *
  * A second call for the same descriptor replaces the callback.
  *
- * @param loop  the loop.
- * @param fd    an open descriptor that can be polled and is not an asyncio_socket_t's.
- * @param fn    the callback; NULL is -EINVAL.
- * @param arg   passed to it.
+ * @param loop   the loop.
+ * @param fd     an open descriptor that can be polled and is not an asyncio_socket_t's.
+ * @param fn     the callback; NULL is -EINVAL.
+ * @param arg    passed to it.
+ * @param place  the place for reports; the macro passes it.
  * @return
  *   - 0: watched.
  *   - -EINVAL: NULL, or a negative descriptor.
@@ -352,8 +353,10 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, async
  * Cancellation: does not suspend.
  * Twin: `loop.add_reader`.
  */
-ASYNCIO_API int asyncio_loop_add_reader(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn,
-                                        void *arg);
+ASYNCIO_API int asyncio_loop_add_reader_at(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn,
+                                           void *arg, const char *place);
+#define asyncio_loop_add_reader(loop, fd, fn, arg) \
+    asyncio_loop_add_reader_at((loop), (fd), (fn), (arg), ASYNCIO_PLACE)
 
 /**
  * Ends a watch for input; do so before the descriptor is closed.
@@ -372,10 +375,11 @@ ASYNCIO_API int asyncio_loop_remove_reader(asyncio_loop_t *loop, int fd);
 /**
  * Watches a descriptor for output: the callback runs once a turn while it can be written.
  *
- * @param loop  the loop.
- * @param fd    as for asyncio_loop_add_reader().
- * @param fn    the callback; NULL is -EINVAL.
- * @param arg   passed to it.
+ * @param loop   the loop.
+ * @param fd     as for asyncio_loop_add_reader().
+ * @param fn     the callback; NULL is -EINVAL.
+ * @param arg    passed to it.
+ * @param place  the place for reports; the macro passes it.
  * @return as asyncio_loop_add_reader().
  *
  * Ownership: fd and arg are *borrowed* until the watch ends.
@@ -383,8 +387,10 @@ ASYNCIO_API int asyncio_loop_remove_reader(asyncio_loop_t *loop, int fd);
  * Cancellation: does not suspend.
  * Twin: `loop.add_writer`.
  */
-ASYNCIO_API int asyncio_loop_add_writer(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn,
-                                        void *arg);
+ASYNCIO_API int asyncio_loop_add_writer_at(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn,
+                                           void *arg, const char *place);
+#define asyncio_loop_add_writer(loop, fd, fn, arg) \
+    asyncio_loop_add_writer_at((loop), (fd), (fn), (arg), ASYNCIO_PLACE)
 
 /**
  * Ends a watch for output.
@@ -533,7 +539,22 @@ ASYNCIO_API const char *asyncio_loop_get_engine_reason(const asyncio_loop_t *loo
 ASYNCIO_API bool asyncio_loop_get_debug(const asyncio_loop_t *loop);
 
 /**
- * Sets the debug mode: a callback or step of 0.1 s or more goes to the exception handler.
+ * Sets the debug mode, in which a loop tells its exception handler more.
+ *
+ * It reports, with the place where it was made:
+ *
+ * - a callback or a step of a task that took asyncio_loop_get_slow_callback_duration() or longer,
+ *   with the task's name;
+ * - the use of a running loop by another thread (to the handler of the process, for the loop's own
+ *   belongs to its thread), beside the ASYNCIO_ERUNTIME that the call answers;
+ * - the use of a future, task or coroutine object that was freed a short time ago, as far as that
+ *   can be seen, beside the -EINVAL that the call answers.
+ *
+ * What is lost is reported in any mode: coroutine objects that never ran, errors that nobody asked
+ * for, tasks that are pending when a loop is closed.
+ *
+ * It changes no order of what runs. It is on from the start where ASYNCIO_DEBUG of the environment
+ * is neither empty nor 0 (not heeded in a program that runs with others' rights, AT_SECURE).
  *
  * @param loop   NULL is ignored.
  * @param debug  on or off.
@@ -544,6 +565,34 @@ ASYNCIO_API bool asyncio_loop_get_debug(const asyncio_loop_t *loop);
  * Twin: `loop.set_debug`.
  */
 ASYNCIO_API void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug);
+
+/**
+ * Sets how long a callback or a step may take until debug mode reports it; 0.1 s at first.
+ *
+ * @param loop     the loop.
+ * @param seconds  on the monotonic clock, also where the loop has the virtual one; 0 or less: each;
+ *                 ASYNCIO_FOREVER: none.
+ * @return 0; -EINVAL: NULL, or NaN.
+ *
+ * Ownership: loop is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.slow_callback_duration`.
+ */
+ASYNCIO_API int asyncio_loop_set_slow_callback_duration(asyncio_loop_t *loop, double seconds);
+
+/**
+ * Answers how long a callback or a step may take until debug mode reports it.
+ *
+ * @param loop  NULL: NaN.
+ * @return seconds.
+ *
+ * Ownership: loop is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.slow_callback_duration`.
+ */
+ASYNCIO_API double asyncio_loop_get_slow_callback_duration(const asyncio_loop_t *loop);
 
 ASYNCIO_END_DECLS
 

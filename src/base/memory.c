@@ -333,9 +333,12 @@ void asyncio__free_string(char *string)
         asyncio__free(string, strlen(string) + 1);
 }
 
+atomic_long asyncio__quarantined_blocks;
+
 long asyncio__live_blocks(void)
 {
-    long live = atomic_load_explicit(&taken_uncached, memory_order_relaxed);
+    long live = atomic_load_explicit(&taken_uncached, memory_order_relaxed) -
+                atomic_load_explicit(&asyncio__quarantined_blocks, memory_order_relaxed);
     asyncio__cache_t *cache = atomic_load_explicit(&all_caches, memory_order_acquire);
     for (; cache; cache = cache->next) {
         live += atomic_load_explicit(&cache->taken, memory_order_relaxed);

@@ -47,6 +47,9 @@ void asyncio__free_string(char *string);
  * no other thread is inside one of these calls. */
 long asyncio__live_blocks(void);
 
+/* Blocks that were given back and are held back all the same; see quarantine.h. */
+extern atomic_long asyncio__quarantined_blocks;
+
 /* Leaves this thread's cached blocks to all threads. */
 void asyncio__cache_trim(void);
 

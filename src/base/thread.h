@@ -24,6 +24,7 @@ typedef struct asyncio__thread {
     asyncio__locals_t own;                 /* outside tasks */
     asyncio_loop_t *set_loop;              /* from asyncio_set_event_loop(): a reference */
     int constructor_code;                  /* what asyncio_errno() will answer */
+    struct asyncio__quarantine *quarantine; /* in debug mode; see quarantine.h */
     struct asyncio__result *job_result;    /* where the job that runs here puts its own */
 } asyncio__thread_t;
 

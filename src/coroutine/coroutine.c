@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/quarantine.h"
 #include "coroutine/overflow.h"
 
 #define STACK_MOST_BYTES ((size_t)64 << 20)
@@ -102,7 +103,7 @@ void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine)
             return;
     }
     coroutine->tag = ASYNCIO__TAG_FREED;
-    asyncio__free(coroutine, sizeof(*coroutine) + coroutine->copy_bytes);
+    asyncio__free_object(coroutine, sizeof(*coroutine) + coroutine->copy_bytes);
 }
 
 int asyncio__coroutine_check(asyncio_coroutine_t *coroutine)

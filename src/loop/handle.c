@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "loop/calls.h"
+#include "loop/debug.h"
 #include "loop/timer.h"
 
 enum kind { SOON, TIMED, FROM_THREAD };
@@ -36,6 +37,7 @@ struct asyncio_handle {
     asyncio_callback_t *fn;     /* what to call */
     void *arg;                  /* passed to it */
     asyncio_loop_t *loop;       /* whose it is; valid while not over */
+    const char *place;          /* where it was made, for debug mode */
 };
 
 asyncio_handle_t *asyncio_handle_ref(asyncio_handle_t *handle)
@@ -95,11 +97,12 @@ static void deliver(asyncio__inbox_node_t *node, bool closed)
 }
 
 static asyncio_handle_t *make(asyncio_loop_t *loop, enum kind kind, asyncio_callback_t *fn,
-                              void *arg)
+                              void *arg, const char *place)
 {
     asyncio_handle_t *handle = asyncio__malloc(sizeof(*handle));
     if (!handle)
         return NULL;
+    handle->place = place;
     atomic_init(&handle->refs, 1);
     atomic_init(&handle->cancelled, false);
     atomic_init(&handle->over, false);
@@ -127,13 +130,12 @@ static int done(asyncio_handle_t *handle, asyncio_handle_t **ret_handle)
 int asyncio_loop_call_soon_at(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
                               const char *place, asyncio_handle_t **ret_handle)
 {
-    (void)place;
     int rc = asyncio__loop_check(loop);
     if (rc < 0)
         return rc;
     if (!fn)
         return asyncio__fail(-EINVAL, "no callback was given");
-    asyncio_handle_t *handle = make(loop, SOON, fn, arg);
+    asyncio_handle_t *handle = make(loop, SOON, fn, arg, place);
     if (!handle || asyncio__loop_reserve(loop, 1) < 0) {
         asyncio_handle_unref(handle);
         return asyncio__fail(-ENOMEM, NULL);
@@ -143,9 +145,9 @@ int asyncio_loop_call_soon_at(asyncio_loop_t *loop, asyncio_callback_t *fn, void
 }
 
 static int call_at(asyncio_loop_t *loop, int64_t when_ns, asyncio_callback_t *fn, void *arg,
-                   asyncio_timer_handle_t **ret_handle)
+                   const char *place, asyncio_timer_handle_t **ret_handle)
 {
-    asyncio_handle_t *handle = make(loop, TIMED, fn, arg);
+    asyncio_handle_t *handle = make(loop, TIMED, fn, arg, place);
     if (!handle)
         return asyncio__fail(-ENOMEM, NULL);
     handle->when_ns = when_ns;
@@ -174,22 +176,20 @@ static int check_time(asyncio_loop_t *loop, double seconds, asyncio_callback_t *
 int asyncio_loop_call_later_at(asyncio_loop_t *loop, double delay, asyncio_callback_t *fn,
                                void *arg, const char *place, asyncio_timer_handle_t **ret_handle)
 {
-    (void)place;
     int rc = check_time(loop, delay, fn);
     if (rc < 0)
         return rc;
     int64_t when_ns = asyncio__moment_after(asyncio__loop_now(loop), asyncio__nanoseconds(delay));
-    return call_at(loop, when_ns, fn, arg, ret_handle);
+    return call_at(loop, when_ns, fn, arg, place, ret_handle);
 }
 
 int asyncio_loop_call_at_at(asyncio_loop_t *loop, double when, asyncio_callback_t *fn, void *arg,
                             const char *place, asyncio_timer_handle_t **ret_handle)
 {
-    (void)place;
     int rc = check_time(loop, when, fn);
     if (rc < 0)
         return rc;
-    return call_at(loop, asyncio__nanoseconds(when), fn, arg, ret_handle);
+    return call_at(loop, asyncio__nanoseconds(when), fn, arg, place, ret_handle);
 }
 
 int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
@@ -202,12 +202,13 @@ int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, asyncio_callback_
         return asyncio__fail(-EINVAL, "no loop, or no callback, was given");
     if (loop->fork_generation != asyncio__fork_generation)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the loop is used in a forked child");
-    if (!ret_handle) {
+    /* In debug mode a call keeps its place, which takes a handle. */
+    if (!ret_handle && !loop->debug) {
         int rc = asyncio__calls_post(loop, fn, arg);
         if (rc != -ENOMEM)
             return rc < 0 ? asyncio__fail(rc, "Event loop is closed") : 0;
     }
-    asyncio_handle_t *handle = make(loop, FROM_THREAD, fn, arg);
+    asyncio_handle_t *handle = make(loop, FROM_THREAD, fn, arg, place);
     if (!handle)
         return asyncio__fail(-ENOMEM, NULL);
     handle->node.deliver = deliver;
@@ -244,4 +245,30 @@ bool asyncio_handle_cancelled(const asyncio_handle_t *handle)
 double asyncio_timer_handle_when(const asyncio_timer_handle_t *handle)
 {
     return handle && handle->kind == TIMED ? asyncio__seconds(handle->when_ns) : (double)NAN;
+}
+
+/* --- for debug mode ------------------------------------------------------------------------ */
+
+static void describe(const asyncio_handle_t *handle, asyncio__description_t *description)
+{
+    description->place = handle->place;
+}
+
+static void describe_soon(asyncio__ready_t *item, asyncio__description_t *description)
+{
+    describe(ASYNCIO__CONTAINER(item, asyncio_handle_t, ready), description);
+}
+
+static void describe_timed(asyncio__ready_t *item, asyncio__description_t *description)
+{
+    describe(ASYNCIO__CONTAINER(item, asyncio_handle_t, timer.ready), description);
+}
+
+static asyncio__describer_t soon = {.run = run_soon, .describe = describe_soon};
+static asyncio__describer_t timed = {.run = run_timed, .describe = describe_timed};
+
+__attribute__((constructor)) static void say_what_they_are(void)
+{
+    asyncio__describe_by(&soon);
+    asyncio__describe_by(&timed);
 }

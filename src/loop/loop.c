@@ -16,13 +16,15 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/quarantine.h"
 #include "coroutine/overflow.h"
 #include "loop/calls.h"
+#include "loop/debug.h"
 #include "loop/signal.h"
 #include "loop/timer.h"
 
 #define LONGEST_WAIT_NS  ((int64_t)24 * 3600 * 1000000000)
-#define SLOW_CALLBACK_NS 100000000
+#define SLOW_CALLBACK_NS 100000000 /* unless the program says otherwise */
 
 /* --- checks -------------------------------------------------------------------------------- */
 
@@ -32,8 +34,10 @@ int asyncio__loop_check_thread(const asyncio_loop_t *loop)
         return asyncio__fail(-EINVAL, "no loop was given");
     if (ASYNCIO__UNLIKELY(loop->fork_generation != asyncio__fork_generation))
         return asyncio__fail(ASYNCIO_ERUNTIME, "the loop is used in a forked child");
-    if (ASYNCIO__UNLIKELY(loop->running && loop->thread != &asyncio__thread))
+    if (ASYNCIO__UNLIKELY(loop->running && loop->thread != &asyncio__thread)) {
+        asyncio__report_thread(loop);
         return asyncio__fail(ASYNCIO_ERUNTIME, "the loop belongs to another thread");
+    }
     return 0;
 }
 
@@ -186,6 +190,7 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     loop->now_ns = loop->is_virtual ? 0 : asyncio__clock_now();
     loop->turns_allowed = 1;
     loop->stack_bytes = options->stack_bytes;
+    loop->slow_ns = SLOW_CALLBACK_NS;
     loop->debug = options->debug || is_asked_for("ASYNCIO_DEBUG");
     asyncio__list_init(&loop->tasks);
     asyncio__list_init(&loop->watches);
@@ -391,19 +396,6 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
     return 0;
 }
 
-static ASYNCIO__COLD void run_item_timed(asyncio_loop_t *loop, asyncio__ready_t *item)
-{
-    int64_t before_ns = asyncio__clock_now();
-    item->run(item);
-    int64_t spent_ns = asyncio__clock_now() - before_ns;
-    if (spent_ns < SLOW_CALLBACK_NS)
-        return;
-    char message[64];
-    snprintf(message, sizeof(message), "a callback or a step took %.3f seconds",
-             asyncio__seconds(spent_ns));
-    asyncio__loop_report(loop, message, 0, NULL, NULL, NULL, NULL);
-}
-
 static int run_turn(asyncio_loop_t *loop)
 {
     if (!asyncio__loop_next_turn_quickly(loop)) {
@@ -416,7 +408,7 @@ static int run_turn(asyncio_loop_t *loop)
         loop->todo--;
         asyncio__ready_t *item = asyncio__ring_pop(&loop->ready);
         if (ASYNCIO__UNLIKELY(loop->debug))
-            run_item_timed(loop, item);
+            asyncio__run_timed(loop, item);
         else
             item->run(item);
     }
@@ -451,6 +443,9 @@ int asyncio_loop_run_forever(asyncio_loop_t *loop)
     loop->refs++; /* a callback may give the last reference up */
     asyncio__thread.running_loop = loop;
     loop->turns_left = 0;
+    asyncio__quarantine_t quarantine;
+    if (ASYNCIO__UNLIKELY(loop->debug))
+        asyncio__quarantine_begin(&quarantine);
     asyncio__overflow_enter(loop->overflow);
     do
         rc = run_turn(loop);
@@ -459,6 +454,7 @@ int asyncio_loop_run_forever(asyncio_loop_t *loop)
     loop->stopping = false;
     loop->running = false;
     asyncio__thread.running_loop = NULL;
+    asyncio__quarantine_end();
     asyncio_loop_unref(loop);
     return rc;
 }
@@ -487,17 +483,6 @@ asyncio_engine_t asyncio_loop_get_engine(const asyncio_loop_t *loop)
 const char *asyncio_loop_get_engine_reason(const asyncio_loop_t *loop)
 {
     return loop ? loop->engine_reason : "";
-}
-
-bool asyncio_loop_get_debug(const asyncio_loop_t *loop)
-{
-    return loop && loop->debug;
-}
-
-void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug)
-{
-    if (loop)
-        loop->debug = debug;
 }
 
 /* --- what is no longer to run -------------------------------------------------------------- */

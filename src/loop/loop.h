@@ -71,6 +71,8 @@ struct asyncio_loop {
     asyncio__loop_hook_t *task_hook;  /* of the task layer: among them, or NULL */
     void *default_executor;           /* of the executor layer */
     bool executor_shut_down;          /* shutdown_default_executor() was called */
+    int64_t slow_ns;                  /* in debug mode, what takes so long is reported */
+    int64_t told_ns;                  /* of it, what was reported or timed inside an item */
     void (*task_created)(asyncio_task_t *task, void *arg); /* tells of each new task; tests */
     void *task_created_arg;                                /* passed to it */
     asyncio__thread_t *thread;        /* whose it is, once it has run; NULL before */

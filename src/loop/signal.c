@@ -26,7 +26,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/syscalls.h"
-#include "loop/loop.h"
+#include "loop/debug.h"
 
 #define SIGNALS 64 /* numbers from 1 */
 
@@ -45,6 +45,7 @@ typedef struct asyncio__signals {
     _Atomic uint64_t wanted;                 /* bits of the signals that are watched */
     _Atomic uint64_t pending;                /* bits of those that came and were not called */
     asyncio_remote_t remote;                 /* rings the loop */
+    asyncio_loop_t *loop;                    /* which; in its thread only */
     struct watch watches[SIGNALS];           /* by number - 1; the loop's thread only */
 } signals_t;
 
@@ -104,7 +105,11 @@ static void call_pending(void *arg)
     uint64_t came = atomic_exchange(&signals->pending, 0);
     for (int signo = 1; signo <= SIGNALS; signo++) {
         struct watch watch = signals->watches[signo - 1];
-        if ((came & bit_of(signo)) && watch.fn)
+        if (!(came & bit_of(signo)) || !watch.fn)
+            continue;
+        if (ASYNCIO__UNLIKELY(signals->loop->debug))
+            asyncio__call_timed(signals->loop, watch.fn, watch.arg, watch.place);
+        else
             watch.fn(watch.arg);
     }
 }
@@ -209,6 +214,7 @@ static int make(asyncio_loop_t *loop)
         asyncio__free(signals, sizeof(*signals));
         return rc;
     }
+    signals->loop = loop;
     loop->signals = signals;
     pthread_mutex_lock(&table.lock);
     atomic_store(&signals->next, atomic_load(&table.first));

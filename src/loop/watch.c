@@ -9,12 +9,13 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "loop/loop.h"
+#include "loop/debug.h"
 
 struct direction {
     asyncio__ready_t ready; /* calls fn */
     asyncio_callback_t *fn; /* NULL: not watched */
     void *arg;              /* passed to it */
+    const char *place;      /* where the watch was made */
     uint32_t position;      /* in the ready queue */
     bool is_ready;          /* in the ready queue */
 };
@@ -90,6 +91,18 @@ static int update(watched_t *watched)
     return engine->class->watch(engine, &watched->watch);
 }
 
+static void describe(asyncio__ready_t *item, asyncio__description_t *description)
+{
+    description->place = ASYNCIO__CONTAINER(item, struct direction, ready)->place;
+}
+
+static asyncio__describer_t describer = {.run = run_input, .describe = describe};
+
+__attribute__((constructor)) static void say_what_it_is(void)
+{
+    asyncio__describe_by(&describer);
+}
+
 /* --- descriptors of sockets ---------------------------------------------------------------- */
 
 int asyncio__loop_claim(asyncio_loop_t *loop, int fd)
@@ -143,7 +156,8 @@ static int make(asyncio_loop_t *loop, int fd, watched_t **ret_watched)
     return 0;
 }
 
-static int add(asyncio_loop_t *loop, int fd, bool is_input, asyncio_callback_t *fn, void *arg)
+static int add(asyncio_loop_t *loop, int fd, bool is_input, asyncio_callback_t *fn, void *arg,
+               const char *place)
 {
     int rc = asyncio__loop_check(loop);
     if (rc < 0)
@@ -160,6 +174,7 @@ static int add(asyncio_loop_t *loop, int fd, bool is_input, asyncio_callback_t *
     unschedule(watched, direction); /* the former callback will not run any more */
     direction->fn = fn;
     direction->arg = arg;
+    direction->place = place;
     if (was_watched)
         return 0;
     rc = update(watched);
@@ -190,9 +205,10 @@ static int take_away(asyncio_loop_t *loop, int fd, bool is_input)
     return 1;
 }
 
-int asyncio_loop_add_reader(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn, void *arg)
+int asyncio_loop_add_reader_at(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn, void *arg,
+                               const char *place)
 {
-    return add(loop, fd, /* is_input= */ true, fn, arg);
+    return add(loop, fd, /* is_input= */ true, fn, arg, place);
 }
 
 int asyncio_loop_remove_reader(asyncio_loop_t *loop, int fd)
@@ -200,9 +216,10 @@ int asyncio_loop_remove_reader(asyncio_loop_t *loop, int fd)
     return take_away(loop, fd, /* is_input= */ true);
 }
 
-int asyncio_loop_add_writer(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn, void *arg)
+int asyncio_loop_add_writer_at(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn, void *arg,
+                               const char *place)
 {
-    return add(loop, fd, /* is_input= */ false, fn, arg);
+    return add(loop, fd, /* is_input= */ false, fn, arg, place);
 }
 
 int asyncio_loop_remove_writer(asyncio_loop_t *loop, int fd)

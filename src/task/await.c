@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "coroutine/overflow.h"
+#include "loop/debug.h"
 #include "task/suspend.h"
 
 int asyncio__fail_null(void)
@@ -89,14 +90,14 @@ int asyncio_await(asyncio_awaitable_t *awaitable, void **ret_result)
     case ASYNCIO__TAG_TASK:
         return await_future(awaitable, ret_result);
     default:
-        return awaitable ? asyncio__fail(-EINVAL, "not awaitable") : asyncio__fail_null();
+        return awaitable ? asyncio__fail_kind(awaitable, "not awaitable") : asyncio__fail_null();
     }
 }
 
 int asyncio_await_unref(asyncio_future_t *future, void **ret_result)
 {
     if (!asyncio__is_future(future))
-        return future ? asyncio__fail(-EINVAL, "not a future") : asyncio__fail_null();
+        return future ? asyncio__fail_kind(future, "not a future") : asyncio__fail_null();
     void *value;
     int rc = await_future(future, &value);
     if (rc == 0 && ret_result)
@@ -131,7 +132,7 @@ asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable
 {
     if (!asyncio__is_future(awaitable)) {
         if (awaitable && !asyncio_iscoroutine(awaitable))
-            return asyncio__fail_new(-EINVAL, "not awaitable");
+            return asyncio__fail_new_kind(awaitable, "not awaitable");
         return asyncio__task_new(loop, awaitable, NULL);
     }
     asyncio_future_t *future = awaitable;
@@ -150,7 +151,7 @@ int asyncio_task_detach(asyncio_task_t *task)
     if (!task)
         return asyncio__fail_null();
     if (!asyncio__is_task(task))
-        return asyncio__fail(-EINVAL, "no task was given");
+        return asyncio__fail_kind(task, "no task was given");
     asyncio_future_unref(task);
     return 0;
 }

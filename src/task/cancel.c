@@ -8,6 +8,7 @@
  * other: -EDEADLK.
  */
 #include "base/error.h"
+#include "loop/debug.h"
 #include "task/task.h"
 
 /* Webs of gatherings can be exponentially deep: a cancel gives up behind so many children. */
@@ -131,14 +132,14 @@ int asyncio__future_cancel(asyncio_future_t *future, asyncio_error_t *message)
 int asyncio_task_cancel(asyncio_task_t *task, const char *message)
 {
     if (!asyncio__is_task(task))
-        return asyncio__fail(-EINVAL, "no task was given");
+        return asyncio__fail_kind(task, "no task was given");
     return asyncio_future_cancel(task, message);
 }
 
 int asyncio_task_uncancel(asyncio_task_t *future)
 {
     if (!asyncio__is_task(future))
-        return asyncio__fail(-EINVAL, "no task was given");
+        return asyncio__fail_kind(future, "no task was given");
     asyncio__task_t *task = asyncio__task_of(future);
     if (future->requests > 0 && --future->requests == 0) {
         task->must_cancel = false;
@@ -150,6 +151,6 @@ int asyncio_task_uncancel(asyncio_task_t *future)
 int asyncio_task_cancelling(const asyncio_task_t *future)
 {
     if (!asyncio__is_task(future))
-        return asyncio__fail(-EINVAL, "no task was given");
+        return asyncio__fail_kind(future, "no task was given");
     return (int)future->requests;
 }

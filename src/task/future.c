@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/quarantine.h"
+#include "loop/debug.h"
 
 /* --- making and ending --------------------------------------------------------------------- */
 
@@ -85,7 +87,7 @@ void asyncio_future_unref(asyncio_future_t *future)
     if (ASYNCIO__UNLIKELY(future->class->release != NULL))
         future->class->release(future);
     else
-        asyncio__free(future, future->class->size_bytes);
+        asyncio__free_object(future, future->class->size_bytes);
     asyncio__loop_drop_object(loop);
 }
 
@@ -196,10 +198,27 @@ typedef struct done_callback {
     void *arg;                    /* passed to it */
 } done_callback_t;
 
+/* In debug mode it is a little larger, and has a run() of its own. */
+typedef struct placed_callback {
+    done_callback_t done; /* first, so that both are one address */
+    const char *place;    /* where it was added */
+} placed_callback_t;
+
+static void run_done_callback(asyncio__ready_t *self);
+static void run_placed_callback(asyncio__ready_t *self);
+
+static bool is_programs(const asyncio__callback_t *callback)
+{
+    return callback->ready.run == run_done_callback || callback->ready.run == run_placed_callback;
+}
+
 static void free_done_callback(asyncio_loop_t *loop, done_callback_t *done)
 {
     asyncio__loop_release(loop, 1);
-    asyncio__free(done, sizeof(*done));
+    if (ASYNCIO__UNLIKELY(done->callback.ready.run == run_placed_callback))
+        asyncio__free(done, sizeof(placed_callback_t));
+    else
+        asyncio__free(done, sizeof(*done));
 }
 
 static void run_done_callback(asyncio__ready_t *self)
@@ -214,13 +233,18 @@ static void run_done_callback(asyncio__ready_t *self)
     asyncio_future_unref(future);
 }
 
+static void run_placed_callback(asyncio__ready_t *self)
+{
+    run_done_callback(self);
+}
+
 static void free_callbacks(asyncio_future_t *future)
 {
     while (future->callbacks) {
         asyncio__callback_t *callback = future->callbacks;
         future->callbacks = callback->next;
         callback->future = NULL; /* the library's own find out by that */
-        if (callback->ready.run == run_done_callback)
+        if (is_programs(callback))
             free_done_callback(future->loop,
                                ASYNCIO__CONTAINER(callback, done_callback_t, callback));
     }
@@ -229,12 +253,12 @@ static void free_callbacks(asyncio_future_t *future)
 int asyncio__future_check(const asyncio_future_t *future)
 {
     if (!asyncio__is_future(future))
-        return asyncio__fail(-EINVAL, "no future was given");
+        return asyncio__fail_kind(future, "no future was given");
     return asyncio__loop_check_thread(future->loop);
 }
 
-int asyncio_future_add_done_callback(asyncio_future_t *future, asyncio_done_callback_t *fn,
-                                     void *arg)
+int asyncio_future_add_done_callback_at(asyncio_future_t *future, asyncio_done_callback_t *fn,
+                                        void *arg, const char *place)
 {
     int rc = asyncio__future_check(future);
     if (rc == 0)
@@ -243,12 +267,16 @@ int asyncio_future_add_done_callback(asyncio_future_t *future, asyncio_done_call
         return rc;
     if (!fn)
         return asyncio__fail(-EINVAL, "no callback was given");
-    done_callback_t *done = asyncio__malloc(sizeof(*done));
+    bool is_placed = future->loop->debug;
+    size_t size = is_placed ? sizeof(placed_callback_t) : sizeof(done_callback_t);
+    done_callback_t *done = asyncio__malloc(size);
     if (!done || asyncio__loop_reserve(future->loop, 1) < 0) {
-        asyncio__free(done, sizeof(*done));
+        asyncio__free(done, size);
         return asyncio__fail(-ENOMEM, NULL);
     }
-    done->callback.ready.run = run_done_callback;
+    done->callback.ready.run = is_placed ? run_placed_callback : run_done_callback;
+    if (ASYNCIO__UNLIKELY(is_placed))
+        ((placed_callback_t *)done)->place = place;
     done->fn = fn;
     done->arg = arg;
     asyncio__future_add_callback(future, &done->callback);
@@ -265,7 +293,7 @@ int asyncio_future_remove_done_callback(asyncio_future_t *future, asyncio_done_c
     asyncio__callback_t *before = NULL, **at = &future->callbacks;
     while (future->state == ASYNCIO__PENDING && *at) {
         done_callback_t *done = ASYNCIO__CONTAINER(*at, done_callback_t, callback);
-        if ((*at)->ready.run == run_done_callback && done->fn == fn && done->arg == arg) {
+        if (is_programs(*at) && done->fn == fn && done->arg == arg) {
             unlink_callback(future, at, before);
             free_done_callback(future->loop, done);
             count++;
@@ -312,7 +340,7 @@ void *asyncio__future_move_value(asyncio_future_t *future)
 int asyncio_future_result(asyncio_future_t *future, void **ret_value)
 {
     if (!asyncio__is_future(future))
-        return asyncio__fail(-EINVAL, "no future was given");
+        return asyncio__fail_kind(future, "no future was given");
     if (!asyncio__future_is_done(future))
         return asyncio__fail(ASYNCIO_EINVALIDSTATE, "Result is not ready.");
     if (future->state != ASYNCIO__FINISHED)
@@ -327,7 +355,7 @@ int asyncio_future_result(asyncio_future_t *future, void **ret_value)
 int asyncio_future_exception(asyncio_future_t *future, asyncio_error_t **ret_error)
 {
     if (!asyncio__is_future(future))
-        return asyncio__fail(-EINVAL, "no future was given");
+        return asyncio__fail_kind(future, "no future was given");
     if (!asyncio__future_is_done(future))
         return asyncio__fail(ASYNCIO_EINVALIDSTATE, "Exception is not set.");
     if (future->state == ASYNCIO__CANCELLED)
@@ -421,4 +449,19 @@ bool asyncio_isfuture(const asyncio_awaitable_t *awaitable)
 bool asyncio_istask(const asyncio_awaitable_t *awaitable)
 {
     return asyncio__is_task(awaitable);
+}
+
+/* --- for debug mode ------------------------------------------------------------------------ */
+
+static void describe(asyncio__ready_t *item, asyncio__description_t *description)
+{
+    description->place =
+        ((placed_callback_t *)ASYNCIO__CONTAINER(item, done_callback_t, callback.ready))->place;
+}
+
+static asyncio__describer_t describer = {.run = run_placed_callback, .describe = describe};
+
+__attribute__((constructor)) static void say_what_it_is(void)
+{
+    asyncio__describe_by(&describer);
 }

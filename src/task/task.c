@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "coroutine/overflow.h"
+#include "loop/debug.h"
 
 ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 
@@ -69,7 +70,7 @@ asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *cor
 {
     if (ASYNCIO__UNLIKELY(asyncio__tag_of(coroutine) != ASYNCIO__TAG_COROUTINE)) {
         if (coroutine || !asyncio__thread.constructor_code)
-            asyncio__fail_new(-EINVAL, "a coroutine object was expected");
+            asyncio__fail_new_kind(coroutine, "a coroutine object was expected");
         return NULL;
     }
     int rc = -ENOMEM;
@@ -342,6 +343,24 @@ ASYNCIO__COLD int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_
 int asyncio__future_wait(asyncio_future_t *future)
 {
     return asyncio__future_wait_here(future);
+}
+
+/* --- for debug mode ------------------------------------------------------------------------ */
+
+static void describe(asyncio__ready_t *item, asyncio__description_t *description)
+{
+    asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
+    description->what = "a step of a task";
+    description->place = task->future.place;
+    snprintf(description->name, sizeof(description->name), "%s",
+             asyncio_task_get_name(&task->future));
+}
+
+static asyncio__describer_t describer = {.run = asyncio__task_step, .describe = describe};
+
+__attribute__((constructor)) static void say_what_it_is(void)
+{
+    asyncio__describe_by(&describer);
 }
 
 /* --- a loop that closes -------------------------------------------------------------------- */

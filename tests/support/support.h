@@ -66,6 +66,9 @@ int run(fixture_t *fixture, asyncio_coroutine_function_t *fn, void *arg);
 /* Runs the turns that it takes to call what is ready now: one. */
 void run_turn_once(fixture_t *fixture);
 
+/* So many reports are right in debug mode, and none without it. */
+void expect_reports_in_debug(fixture_t *fixture, size_t count);
+
 /* Ends the loop now, for tests that look at what is told then. */
 void close_loop(fixture_t *fixture);
 
