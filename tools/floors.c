@@ -3,8 +3,8 @@
  * What the parts cost of which the library's operations are made, on this machine: the floors that
  * docs/performance.md compares with. No part of the build:
  *
- *     gcc -O2 -D_GNU_SOURCE -Iinclude -Isrc tools/floors.c build/libasyncio.a -pthread -lm -o floors
- *     ./floors
+ *     gcc -O2 -D_GNU_SOURCE -Iinclude -Isrc tools/floors.c build/libasyncio.a -pthread -lm
+ *     ./a.out
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
