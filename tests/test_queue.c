@@ -149,6 +149,24 @@ static void the_least_comes_first(void **state)
     assert_true(compared > 0);
 }
 
+/* The order stays while the queue wraps around and grows. */
+static void the_order_outlives_growth(void **state)
+{
+    (void)state;
+    asyncio_queue_t *growing = asyncio_queue_new(0);
+    int in = 0, out = 0;
+    while (in < 400 || out < in) {
+        for (int i = 0; i < 7 && in < 400; i++)
+            assert_int_equal(asyncio_queue_put_nowait(growing, ASYNCIO_INT(in++)), 0);
+        for (int i = 0; i < 5 && out < in; i++) {
+            void *found = NULL;
+            assert_int_equal(asyncio_queue_get_nowait(growing, &found), 0);
+            assert_int_equal(asyncio_int(found), out++);
+        }
+    }
+    asyncio_queue_unref(growing);
+}
+
 /* An item is its number and, in the hundreds, its priority. */
 static int by_hundreds(const void *a, const void *b, void *arg)
 {
@@ -518,6 +536,7 @@ int main(void)
         QUEUE_TEST(first_in_first_out),
         QUEUE_TEST(last_in_first_out),
         QUEUE_TEST(the_least_comes_first),
+        QUEUE_TEST(the_order_outlives_growth),
         QUEUE_TEST(equal_items_come_as_in_python),
         QUEUE_TEST(limits_are_kept),
         QUEUE_TEST(getters_are_served_in_order),
