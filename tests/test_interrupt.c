@@ -61,19 +61,21 @@ static int wait_for_ever(void *arg, void **ret_result)
 {
     (void)ret_result;
     asyncio_future_t *never = asyncio_loop_create_future(NULL);
-    assert_int_equal(pthread_create(arg, NULL, interrupt_soon, asyncio_get_running_loop()), 0);
-    return asyncio_await_unref(never, NULL);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_soon, asyncio_get_running_loop()), 0);
+    int rc = asyncio_await_unref(never, NULL);
+    /* It looks at the loop, which the end of the run frees. */
+    assert_int_equal(pthread_join(thread, arg), 0);
+    return rc;
 }
 
 /* A loop that sleeps in the kernel with nothing else to wake it is woken. */
 static void a_sleeping_loop_is_woken(void **state)
 {
     (void)state;
-    pthread_t thread = 0;
-    void *problem = NULL;
-    assert_int_equal(asyncio_run(asyncio_coroutine(wait_for_ever, &thread), NULL),
+    void *problem = "not joined";
+    assert_int_equal(asyncio_run(asyncio_coroutine(wait_for_ever, &problem), NULL),
                      ASYNCIO_EKEYBOARDINTERRUPT);
-    assert_int_equal(pthread_join(thread, &problem), 0);
     assert_null(problem);
 }
 
@@ -172,6 +174,33 @@ static void one_behind_the_end_is_answered(void **state)
                      ASYNCIO_EKEYBOARDINTERRUPT);
     assert_int_equal(calls, 1);
     assert_null(result);
+    assert_true(is_default());
+}
+
+static int clean_up_slowly(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    assert_int_equal(asyncio_sleep(1000), -ECANCELED);
+    assert_int_equal(let_it_act(), 0);
+    ++*(int *)arg;
+    return -ECANCELED;
+}
+
+static int end_beside_another(void *arg, void **ret_result)
+{
+    asyncio_task_unref(asyncio_create_task(asyncio_coroutine(clean_up_slowly, arg)));
+    assert_int_equal(asyncio_sleep(0), 0);
+    return end_at_once(arg, ret_result);
+}
+
+/* Nor does it reach into the end of the run, where the main task is gone and others clean up. */
+static void one_behind_the_end_leaves_the_others_their_time(void **state)
+{
+    (void)state;
+    int calls = 0;
+    assert_int_equal(asyncio_run(asyncio_coroutine(end_beside_another, &calls), NULL),
+                     ASYNCIO_EKEYBOARDINTERRUPT);
+    assert_int_equal(calls, 2);
     assert_true(is_default());
 }
 
@@ -359,6 +388,7 @@ int main(void)
         FIXTURE_TEST(a_cancel_of_the_programs_stands),
         FIXTURE_TEST(the_second_ends_the_run),
         FIXTURE_TEST(one_behind_the_end_is_answered),
+        FIXTURE_TEST(one_behind_the_end_leaves_the_others_their_time),
         FIXTURE_TEST(what_hangs_is_ended),
         FIXTURE_TEST(a_forked_child_is_interrupted_alone),
         FIXTURE_TEST(another_disposition_is_left_alone),

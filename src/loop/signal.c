@@ -49,12 +49,13 @@ typedef struct asyncio__signals {
     struct watch watches[SIGNALS];           /* by number - 1; the loop's thread only */
 } signals_t;
 
-/* The process's table. The handler reads the list and `inside`; all else is under the lock. */
+/* The process's table. The handler reads the list, `inside` and `process`, and what was there
+ * before where it runs in a child; all else is under the lock. */
 static struct {
     pthread_mutex_t lock;            /* over all but what the handler reads */
     _Atomic(signals_t *) first;      /* of each loop that watches something */
     atomic_uint inside;              /* handlers that run now */
-    pid_t process;                   /* whose table it is; 0 before it is used */
+    _Atomic pid_t process;           /* whose table it is; 0 before it is used */
     unsigned counts[SIGNALS];        /* loops that watch a signal; > 0: its handler is ours */
     struct sigaction former[SIGNALS]; /* what was there before */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -69,7 +70,7 @@ static uint64_t bit_of(int signo)
 static void on_signal(int signo)
 {
     int saved = errno;
-    if (getpid() != table.process) {
+    if (getpid() != atomic_load(&table.process)) {
         /* A child that has not got as far as the fork hook, or shares our memory (vfork): the
          * signal is its own, and waits until this handler returns. */
         asyncio__ignore(asyncio__sys.sigaction(signo, &table.former[signo - 1], NULL));
@@ -136,7 +137,7 @@ static bool is_installed(int signo, void (*handler)(int))
 
 static int begin_watch(int signo)
 {
-    table.process = getpid();
+    atomic_store(&table.process, getpid());
     if (table.counts[signo - 1] == 0) {
         int rc = install(signo, on_signal, &table.former[signo - 1]);
         if (rc < 0)
@@ -163,7 +164,7 @@ void asyncio__signals_forget(void)
     }
     atomic_store(&table.first, NULL);
     atomic_store(&table.inside, 0);
-    table.process = 0;
+    atomic_store(&table.process, 0);
 }
 
 void asyncio__signal_default(int signo)

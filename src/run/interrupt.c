@@ -23,13 +23,13 @@
 static struct {
     _Atomic(asyncio__interrupt_t *) interrupt; /* of the run; NULL: none */
     atomic_uint inside;                        /* handlers that run now */
-    pid_t process;                             /* whose run it is */
+    _Atomic pid_t process;                     /* whose run it is */
 } present;
 
 static void on_interrupt(int signo)
 {
     int saved = errno;
-    bool is_child = getpid() != present.process;
+    bool is_child = getpid() != atomic_load(&present.process);
     /* Sequentially consistent with end(): either it sees that we are inside, or we see no run. */
     atomic_fetch_add(&present.inside, 1);
     asyncio__interrupt_t *interrupt = is_child ? NULL : atomic_load(&present.interrupt);
@@ -84,10 +84,10 @@ void asyncio__interrupt_begin(asyncio__interrupt_t *interrupt, asyncio_task_t *t
     interrupt->is_taken = false;
     if (gettid() != getpid())
         return;
-    if (present.process != getpid())
+    if (atomic_load(&present.process) != getpid())
         /* In a child that was forked inside a run the handler is there still. */
         asyncio__signal_give_back(SIGINT, on_interrupt);
-    present.process = getpid();
+    atomic_store(&present.process, getpid());
     atomic_store(&present.interrupt, interrupt);
     interrupt->is_taken = asyncio__signal_take(SIGINT, on_interrupt);
     if (!interrupt->is_taken)
@@ -103,8 +103,8 @@ int asyncio__interrupt_end(asyncio__interrupt_t *interrupt, int rc)
     while (atomic_load(&present.inside) > 0)
         sched_yield();
     unsigned came = atomic_load(&interrupt->came);
-    /* What the loop has not come round to, it need not: the run is over. */
-    bool is_raised = interrupt->is_raised || came > atomic_load(&interrupt->seen);
+    /* What the loop has not come round to, it need not: the run is over, and the task may go. */
+    bool is_raised = interrupt->is_raised || came > atomic_exchange(&interrupt->seen, came);
     if (!is_raised && came > 0 && rc == -ECANCELED)
         is_raised = asyncio_task_uncancel(interrupt->task) == 0;
     return is_raised ? asyncio__fail(ASYNCIO_EKEYBOARDINTERRUPT, NULL) : rc;
