@@ -7,7 +7,8 @@
  *
  * The first accept of a file asks for one connection, the later ones for a series (multishot):
  * who wants a single connection does not empty the listener's backlog. A queue that nobody takes
- * from ends the series; so does a cancel that leaves nobody waiting.
+ * from ends the series; so does a cancel that leaves nobody waiting. Room in that queue is made
+ * before the kernel is asked, so that what comes unasked is kept without memory too.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,6 +18,8 @@
 
 /* So many connections are kept for operations to come before the kernel is told to stop. */
 #define ACCEPTED_LIMIT 64
+/* What comes before it stops has room too. */
+#define ACCEPTED_ROOM  (2 * ACCEPTED_LIMIT)
 
 /* Descriptors are kept in a ring of pointers. */
 static void *pointer_of(int fd)
@@ -26,9 +29,14 @@ static void *pointer_of(int fd)
 
 static int take_accepted(asyncio__uring_file_t *file)
 {
-    int fd = (int)(intptr_t)asyncio__ring_pop(&file->accepted);
-    asyncio__ring_release(&file->accepted, 1);
-    return fd;
+    return (int)(intptr_t)asyncio__ring_pop(&file->accepted);
+}
+
+/* Is there room for so many in the queue: reservations stay with the file. */
+static bool has_room(asyncio__uring_file_t *file, uint32_t count)
+{
+    uint32_t reserved = file->accepted.reserved;
+    return count <= reserved || asyncio__ring_reserve(&file->accepted, count - reserved) == 0;
 }
 
 static asyncio__operation_t *first_waiting(asyncio__uring_file_t *file)
@@ -66,7 +74,7 @@ static int start_accepting(asyncio__uring_engine_t *engine, asyncio__uring_file_
     sqe->opcode = ASYNCIO__URING_ACCEPT;
     sqe->fd = file->base.fd;
     sqe->op_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
-    if (file->accepts_often && engine->is_modern)
+    if (file->accepts_often && engine->is_modern && has_room(file, ACCEPTED_ROOM))
         sqe->ioprio = ASYNCIO__URING_ACCEPT_MULTISHOT;
     sqe->user_data = asyncio__uring_tag(file, ASYNCIO__TAG_ACCEPT);
     file->is_accepting = true;
@@ -97,6 +105,8 @@ void asyncio__uring_adjust_accept(asyncio__uring_engine_t *engine, asyncio__urin
 int asyncio__uring_accept(asyncio__uring_engine_t *engine, asyncio__uring_file_t *file,
                           asyncio__operation_t *operation)
 {
+    if (!has_room(file, 1))
+        return -ENOMEM; /* it may be cancelled, and a connection come nevertheless */
     engine->base.in_flight++;
     operation->state = ASYNCIO__QUEUED;
     asyncio__list_append(&file->base.operations, &operation->link);
@@ -136,7 +146,7 @@ static void got_descriptor(asyncio__uring_engine_t *engine, asyncio__uring_file_
         asyncio__uring_end(engine, waiting, fd);
         return;
     }
-    if (file->is_ending || asyncio__ring_reserve(&file->accepted, 1) < 0) {
+    if (file->is_ending || !has_room(file, asyncio__ring_count(&file->accepted) + 1)) {
         asyncio__sys.close(fd);
         return;
     }

@@ -4,6 +4,7 @@
  */
 #include "net/server.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,20 +79,61 @@ static void on_pause_over(asyncio__ready_t *self)
     asyncio_server_unref(listener->server);
 }
 
+static void start_pause(asyncio__listener_t *listener);
+
+static void on_turn_over(asyncio__ready_t *self)
+{
+    asyncio__timer_t *timer = ASYNCIO__CONTAINER(self, asyncio__timer_t, ready);
+    asyncio__listener_t *listener = ASYNCIO__CONTAINER(timer, asyncio__listener_t, pause);
+    asyncio_server_t *server = listener->server;
+    asyncio__timer_begin(server->loop, timer);
+    if (server->loop->closed) {
+        listener->is_paused = false;
+        asyncio_server_unref(server);
+        return;
+    }
+    /* The place that was just given back: there is one. */
+    listener->has_slot = asyncio__loop_reserve(server->loop, 1) == 0;
+    start_pause(listener);
+}
+
+/* Sets the timer. While there is no memory for it, that is tried each turn, as a timer that is
+ * due at once: else the listener would be silent for good. */
+static void start_pause(asyncio__listener_t *listener)
+{
+    asyncio_loop_t *loop = listener->server->loop;
+    asyncio__timer_t *timer = &listener->pause;
+    int64_t when_ns = asyncio__moment_after(asyncio__loop_now(loop), PAUSE_NS);
+    asyncio__timer_init(timer, on_pause_over);
+    if (asyncio__timer_start(loop, timer, when_ns) == 0)
+        return;
+    assert(listener->has_slot);
+    listener->has_slot = false; /* it is the timer's now */
+    timer->ready.run = on_turn_over;
+    timer->is_due = true;
+    timer->position = asyncio__loop_schedule(loop, &timer->ready);
+}
+
+static void drop_slot(asyncio__listener_t *listener)
+{
+    if (listener->has_slot && !listener->server->loop->closed)
+        asyncio__loop_release(listener->server->loop, 1);
+    listener->has_slot = false;
+}
+
 /* Out of descriptors or memory: one report, and one try a second later. */
 static void pause_listener(asyncio__listener_t *listener, int code)
 {
     asyncio_loop_t *loop = listener->server->loop;
     if (listener->is_paused)
         return;
-    asyncio__timer_init(&listener->pause, on_pause_over);
-    int64_t when_ns = asyncio__moment_after(asyncio__loop_now(loop), PAUSE_NS);
     asyncio__loop_report(loop, "socket.accept() out of system resource", code, NULL, NULL, NULL,
                          NULL);
-    if (asyncio__timer_start(loop, &listener->pause, when_ns) < 0)
-        return; /* no memory for a timer: this listener stays silent */
+    if (listener->server->is_closed)
+        return; /* by the handler of that report */
     listener->is_paused = true;
     asyncio_server_ref(listener->server);
+    start_pause(listener);
 }
 
 /* What an accept came to: whether to go on accepting at once. */
@@ -158,14 +200,18 @@ int asyncio__server_add(asyncio_server_t *server, asyncio_socket_t *sock)
     int rc = asyncio__socket_bind_loop(sock, server->loop);
     if (rc < 0)
         return rc;
+    if (asyncio__loop_reserve(server->loop, 1) < 0)
+        return asyncio__fail(-ENOMEM, NULL);
     size_t size = server->listener_count * sizeof(*server->listeners);
     asyncio__listener_t *listeners =
         asyncio__realloc(server->listeners, size, size + sizeof(*listeners));
-    if (!listeners)
+    if (!listeners) {
+        asyncio__loop_release(server->loop, 1);
         return asyncio__fail(-ENOMEM, NULL);
+    }
     server->listeners = listeners;
-    listeners[server->listener_count++] =
-        (asyncio__listener_t){.sock = asyncio_socket_ref(sock), .server = server};
+    listeners[server->listener_count++] = (asyncio__listener_t){
+        .sock = asyncio_socket_ref(sock), .server = server, .has_slot = true};
     return 0;
 }
 
@@ -222,6 +268,7 @@ int asyncio_server_close(asyncio_server_t *server)
             listener->is_paused = false;
             server->refs--;
         }
+        drop_slot(listener);
         asyncio__ignore(asyncio_socket_close(listener->sock));
     }
     remove_path(server);

@@ -21,7 +21,8 @@ typedef struct asyncio__listener {
     asyncio_socket_t *sock;      /* a reference */
     asyncio_server_t *server;    /* whose */
     bool is_accepting;           /* the operation is in flight: a reference to the server */
-    bool is_paused;              /* the timer is set */
+    bool is_paused;              /* the timer is set, or will be */
+    bool has_slot;               /* a place in the ready queue, for where no timer can be set */
 } asyncio__listener_t;
 
 struct asyncio_server {
