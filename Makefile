@@ -12,6 +12,7 @@
 #   make aarch64    the tests, compiled for aarch64 and run by an emulator
 #   make mutants    plants known mistakes, each of which a test must notice (tools/mutants)
 #   make fuzz       looks for scenarios that break a rule, for FUZZ_SECONDS (tests/fuzz)
+#   make compilers  the switch as gcc and clang make it, at each level of optimisation
 #   make ucontext   the tests on the switch for machines without assembly
 
 BUILD  ?= build
@@ -30,7 +31,7 @@ checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=f
 lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=false
 
 .PHONY: all dependencies asan-build demo test bench asan tsan valgrind install docs format clean
-.PHONY: ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
+.PHONY: compilers ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
 
 all: dependencies
 	$(call configure,$(BUILD),--prefix=$(PREFIX))
@@ -84,6 +85,10 @@ tsan: dependencies
 valgrind: all
 	@python3 tools/run_tests.py --valgrind $(BUILD)
 
+compilers: dependencies
+	@tools/install_dependencies.sh clang lld
+	@python3 tools/compilers.py $(BUILD)
+
 mutants: dependencies
 	@python3 tools/mutants/mutants.py --folder $(BUILD)-mutants
 
@@ -121,7 +126,7 @@ format:
 	@git ls-files src include tests bench | grep "\.[ch]$$" | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64 \
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64 $(BUILD)-compilers \
 	    $(BUILD)-mutants $(BUILD)-fuzz
 
 comma := ,
