@@ -226,6 +226,40 @@ static void a_cancel_reaches_deep_gatherings(void **state)
     asyncio_task_unref(task);
 }
 
+/* Two gatherings of the same task: each level doubles the ways down to the one that sleeps. */
+static int gather_twice(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    intptr_t level = (intptr_t)arg;
+    asyncio_awaitable_t *below = asyncio_create_task(
+        level ? asyncio_coroutine(gather_twice, ASYNCIO_INT(level - 1))
+              : asyncio_sleep_coroutine(1000));
+    asyncio_awaitable_t *both[] = {asyncio_gather(&below, 1, NULL),
+                                   asyncio_gather(&below, 1, NULL)};
+    int rc = asyncio_gather_await(both, 2, NULL);
+    for (int i = 0; i < 2; i++)
+        asyncio_future_unref(both[i]);
+    asyncio_task_unref(below);
+    return rc;
+}
+
+/* A cancel that had 2 to the power of 60 ways to go answers -EDEADLK instead of going them all. */
+static void a_cancel_of_too_many_ways_ends(void **state)
+{
+    fixture_t *fixture = *state;
+    for (intptr_t level = 10; level <= 60; level += 50) {
+        asyncio_task_t *task = asyncio_loop_create_task(
+            fixture->loop, asyncio_coroutine(gather_twice, ASYNCIO_INT(level)));
+        for (int i = 0; i < level + 3; i++)
+            run_turn_once(fixture);
+        assert_int_equal(asyncio_all_tasks(fixture->loop, NULL, 0), level + 2);
+        assert_int_equal(asyncio_task_cancel(task, NULL), level == 10 ? 1 : -EDEADLK);
+        /* The one at the end was reached, by the first way. */
+        assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, task, NULL), -ECANCELED);
+        asyncio_task_unref(task);
+    }
+}
+
 #ifndef CHAIN_LENGTH
 #define CHAIN_LENGTH 100000
 #endif
@@ -303,6 +337,7 @@ int main(void)
         FIXTURE_TEST(a_cancel_goes_down_a_chain),
         FIXTURE_TEST(a_cancel_wins_over_a_value_on_its_way),
         FIXTURE_TEST(a_cancel_reaches_deep_gatherings),
+        FIXTURE_TEST(a_cancel_of_too_many_ways_ends),
         FIXTURE_TEST(a_long_chain_can_be_cancelled),
         FIXTURE_TEST(what_is_done_is_not_cancelled),
     };

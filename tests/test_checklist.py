@@ -14,8 +14,8 @@ from harness import Failure, run_tests
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
-# How many lines each section has at least: lines are added, not taken away.
-LEAST = {"A": 37, "B": 15, "C": 42, "D": 21, "E": 15, "F": 12}
+# How many lines each section has: whoever adds one says so here, so that none gets lost.
+COUNTS = {"A": 37, "B": 15, "C": 42, "D": 21, "E": 15, "F": 12}
 
 ROW = re.compile(r"^\| ([A-Z])(\d+) \|(.*)\|(.*)\|$")
 NAMED = re.compile(r"`(test_\w+\.(?:c|py)): (\w+)`")
@@ -45,12 +45,12 @@ def is_test(name, function, read_file):
 def wrong_numbers(rows):
     """What is wrong with the numbers of the rows."""
     found = []
-    for section in sorted(set(LEAST) | {row[0] for row in rows}):
+    for section in sorted(set(COUNTS) | {row[0] for row in rows}):
         numbers = [int(number) for letter, number, _, _ in rows if letter == section]
         if numbers != list(range(1, len(numbers) + 1)):
             found.append(f"the lines of {section} are not numbered 1, 2, 3, …")
-        if len(numbers) < LEAST.get(section, 1):
-            found.append(f"{section} has {len(numbers)} lines")
+        if len(numbers) != COUNTS.get(section, 0):
+            found.append(f"{section} has {len(numbers)} lines, not {COUNTS.get(section, 0)}")
     return found
 
 
@@ -108,7 +108,7 @@ TESTS = [
     ("a test without its file is seen",
      sees("`test_heap.c: the_first", "`test_the_first", "otherwise than")),
     ("a line that is gone is seen", sees(r"^\| B7 .*\n", "", "lines of B are not numbered")),
-    ("a last line that is gone is seen", sees(r"^\| F12 .*\n", "", "F has 11 lines")),
+    ("a last line that is gone is seen", sees(r"^\| F\d+ .*\n(?=\Z)", "", "F has")),
     ("a line that is there twice is seen",
      sees(r"^(\| C3 .*\n)", r"\1\1", "lines of C are not numbered")),
     ("a fault without a word is seen",

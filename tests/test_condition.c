@@ -166,6 +166,41 @@ static void a_cancelled_wait_notifies_the_next(void **state)
     assert_string_equal(fixture->trace, "-b");
 }
 
+static int hold_for_two_seconds(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(asyncio_condition_acquire(&condition), 0);
+    int rc = asyncio_sleep(2);
+    note(the_fixture(), 'h');
+    assert_int_equal(asyncio_condition_release(&condition), 0);
+    return rc;
+}
+
+static int wait_for_one_second(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(asyncio_condition_acquire(&condition), 0);
+    int rc = asyncio_wait_for(asyncio_condition_wait_coroutine(&condition), 1, NULL);
+    assert_true(asyncio_condition_locked(&condition));
+    note(the_fixture(), 'w');
+    assert_int_equal(asyncio_condition_release(&condition), 0);
+    return rc;
+}
+
+/* A wait whose time is over has the lock before the limit answers, however long that takes. */
+static void a_limit_waits_for_the_lock(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_task_t *waiter =
+        asyncio_loop_create_task(fixture->loop, asyncio_coroutine(wait_for_one_second, NULL));
+    asyncio_task_t *holder =
+        asyncio_loop_create_task(fixture->loop, asyncio_coroutine(hold_for_two_seconds, NULL));
+    assert_int_equal(end_of(waiter), -ETIMEDOUT);
+    assert_int_equal(end_of(holder), 0);
+    assert_string_equal(fixture->trace, "hw");
+    assert_true(asyncio_loop_time(fixture->loop) == 2);
+}
+
 static int wait_for_work(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -307,6 +342,7 @@ int main(void)
         CONDITION_TEST(a_notify_wakes_the_first),
         CONDITION_TEST(a_notify_is_not_kept),
         CONDITION_TEST(a_cancel_waits_for_the_lock),
+        CONDITION_TEST(a_limit_waits_for_the_lock),
         CONDITION_TEST(a_notification_is_passed_on),
         CONDITION_TEST(a_cancelled_wait_notifies_the_next),
         CONDITION_TEST(wait_for_looks_again),

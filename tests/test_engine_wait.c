@@ -92,6 +92,76 @@ static void test_close_with_pending(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
+/* A file that is closed while a copy of its descriptor is open wakes nobody any more. */
+static void test_close_with_copy(void **state)
+{
+    NEEDS_ENGINE();
+    int peer;
+    char byte;
+    struct pollfd poll_fd = {.fd = engine->class->poll_fd(engine), .events = POLLIN};
+    asyncio__file_t *file = open_pair(&peer);
+    int copy = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+    job_t job = transfer(ASYNCIO__RECV, file, &byte, 1);
+    assert_int_equal(submit(&job), 0);
+    wait_once(0);
+    close_file(file);
+    assert_int_equal(finish(&job, 0), -EBADF);
+    assert_int_equal(write(peer, "x", 1), 1);
+    for (int i = 0; i < 3; i++)
+        wait_once(0);
+    assert_int_equal(poll(&poll_fd, 1, 0), 0);
+    assert_int_equal(read(copy, &byte, 1), 1);
+    close(copy);
+    close(peer);
+}
+
+static void send_descriptor(int fd, int sent)
+{
+    union {
+        char room[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {.room = {0}};
+    struct iovec piece = {.iov_base = (void *)"x", .iov_len = 1};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(part), &sent, sizeof(sent));
+    assert_int_equal(sendmsg(fd, &message, 0), 1);
+}
+
+/* Descriptors that come in a message to a file that is closed just then are closed too. */
+static void test_close_with_message(void **state)
+{
+    NEEDS_ENGINE();
+    wait_once(0);
+    int fds = count_fds();
+    for (int i = 0; i < 20; i++) {
+        int peer;
+        char byte, room[CMSG_SPACE(sizeof(int))];
+        struct iovec piece = {.iov_base = &byte, .iov_len = 1};
+        struct msghdr message = {.msg_iov = &piece,
+                                 .msg_iovlen = 1,
+                                 .msg_control = room,
+                                 .msg_controllen = sizeof(room)};
+        asyncio__file_t *file = open_pair(&peer);
+        job_t job = {
+            .operation = {.kind = ASYNCIO__RECVMSG, .file = file, .message = &message}};
+        assert_int_equal(submit(&job), 0);
+        if (i % 2)
+            wait_once(0);
+        send_descriptor(peer, peer);
+        close_file(file);
+        assert_int_equal(finish(&job, 0), -EBADF);
+        close(peer);
+        assert_int_equal(count_fds(), fds);
+    }
+}
+
 static job_t *victims[2];          /* two jobs of which the first to end closes the other's file */
 static asyncio__file_t *files_of_victims[2]; /* their files */
 
@@ -635,6 +705,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_ALL(test_cancel_races_data),
         ON_ALL(test_close_with_pending),
+        ON_ALL(test_close_with_copy),
+        ON_ALL(test_close_with_message),
         ON_ALL(test_close_inside_batch),
         ON_ALL(test_detach),
         ON_ALL(test_close_engine),

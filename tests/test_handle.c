@@ -97,6 +97,22 @@ static void a_handle_outlives_its_loop(void **state)
     assert_string_equal(fixture->trace, "");
 }
 
+/* A handle counts more references than any small number holds. */
+static void references_are_many(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_handle_t *handle = NULL;
+    assert_int_equal(asyncio_loop_call_soon(fixture->loop, note_letter, "a", &handle), 0);
+    for (int i = 0; i < 100000; i++)
+        assert_ptr_equal(asyncio_handle_ref(handle), handle);
+    run_turn_once(fixture);
+    for (int i = 0; i < 100000; i++)
+        asyncio_handle_unref(handle);
+    assert_false(asyncio_handle_cancelled(handle));
+    asyncio_handle_unref(handle);
+    assert_string_equal(fixture->trace, "a");
+}
+
 /* Every call takes a NULL without harm; only timers have a time. */
 static void null_is_harmless(void **state)
 {
@@ -120,6 +136,7 @@ int main(void)
         FIXTURE_TEST(a_callback_may_cancel_itself),
         FIXTURE_TEST(giving_up_a_handle_is_no_cancel),
         FIXTURE_TEST(a_handle_outlives_its_loop),
+        FIXTURE_TEST(references_are_many),
         FIXTURE_TEST(null_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "base/memory.h"
+#include "base/syscalls.h"
 
 static void note_letter(void *arg)
 {
@@ -377,6 +381,87 @@ static void a_writer_is_called_while_there_is_room(void **state)
     close(watching.ends[1]);
 }
 
+static void stop_the_loop_of(void *arg)
+{
+    asyncio_loop_stop(((struct watching *)arg)->fixture->loop);
+}
+
+static void come_again_soon(void *arg)
+{
+    struct watching *watching = arg;
+    asyncio_loop_t *loop = watching->fixture->loop;
+    assert_in_range(++watching->calls, 1, 100000);
+    int rc = watching->calls % 2 ? asyncio_loop_call_soon(loop, come_again_soon, arg, NULL)
+                                 : asyncio_loop_call_later(loop, 0, come_again_soon, arg, NULL);
+    assert_int_equal(rc, 0);
+}
+
+/* Callbacks and timers that schedule themselves at once do not keep a descriptor from its turn. */
+static void a_busy_loop_sees_its_descriptors(void **state)
+{
+    fixture_t fixture = *(fixture_t *)*state;
+    struct watching watching = {.fixture = &fixture};
+    skip_without_descriptors(*state);
+    for (int is_virtual = 0; is_virtual < 2; is_virtual++) {
+        asyncio_loop_options_t options = {.size = sizeof(options), .clock = (unsigned)is_virtual};
+        fixture.loop = asyncio_new_event_loop_full(&options);
+        assert_int_equal(pipe(watching.ends), 0);
+        assert_int_equal(write(watching.ends[1], "x", 1), 1);
+        come_again_soon(&watching);
+        assert_int_equal(asyncio_loop_add_reader(fixture.loop, watching.ends[0], stop_the_loop_of,
+                                                 &watching), 0);
+        assert_int_equal(asyncio_loop_run_forever(fixture.loop), 0);
+        asyncio_loop_unref(fixture.loop);
+        close(watching.ends[0]);
+        close(watching.ends[1]);
+    }
+}
+
+static int refuse_setup(unsigned entries, void *params)
+{
+    (void)entries, (void)params;
+    errno = EPERM;
+    return -1;
+}
+
+/* Where io_uring is refused a loop that does not insist on it has epoll, and says why. */
+static void a_loop_does_without_io_uring(void **state)
+{
+    (void)state;
+    asyncio_loop_options_t options = {.size = sizeof(options), .engine = ASYNCIO_ENGINE_URING};
+    const char *wanted = getenv("ASYNCIO_ENGINE");
+    char *kept = wanted ? strdup(wanted) : NULL;
+    asyncio__syscalls_t real = asyncio__sys;
+    asyncio__sys.io_uring_setup = refuse_setup;
+    unsetenv("ASYNCIO_ENGINE");
+    assert_null(asyncio_new_event_loop_full(&options));
+    assert_int_equal(asyncio_errno(), -EPERM);
+    asyncio_loop_t *loop = asyncio_new_event_loop();
+    asyncio__sys = real;
+    if (kept)
+        setenv("ASYNCIO_ENGINE", kept, 1);
+    free(kept);
+    assert_int_equal(asyncio_loop_get_engine(loop), ASYNCIO_ENGINE_EPOLL);
+    assert_non_null(strstr(asyncio_loop_get_engine_reason(loop), "refused"));
+    asyncio_loop_unref(loop);
+}
+
+/* Loops that are made, run and ended one after the other leave nothing behind. */
+static void loops_leave_nothing(void **state)
+{
+    (void)state;
+    long blocks = asyncio__live_blocks();
+    int descriptors = open_descriptors();
+    for (int i = 0; i < 200; i++) {
+        asyncio_loop_t *loop = asyncio_new_event_loop();
+        assert_int_equal(
+            asyncio_loop_run_until_complete(loop, asyncio_coroutine(do_nothing, NULL), NULL), 0);
+        asyncio_loop_unref(loop);
+        assert_int_equal(asyncio__live_blocks(), blocks);
+        assert_int_equal(open_descriptors(), descriptors);
+    }
+}
+
 /* The loop of a thread is the running one, else the one that was set, else a new one. */
 static void the_loop_of_a_thread_can_be_set(void **state)
 {
@@ -489,6 +574,9 @@ int main(void)
         FIXTURE_TEST(a_reader_is_called_while_there_is_input),
         FIXTURE_TEST(a_removed_reader_is_not_called),
         FIXTURE_TEST(a_writer_is_called_while_there_is_room),
+        FIXTURE_TEST(a_busy_loop_sees_its_descriptors),
+        FIXTURE_TEST(a_loop_does_without_io_uring),
+        FIXTURE_TEST(loops_leave_nothing),
         FIXTURE_TEST(the_loop_of_a_thread_can_be_set),
         FIXTURE_TEST(null_is_harmless),
         FIXTURE_TEST(debug_can_be_set),

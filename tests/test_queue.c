@@ -295,6 +295,41 @@ static void a_cancelled_getter_loses_no_item(void **state)
     assert_int_equal(get(), '1');
 }
 
+static int get_within_a_second(void *arg, void **ret_result)
+{
+    (void)arg;
+    return asyncio_wait_for(asyncio_queue_get_coroutine(queue), 1, ret_result);
+}
+
+static void put_first(void *arg)
+{
+    (void)arg;
+    put(0);
+}
+
+/* An item that comes when the time of a get is over is either answered or still in the queue. */
+static void a_get_without_time_loses_no_item(void **state)
+{
+    fixture_t *fixture = *state;
+    for (int i = 0; i < 4; i++) {
+        if (i % 2)
+            assert_int_equal(asyncio_loop_call_later(fixture->loop, 1, put_first, NULL, NULL), 0);
+        asyncio_task_t *task = asyncio_loop_create_task(
+            fixture->loop, asyncio_coroutine(get_within_a_second, NULL));
+        run_turn_once(fixture);
+        if (i % 2 == 0)
+            assert_int_equal(
+                asyncio_loop_call_later(fixture->loop, i / 2 * 0.5 + 0.5, put_first, NULL, NULL),
+                0);
+        void *got = NULL;
+        int rc = asyncio_loop_run_until_complete(fixture->loop, task, &got);
+        assert_true(rc == 0 || rc == -ETIMEDOUT);
+        assert_int_equal(rc == 0 ? *(char *)got : get(), '0');
+        assert_true(asyncio_queue_empty(queue));
+        asyncio_task_unref(task);
+    }
+}
+
 /* A putter that was woken and is cancelled passes the room on, and its item is not in. */
 static void a_cancelled_putter_loses_no_room(void **state)
 {
@@ -543,6 +578,7 @@ int main(void)
         QUEUE_TEST(putters_are_served_in_order),
         QUEUE_TEST(the_woken_looks_again),
         QUEUE_TEST(a_cancelled_getter_loses_no_item),
+        QUEUE_TEST(a_get_without_time_loses_no_item),
         QUEUE_TEST(a_cancelled_putter_loses_no_room),
         QUEUE_TEST(join_waits_for_all_that_was_put),
         QUEUE_TEST(a_cancelled_join_leaves_alone),

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -252,6 +253,109 @@ static void test_time_out_everything(void **state)
     run_clean(time_out_everything);
 }
 
+static int cancel_connect(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct sockaddr_in address;
+    asyncio_socket_t *a, *b, *listener = make_listener(&address);
+    asyncio_stream_reader_t *reader = NULL;
+    asyncio_stream_writer_t *writer = NULL;
+    char byte;
+    int filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(listen(asyncio_socket_fileno(listener), 0), 0);
+    assert_int_equal(connect(filler, (struct sockaddr *)&address, sizeof(address)), 0);
+    for (int i = 0; i < 4; i++) {
+        asyncio_socket_t *client = asyncio_socket(AF_INET, SOCK_STREAM, 0);
+        int fd = asyncio_socket_fileno(client);
+        assert_int_equal(asyncio_wait_for(asyncio_loop_sock_connect_coroutine(
+                             running(), client, (struct sockaddr *)&address, sizeof(address)),
+                                          0.005, NULL), -ETIMEDOUT);
+        asyncio_socket_unref(client);
+        make_pair(SOCK_STREAM, &a, &b);
+        assert_int_equal(asyncio_socket_fileno(a), fd);
+        assert_int_equal(asyncio_loop_sock_sendall(running(), b, "x", 1, NULL), 0);
+        assert_int_equal(asyncio_loop_sock_recv(running(), a, &byte, 1), 1);
+        asyncio_socket_unref(a);
+        asyncio_socket_unref(b);
+        assert_int_equal(asyncio_wait_for(asyncio_open_connection_coroutine(
+                             "127.0.0.1", ntohs(address.sin_port), NULL, &reader, &writer),
+                                          0.005, NULL), -ETIMEDOUT);
+        assert_null(reader);
+    }
+    close(filler);
+    asyncio_socket_unref(listener);
+    return 0;
+}
+
+/* A connect that hangs can be timed out; then nothing of it touches the number's next owner. */
+static void test_cancel_connect(void **state)
+{
+    (void)state;
+    run_clean(cancel_connect);
+}
+
+static int refuse_datagrams(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    char buffer[8];
+    asyncio_socket_t *a = asyncio_socket(AF_INET, SOCK_DGRAM, 0);
+    asyncio_socket_t *b = asyncio_socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(asyncio_socket_bind(a, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(asyncio_socket_getsockname(a, (struct sockaddr *)&address, &size), 0);
+    asyncio_socket_unref(a);
+    assert_int_equal(
+        asyncio_loop_sock_connect(running(), b, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(asyncio_loop_sock_sendto(running(), b, "lost", 4, NULL, 0), 4);
+    assert_int_equal(asyncio_loop_sock_recv(running(), b, buffer, 8), -ECONNREFUSED);
+    a = asyncio_socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(asyncio_socket_bind(a, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(asyncio_loop_sock_sendto(running(), b, "here", 4, NULL, 0), 4);
+    assert_int_equal(asyncio_loop_sock_recv(running(), a, buffer, 8), 4);
+    assert_memory_equal(buffer, "here", 4);
+    asyncio_socket_unref(a);
+    asyncio_socket_unref(b);
+    return 0;
+}
+
+/* A datagram that nobody took is told of by the next call, and by that alone. */
+static void test_refuse_datagrams(void **state)
+{
+    (void)state;
+    run_clean(refuse_datagrams);
+}
+
+static int talk_without_standard_files(void *arg, void **ret_result)
+{
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    return connect_and_talk(arg, ret_result);
+}
+
+/* Descriptors 0, 1 and 2 are as good as any other: for a loop of its own, and for its sockets. */
+static void test_low_numbers(void **state)
+{
+    (void)state;
+    const char *engine = getenv("ASYNCIO_ENGINE");
+    if (engine && strcmp(engine, "sim") == 0)
+        skip();
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            for (int fd = 0; i && fd < 3; fd++)
+                close(fd);
+            int rc = asyncio_run(
+                asyncio_coroutine(i ? connect_and_talk : talk_without_standard_files, NULL), NULL);
+            _exit(rc ? 1 : 0);
+        }
+        int status = -1;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+}
+
 /* --- the resolver -------------------------------------------------------------------------- */
 
 static int resolve(void *arg, void **ret_result)
@@ -393,6 +497,9 @@ int main(void)
         cmocka_unit_test(test_close_while_waiting),
         cmocka_unit_test(test_cancel_and_lose_nothing),
         cmocka_unit_test(test_time_out_everything),
+        cmocka_unit_test(test_cancel_connect),
+        cmocka_unit_test(test_refuse_datagrams),
+        cmocka_unit_test(test_low_numbers),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_many_look_ups),
         cmocka_unit_test(test_refuse),

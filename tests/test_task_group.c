@@ -80,6 +80,7 @@ static int fail_body_and_tasks(void *arg, void **ret_result)
     assert_int_equal(asyncio_error_code(asyncio_error_child(error, 1)), -EPIPE);
     assert_int_equal(asyncio_error_code(asyncio_error_child(error, 2)), ASYNCIO_EUSER);
     asyncio_error_unref(error);
+    assert_int_equal(asyncio_task_cancelling(asyncio_current_task()), 0);
     return asyncio_sleep(0);
 }
 
@@ -199,6 +200,49 @@ static void groups_nest(void **state)
     assert_string_equal(fixture->trace, "dddc");
 }
 
+static int fail_both(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_group_t outer, inner;
+    assert_int_equal(asyncio_task_group_enter(&outer), 0);
+    asyncio_task_group_create_task(&outer, work_coroutine(1, -EIO));
+    assert_int_equal(asyncio_task_group_enter(&inner), 0);
+    asyncio_task_group_create_task(&inner, work_coroutine(1, -EPIPE));
+    assert_int_equal(asyncio_task_group_exit(&inner, 0), ASYNCIO_EGROUP);
+    assert_int_equal(asyncio_sleep(100), -ECANCELED);
+    assert_int_equal(asyncio_task_group_exit(&outer, -ECANCELED), ASYNCIO_EGROUP);
+    assert_int_equal(asyncio_task_cancelling(asyncio_current_task()), 0);
+    return asyncio_sleep(1);
+}
+
+/* Where both fail in one turn the inner group does not swallow the cancel of the outer one. */
+static void an_inner_group_leaves_the_outers_cancel(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, fail_both, NULL), 0);
+    assert_true(asyncio_loop_time(fixture->loop) == 2);
+}
+
+static int add_too_late(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_group_t group;
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    asyncio_task_group_create_task(&group, work_coroutine(1, -EIO));
+    assert_int_equal(asyncio_sleep(100), -ECANCELED);
+    assert_null(asyncio_task_group_create_task(&group, work_coroutine(100, 0)));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    return asyncio_task_group_exit(&group, -ECANCELED);
+}
+
+/* A group that ends its tasks makes no more, which nobody would end. */
+static void a_failed_group_makes_no_task(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, add_too_late, NULL), ASYNCIO_EGROUP);
+    assert_true(asyncio_loop_time(fixture->loop) == 1);
+}
+
 /* A loop that closes ends a group's tasks and who waits for them. */
 static void closing_ends_a_group(void **state)
 {
@@ -250,6 +294,8 @@ int main(void)
         FIXTURE_TEST(tasks_may_add_tasks),
         FIXTURE_TEST(an_early_return_ends_the_tasks),
         FIXTURE_TEST(groups_nest),
+        FIXTURE_TEST(an_inner_group_leaves_the_outers_cancel),
+        FIXTURE_TEST(a_failed_group_makes_no_task),
         FIXTURE_TEST(closing_ends_a_group),
         FIXTURE_TEST(bad_input_is_refused),
     };

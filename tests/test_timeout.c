@@ -189,6 +189,39 @@ static void a_wait_may_have_a_limit(void **state)
     assert_int_equal(run(*state, wait_with_limit, NULL), 0);
 }
 
+static int await_arg(void *arg, void **ret_result)
+{
+    return asyncio_await(arg, ret_result);
+}
+
+static int limit_arg(void *arg, void **ret_result)
+{
+    return asyncio_wait_for(arg, 10, ret_result);
+}
+
+/* A cancel is raised although what is waited for ends in the same turn, or the one before. */
+static void a_cancel_is_not_lost_to_the_result(void **state)
+{
+    fixture_t *fixture = *state;
+    for (int turns = 0; turns < 2; turns++) {
+        asyncio_future_t *future = asyncio_loop_create_future(fixture->loop);
+        asyncio_task_t *inner =
+            asyncio_loop_create_task(fixture->loop, asyncio_coroutine(await_arg, future));
+        asyncio_task_t *outer =
+            asyncio_loop_create_task(fixture->loop, asyncio_coroutine(limit_arg, inner));
+        run_turn_once(fixture);
+        assert_int_equal(asyncio_future_set_result(future, NULL), 0);
+        if (turns)
+            run_turn_once(fixture);
+        assert_int_equal(asyncio_future_done(inner), turns);
+        assert_int_equal(asyncio_task_cancel(outer, NULL), 1);
+        assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, outer, NULL), -ECANCELED);
+        asyncio_task_unref(inner);
+        asyncio_task_unref(outer);
+        asyncio_future_unref(future);
+    }
+}
+
 static int misuse(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -264,6 +297,7 @@ int main(void)
         FIXTURE_TEST(a_scope_is_left_on_an_early_return),
         FIXTURE_TEST(a_body_may_swallow_the_timeout),
         FIXTURE_TEST(a_wait_may_have_a_limit),
+        FIXTURE_TEST(a_cancel_is_not_lost_to_the_result),
         FIXTURE_TEST(what_is_called_off_takes_no_room),
         FIXTURE_TEST(bad_input_is_refused),
     };

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 static void note_letter(void *arg)
 {
     note(the_fixture(), *(const char *)arg);
@@ -108,6 +110,22 @@ static void a_timer_can_be_called_off(void **state)
     asyncio_handle_unref(handle);
 }
 
+/* Timers that are called off take no memory until they were due: they are gone at once. */
+static void what_is_called_off_is_gone(void **state)
+{
+    fixture_t *fixture = *state;
+    long most = 0;
+    for (int i = 0; i < 100000; i++) {
+        asyncio_timer_handle_t *handle = NULL;
+        later(fixture, 1e6 + i, "x", &handle);
+        asyncio_handle_cancel(handle);
+        asyncio_handle_unref(handle);
+        if (i == 0)
+            most = asyncio__live_blocks();
+    }
+    assert_int_equal(asyncio__live_blocks(), most);
+}
+
 struct pair {
     asyncio_timer_handle_t *other; /* called off by the first */
 };
@@ -181,6 +199,7 @@ int main(void)
         FIXTURE_TEST(past_deadlines_run_in_the_next_turn),
         FIXTURE_TEST(odd_delays_are_understood),
         FIXTURE_TEST(a_timer_can_be_called_off),
+        FIXTURE_TEST(what_is_called_off_is_gone),
         FIXTURE_TEST(a_due_timer_can_be_called_off),
         FIXTURE_TEST(a_timer_may_set_the_next),
         FIXTURE_TEST(many_timers_come_in_order),
