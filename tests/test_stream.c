@@ -5,6 +5,7 @@
  */
 #include <asyncio.h>
 #include <dirent.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "base/sanitizer.h"
 
 static int count_descriptors(void)
 {
@@ -331,6 +333,42 @@ static void test_stalled(void **state)
     run_clean(stalled, NULL);
 }
 
+static int drain_twice(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_server_t *server = start(stall, NULL);
+    peer_t peer = open_to(server, 0);
+    size_t size = 20000000;
+    char *data = calloc(1, size);
+    assert_int_equal(asyncio_stream_writer_write(peer.writer, data, size), 0);
+    free(data);
+    asyncio_task_t *tasks[] = {asyncio_create_task(drain_coroutine(peer.writer)),
+                               asyncio_create_task(drain_coroutine(peer.writer))};
+    asyncio_sleep(0.005);
+    assert_false(asyncio_future_done(tasks[0]) || asyncio_future_done(tasks[1]));
+    assert_int_equal(asyncio_stream_writer_abort(peer.writer), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(asyncio_await_unref(tasks[i], NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(asyncio_stream_writer_write(peer.writer, "x", 1), 0);
+        assert_int_equal(asyncio_stream_writer_drain(peer.writer), -ECONNRESET);
+    }
+    asyncio_stream_reader_unref(peer.reader);
+    asyncio_stream_writer_unref(peer.writer);
+    asyncio_server_close(server);
+    asyncio_server_abort_clients(server);
+    asyncio_server_unref(server);
+    return 0;
+}
+
+/* Several tasks may drain at once; once the connection is gone drain() says so, so that nobody
+ * writes for ever into nothing. */
+static void test_drain_twice(void **state)
+{
+    (void)state;
+    run_clean(drain_twice, NULL);
+}
+
 static int hang_up(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
 {
     (void)reader, (void)arg;
@@ -382,6 +420,9 @@ static int over_unix(void *arg, void **ret_result)
     peer_t peer;
     char buffer[8];
     assert_int_equal(asyncio_open_unix_connection(path, NULL, &peer.reader, &peer.writer), 0);
+    char named[128];
+    asyncio_stream_writer_get_extra_info(peer.writer, "peername", named, sizeof(named));
+    assert_string_equal(named, path);
     asyncio_stream_writer_write(peer.writer, "unix", 4);
     assert_int_equal(asyncio_stream_reader_readexactly(peer.reader, buffer, 4, NULL), 4);
     assert_memory_equal(buffer, "unix", 4);
@@ -401,6 +442,34 @@ static void test_unix(void **state)
     snprintf(name, sizeof(name), "%s/socket", path);
     run_clean(over_unix, name);
     rmdir(path);
+}
+
+static int too_long_for_unix(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_server_t *server = NULL;
+    peer_t peer;
+    assert_int_equal(asyncio_start_unix_server(arg, echo, NULL, NULL, &server), -ENAMETOOLONG);
+    assert_int_equal(asyncio_open_unix_connection(arg, NULL, &peer.reader, &peer.writer),
+                     -ENAMETOOLONG);
+    return 0;
+}
+
+/* The longest path is used and told whole; one byte more is refused. */
+static void test_unix_of_any_length(void **state)
+{
+    (void)state;
+    char name[110] = "/tmp/asyncio-test-XXXXXX";
+    assert_non_null(mkdtemp(name));
+    size_t length = strlen(name);
+    char folder[32];
+    strcpy(folder, name);
+    memset(name + length, 'x', 108 - length);
+    name[length] = '/';
+    run_clean(too_long_for_unix, name);
+    name[107] = '\0';
+    run_clean(over_unix, name);
+    rmdir(folder);
 }
 
 /* --- servers ------------------------------------------------------------------------------- */
@@ -504,6 +573,76 @@ static void test_out_of_descriptors(void **state)
 {
     (void)state;
     run_clean(out_of_descriptors, NULL);
+}
+
+struct pause {
+    int reports;           /* that accepting had no descriptors */
+    int clients;           /* accepted */
+    asyncio_event_t event; /* set when both are */
+};
+
+static void note_pause(asyncio_loop_t *loop, const asyncio_exception_context_t *context, void *arg)
+{
+    (void)loop;
+    assert_int_equal(context->code, -EMFILE);
+    ((struct pause *)arg)->reports++;
+}
+
+static int count_client(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer,
+                        void *arg)
+{
+    (void)reader, (void)writer;
+    struct pause *pause = arg;
+    return ++pause->clients == 2 ? asyncio_event_set(&pause->event) : 0;
+}
+
+static int accept_without_descriptors(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct pause *pause = arg;
+    struct rlimit before, low;
+    asyncio_loop_set_exception_handler(asyncio_get_running_loop(), note_pause, pause);
+    asyncio_server_t *server = start(count_client, pause);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(asyncio_server_port(server, 0)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int clients[2];
+    getrlimit(RLIMIT_NOFILE, &before);
+    low = before;
+    low.rlim_cur = 0;
+    for (int i = 0; i < 2; i++)
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setrlimit(RLIMIT_NOFILE, &low);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(connect(clients[i], (struct sockaddr *)&address, sizeof(address)), 0);
+    for (int i = 1; i <= 6; i++) { /* one try, and one report, a second */
+        assert_int_equal(asyncio_sleep(0.5), 0);
+        assert_in_range(pause->reports, (i + 1) / 2, (i + 1) / 2 + 1);
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(asyncio_event_wait(&pause->event), 0);
+    for (int i = 0; i < 2; i++)
+        close(clients[i]);
+    stop(server);
+    return 0;
+}
+
+/* Out of descriptors a server tries once a second, says so each time, and loses no connection. */
+static void test_accept_without_descriptors(void **state)
+{
+    (void)state;
+    const char *engine = getenv("ASYNCIO_ENGINE");
+    if ((engine && strcmp(engine, "sim") == 0) || asyncio__on_valgrind())
+        skip(); /* valgrind only pretends to set the limit */
+    struct pause pause = {.reports = 0};
+    asyncio_loop_options_t options = {.size = sizeof(options), .clock = ASYNCIO_CLOCK_VIRTUAL};
+    asyncio_loop_t *loop = asyncio_new_event_loop_full(&options);
+    assert_int_equal(asyncio_event_init(&pause.event), 0);
+    assert_int_equal(asyncio_loop_run_until_complete(
+                         loop, asyncio_coroutine(accept_without_descriptors, &pause), NULL), 0);
+    assert_int_equal(pause.clients, 2);
+    asyncio_event_fini(&pause.event);
+    asyncio_loop_unref(loop);
 }
 
 /* --- bad input ----------------------------------------------------------------------------- */
@@ -623,11 +762,14 @@ int main(void)
         cmocka_unit_test(test_overrun),
         cmocka_unit_test(test_read_cancelled),
         cmocka_unit_test(test_stalled),
+        cmocka_unit_test(test_drain_twice),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_unix_of_any_length),
         cmocka_unit_test(test_serve_until_cancelled),
         cmocka_unit_test(test_report_client),
         cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_accept_without_descriptors),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_leave_open),

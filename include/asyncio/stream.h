@@ -458,7 +458,8 @@ ASYNCIO_API int asyncio_stream_writer_writelines(asyncio_stream_writer_t *writer
  *
  * @param writer  the writer
  * @return - 0: go on writing.
- *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
+ *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost; -ECONNRESET also if it
+ *     was closed here.
  *   - -ECANCELED: the task was cancelled.
  *   - ASYNCIO_ERUNTIME: not inside a task.
  *   - -EINVAL: NULL.

@@ -108,6 +108,10 @@ int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)
         return asyncio__fail(connection->reader.error, NULL);
     if (connection->is_closing && (rc = asyncio__give_way()) < 0)
         return rc;
+    /* Closed here too: who goes on writing into nothing would else never learn of it. */
+    if (connection->is_closed)
+        return asyncio__fail(connection->lost < 0 ? connection->lost : -ECONNRESET,
+                             "Connection lost");
     connection->refs++;
     while (rc == 0 && writer->is_paused && !connection->is_closed)
         rc = asyncio__waiters_wait(connection->loop, &writer->drainers,
