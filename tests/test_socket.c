@@ -4,11 +4,13 @@
  */
 #include <asyncio.h>
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -416,6 +418,93 @@ static void test_many_look_ups(void **state)
     run_clean(many_look_ups);
 }
 
+static atomic_int looking_up;  /* look-ups of "together.invalid" that have begun */
+static atomic_int is_released; /* 2: those of "slower.invalid" may end */
+static atomic_int were_alone;  /* those that have waited too long for that */
+
+/* In the place of libc's, which it calls: two names have to wait. */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **ret_addresses)
+{
+    static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!host || (hints && hints->ai_flags & AI_NUMERICHOST) || !strstr(host, "er.invalid"))
+        return real(host, service, hints, ret_addresses);
+    atomic_int *awaited = host[0] == 't' ? &looking_up : &is_released;
+    atomic_fetch_add(&looking_up, 1);
+    for (int i = 0; i < 20000 && atomic_load(awaited) < 2; i++)
+        usleep(100);
+    if (atomic_load(awaited) < 2)
+        atomic_fetch_add(&were_alone, 1);
+    return EAI_NONAME;
+}
+
+static int look_up_together(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct addrinfo *found[2] = {NULL};
+    /* One thread is there for the first. */
+    assert_int_equal(asyncio_loop_getaddrinfo(running(), "localhost", "1", NULL, &found[0]), 0);
+    freeaddrinfo(found[0]);
+    asyncio_sleep(0.01); /* it is idle again, most likely: either way both must be served */
+    atomic_store(&looking_up, 0);
+    asyncio_task_t *tasks[2];
+    for (int i = 0; i < 2; i++)
+        tasks[i] = asyncio_create_task(asyncio_loop_getaddrinfo_coroutine(
+            running(), "together.invalid", "1", NULL, &found[i]));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(asyncio_await_unref(tasks[i], NULL), ASYNCIO_EGAI);
+    assert_int_equal(atomic_load(&were_alone), 0);
+    return 0;
+}
+
+/* A look-up does not wait for another one while there may be a thread for it. */
+static void test_look_up_together(void **state)
+{
+    (void)state;
+    run_clean(look_up_together);
+}
+
+static int look_up_for_ever(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct addrinfo *found = NULL;
+    return asyncio_loop_getaddrinfo(running(), "slower.invalid", "1", NULL, &found);
+}
+
+static void ignore_report(asyncio_loop_t *loop, const asyncio_exception_context_t *context,
+                          void *arg)
+{
+    (void)loop, (void)context, (void)arg;
+}
+
+/* A loop may close while look-ups are under way or wait for a thread; they are let go. */
+static void test_close_while_looking_up(void **state)
+{
+    (void)state;
+    asyncio_task_t *tasks[12];
+    long blocks = asyncio__live_blocks();
+    atomic_store(&is_released, 0);
+    asyncio_loop_t *loop = asyncio_new_event_loop();
+    asyncio_loop_set_exception_handler(loop, ignore_report, NULL);
+    for (int i = 0; i < 12; i++)
+        tasks[i] = asyncio_loop_create_task(loop, asyncio_coroutine(look_up_for_ever, NULL));
+    asyncio_loop_stop(loop);
+    assert_int_equal(asyncio_loop_run_forever(loop), 0);
+    assert_int_equal(asyncio_loop_close(loop), 0);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(asyncio_future_result(tasks[i], NULL), ASYNCIO_EGENERATOREXIT);
+        asyncio_task_unref(tasks[i]);
+    }
+    asyncio_loop_unref(loop);
+    asyncio_error_clear();
+    atomic_store(&is_released, 2);
+    for (int i = 0; i < 10000 && asyncio__live_blocks() != blocks; i++)
+        usleep(100);
+    assert_int_equal(asyncio__live_blocks(), blocks);
+}
+
 /* --- bad input ----------------------------------------------------------------------------- */
 
 static int refuse(void *arg, void **ret_result)
@@ -500,8 +589,10 @@ int main(void)
         cmocka_unit_test(test_cancel_connect),
         cmocka_unit_test(test_refuse_datagrams),
         cmocka_unit_test(test_low_numbers),
+        cmocka_unit_test(test_look_up_together), /* while there is one thread at most */
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_many_look_ups),
+        cmocka_unit_test(test_close_while_looking_up),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_without_loop),
     };

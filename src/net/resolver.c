@@ -47,6 +47,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t has_work = PTHREAD_COND_INITIALIZER;
 static lookup_t *first, **last = &first; /* the queue */
 static unsigned threads, idle;           /* all of them; those that wait for work */
+static unsigned queued;                  /* look-ups in the queue */
 
 static void free_lookup(lookup_t *lookup)
 {
@@ -83,7 +84,10 @@ static lookup_t *take_work(void)
         ;
     idle--;
     lookup_t *lookup = first;
-    if (lookup && !(first = lookup->next))
+    if (!lookup)
+        return NULL;
+    queued--;
+    if (!(first = lookup->next))
         last = &first;
     return lookup;
 }
@@ -106,10 +110,11 @@ static void *work(void *unused)
     return NULL;
 }
 
-/* One more thread, if that is allowed; 0 if there is any thread at all. */
+/* One more thread, if the idle ones have work already and it is allowed; 0 if there is any thread
+ * at all. One that was woken counts as idle until it has the lock. */
 static int start_thread(void)
 {
-    if (idle > 0 || threads >= LOOKUPS_MOST)
+    if (idle > queued || threads >= LOOKUPS_MOST)
         return 0;
     pthread_attr_t attributes;
     pthread_t thread;
@@ -130,6 +135,7 @@ static int submit(lookup_t *lookup)
         lookup->next = NULL;
         *last = lookup;
         last = &lookup->next;
+        queued++;
         pthread_cond_signal(&has_work);
     }
     pthread_mutex_unlock(&lock);
