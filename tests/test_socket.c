@@ -329,6 +329,13 @@ static void test_refuse_datagrams(void **state)
     run_clean(refuse_datagrams);
 }
 
+static void wait_for_child(pid_t child)
+{
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static int talk_without_standard_files(void *arg, void **ret_result)
 {
     for (int fd = 0; fd < 3; fd++)
@@ -352,9 +359,7 @@ static void test_low_numbers(void **state)
                 asyncio_coroutine(i ? connect_and_talk : talk_without_standard_files, NULL), NULL);
             _exit(rc ? 1 : 0);
         }
-        int status = -1;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
+        wait_for_child(child);
     }
 }
 
@@ -464,6 +469,20 @@ static void test_look_up_together(void **state)
 {
     (void)state;
     run_clean(look_up_together);
+}
+
+/* A forked child has no thread of its parent's: its look-ups have their own. */
+static void test_look_up_in_child(void **state)
+{
+    (void)state;
+    run_clean(resolve);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        int rc = asyncio_run(asyncio_coroutine(resolve, NULL), NULL);
+        _exit(rc ? 1 : 0);
+    }
+    wait_for_child(child);
 }
 
 static int look_up_for_ever(void *arg, void **ret_result)
@@ -592,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_look_up_together), /* while there is one thread at most */
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_many_look_ups),
+        cmocka_unit_test(test_look_up_in_child),
         cmocka_unit_test(test_close_while_looking_up),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_without_loop),

@@ -127,8 +127,26 @@ static int start_thread(void)
     return threads > 0 ? 0 : rc;
 }
 
+/* In a forked child there are no threads, and the queue is the parent's; somebody may have held
+ * the lock. */
+static void forget(void)
+{
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    has_work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    first = NULL;
+    last = &first;
+    threads = idle = queued = 0;
+}
+
+static void watch_forks(void)
+{
+    asyncio__ignore(pthread_atfork(NULL, NULL, forget));
+}
+
 static int submit(lookup_t *lookup)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
     int rc = start_thread();
     if (rc == 0) {
