@@ -138,10 +138,22 @@ static void threads_are_started_as_needed(void **state)
     watch_no_threads();
 }
 
+#define MEETING 4
+
+/* Where jobs meet: the last one lets all go on. Nobody waits for ever for one that never comes. */
+typedef struct meeting {
+    atomic_int arrived; /* over all rounds */
+    sem_t all_are_there; /* posted once for each of them */
+} meeting_t;
+
 static int meet_others(void *arg, void **ret_result)
 {
     (void)ret_result;
-    pthread_barrier_wait(arg);
+    meeting_t *meeting = arg;
+    if (atomic_fetch_add(&meeting->arrived, 1) % MEETING == MEETING - 1)
+        for (int i = 0; i < MEETING; i++)
+            sem_post(&meeting->all_are_there);
+    sem_wait(&meeting->all_are_there);
     return 0;
 }
 
@@ -149,23 +161,23 @@ static int meet_others(void *arg, void **ret_result)
 static void blocked_jobs_do_not_hold_up_others(void **state)
 {
     (void)state;
-    pthread_barrier_t barrier;
-    pthread_barrier_init(&barrier, NULL, 4);
-    asyncio_executor_t *pool = new_pool(4);
+    meeting_t meeting = {.arrived = 0};
+    sem_init(&meeting.all_are_there, 0, 0);
+    asyncio_executor_t *pool = new_pool(MEETING);
     for (int round = 0; round < 20; round++) {
-        asyncio_concurrent_future_t *futures[4];
-        for (int i = 0; i < 4; i++) {
-            futures[i] = asyncio_executor_submit(pool, meet_others, &barrier);
+        asyncio_concurrent_future_t *futures[MEETING];
+        for (int i = 0; i < MEETING; i++) {
+            futures[i] = asyncio_executor_submit(pool, meet_others, &meeting);
             assert_non_null(futures[i]);
         }
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < MEETING; i++) {
             assert_int_equal(
                 asyncio_concurrent_future_result(futures[i], ASYNCIO_FOREVER, NULL), 0);
             asyncio_concurrent_future_unref(futures[i]);
         }
     }
     end_pool(pool);
-    pthread_barrier_destroy(&barrier);
+    sem_destroy(&meeting.all_are_there);
 }
 
 /* Where no thread can be started a job is refused; where one is there it serves them all. */
