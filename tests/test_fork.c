@@ -194,6 +194,7 @@ static void a_child_that_returns_leaves_the_loop(void **state)
 {
     fixture_t *fixture = *state;
     pid_t child = -1;
+    skip_fork_under_tsan();
     asyncio_task_t *task =
         asyncio_loop_create_task(fixture->loop, asyncio_coroutine(fork_and_return, &child));
     assert_int_equal(asyncio_loop_call_soon(fixture->loop, must_not_run, &child, NULL), 0);

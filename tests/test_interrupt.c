@@ -267,6 +267,7 @@ static void a_forked_child_is_interrupted_alone(void **state)
 {
     (void)state;
     pid_t child = -1;
+    skip_fork_under_tsan();
     assert_int_equal(asyncio_run(asyncio_coroutine(fork_inside, &child), NULL), 0);
     assert_killed(child);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/sanitizer.h"
 #include "loop/loop.h"
 
 static fixture_t fixture;
@@ -133,6 +134,14 @@ void note(fixture_t *with, char letter)
 {
     assert_true(with->trace_length < sizeof(with->trace) - 1);
     with->trace[with->trace_length++] = letter;
+}
+
+void skip_fork_under_tsan(void)
+{
+#if defined(ASYNCIO__TSAN)
+    print_message("ThreadSanitizer does not follow a fork inside of a fiber\n");
+    skip();
+#endif
 }
 
 void skip_without_descriptors(const fixture_t *with)

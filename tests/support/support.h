@@ -78,6 +78,10 @@ void note(fixture_t *fixture, char letter);
 /* The latest loop handed out by fixture_setup(): for callbacks whose argument is taken. */
 fixture_t *the_fixture(void);
 
+/* Skips the test where ThreadSanitizer looks on: it takes fibers for threads, and in a child that
+ * was forked inside of one neither sees what is synchronized nor delivers signals. */
+void skip_fork_under_tsan(void);
+
 /* Skips the test where the engine has no descriptors. */
 void skip_without_descriptors(const fixture_t *fixture);
 
