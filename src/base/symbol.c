@@ -157,7 +157,7 @@ void asyncio__symbols_find(asyncio__symbols_t *symbols, const void *address,
     Dl_info info;
     struct link_map *map = NULL;
     uintptr_t number = (uintptr_t)address;
-    if (!number || !dladdr1((const char *)address - 1, &info, (void **)&map, RTLD_DL_LINKMAP))
+    if (!number || !dladdr1((const void *)(number - 1), &info, (void **)&map, RTLD_DL_LINKMAP))
         return;
     snprintf(ret_symbol->file, sizeof(ret_symbol->file), "%s",
              info.dli_fname ? info.dli_fname : "");
