@@ -8,7 +8,8 @@
 #   make bench      the benchmark, beside its peers (bench/README.md)
 #   make install    as DESTDIR and PREFIX say
 #   make docs       docs/api_table.md, from the headers
-#   make asan tsan valgrind    the tests under one checker
+#   make asan tsan valgrind    the tests under one checker; clang-asan and clang-tsan: clang's
+#   make prove      all of that and more, for hours; says what failed at its end (tools/prove.py)
 #   make aarch64    the tests, compiled for aarch64 and run by an emulator
 #   make mutants    plants known mistakes, each of which a test must notice (tools/mutants)
 #   make fuzz       looks for scenarios that break a rule, for FUZZ_SECONDS (tests/fuzz)
@@ -30,7 +31,8 @@ checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=f
 
 lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=false
 
-.PHONY: all dependencies asan-build demo test bench asan tsan valgrind install docs format clean
+.PHONY: all dependencies asan-build demo test bench asan valgrind install docs format clean prove
+.PHONY: tsan tsan-build tsan-threaded clang-asan clang-asan-build clang-tsan clang-tsan-build
 .PHONY: compilers ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
 
 all: dependencies
@@ -51,8 +53,10 @@ asan-build: dependencies
 switches = ucontext $(if $(and $(shell command -v aarch64-linux-gnu-gcc),\
                               $(shell command -v qemu-aarch64)),aarch64)
 
-test: all asan-build $(switches:%=%-build)
-	@python3 tools/run_tests.py $(BUILD) $(BUILD)-asan $(switches:%=--unit $(BUILD)-%)
+# Where threads meet, under the thread sanitizer too.
+test: all asan-build tsan-threaded $(switches:%=%-build)
+	@python3 tools/run_tests.py $(BUILD) $(BUILD)-asan --threaded $(BUILD)-tsan \
+	    $(switches:%=--unit $(BUILD)-%)
 
 ucontext-build: dependencies
 	$(call configure,$(BUILD)-ucontext,$(lean) -Dfiber=ucontext)
@@ -74,16 +78,37 @@ bench: all
 	    echo "peers whose packages are missing are left out" >&2
 	@python3 bench/harness/run.py $(BUILD)
 
+# $(call checker,FOLDER,SANITIZERS): makes a build folder for the tests alone, once.
+checker = $(call configure,$(1),$(checked) -Dexamples=false -Db_sanitize=$(subst +,$(comma),$(2)))
+
 asan: asan-build
 	@python3 tools/run_tests.py $(BUILD)-asan
 
-tsan: dependencies
-	$(call configure,$(BUILD)-tsan,$(checked) -Db_sanitize=thread)
+tsan-build: dependencies
+	$(call checker,$(BUILD)-tsan,thread)
 	$(call compile,$(BUILD)-tsan)
-	@python3 tools/run_tests.py $(BUILD)-tsan
+
+tsan-threaded: dependencies
+	$(call checker,$(BUILD)-tsan,thread)
+	@ninja -C $(BUILD)-tsan --quiet threaded
+
+tsan: tsan-build
+	@python3 tools/run_tests.py --unit $(BUILD)-tsan
+
+clang-asan-build clang-tsan-build: export CC = clang
+clang-asan-build clang-tsan-build: dependencies
+	@tools/install_dependencies.sh clang libclang-rt-14-dev
+	$(call checker,$(BUILD)-$(@:-build=),$(if $(findstring asan,$@),address+undefined,thread))
+	$(call compile,$(BUILD)-$(@:-build=))
+
+clang-asan clang-tsan: %: %-build
+	@python3 tools/run_tests.py --unit $(BUILD)-$@
 
 valgrind: all
 	@python3 tools/run_tests.py --valgrind $(BUILD)
+
+prove:
+	@python3 tools/prove.py $(BUILD)
 
 compilers: dependencies
 	@tools/install_dependencies.sh clang lld
@@ -127,6 +152,6 @@ format:
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64 $(BUILD)-compilers \
-	    $(BUILD)-mutants $(BUILD)-fuzz
+	    $(BUILD)-mutants $(BUILD)-fuzz $(BUILD)-clang-asan $(BUILD)-clang-tsan
 
 comma := ,

@@ -61,8 +61,8 @@ def refused_engines(folder):
     return refused
 
 
-def run_folder(folder, extra, unit):
-    """Runs Meson's tests in a folder, all or the suite unit; answers the records of its log."""
+def run_folder(folder, extra, suite, patience):
+    """Runs Meson's tests in a folder, all or those of a suite; answers the records of its log."""
     log = os.path.join(folder, "meson-logs", "testlog.json")
     if extra:
         log = log.replace("testlog", "testlog-" + extra[0])
@@ -71,9 +71,11 @@ def run_folder(folder, extra, unit):
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--quiet"]
     if extra:
         # Meson names the log after the wrapper.
-        command += ["--wrapper", extra[1], "--timeout-multiplier", "20"]
-    if unit:
-        command += ["--suite", "unit"]
+        command += ["--wrapper", extra[1]]
+    if patience != 1:
+        command += ["--timeout-multiplier", str(patience)]
+    if suite:
+        command += ["--suite", suite]
     for engine in refused_engines(folder):
         command += ["--no-suite", engine]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -102,6 +104,10 @@ def main():
                         help="run the programs of the suite unit under valgrind")
     parser.add_argument("--unit", action="append", default=[], metavar="FOLDER",
                         help="a build folder of which only the suite unit runs")
+    parser.add_argument("--threaded", action="append", default=[], metavar="FOLDER",
+                        help="a build folder of which only the suite threaded runs")
+    parser.add_argument("--patience", type=int, metavar="TIMES",
+                        help="how much longer than planned a test may take; 20 under valgrind")
     parser.add_argument("folders", nargs="*", help="build folders, built")
     options = parser.parse_args()
     extra = None
@@ -111,9 +117,11 @@ def main():
                              "--errors-for-leak-kinds=definite --show-leak-kinds=definite "
                              f"--suppressions={suppressions}")
     total = [0, 0, 0]
-    for folder in options.folders + options.unit:
-        unit = options.valgrind or folder in options.unit
-        records = run_folder(folder, extra, unit)
+    patience = options.patience or (20 if options.valgrind else 1)
+    for folder in options.folders + options.threaded + options.unit:
+        suite = "unit" if options.valgrind or folder in options.unit else None
+        suite = "threaded" if folder in options.threaded else suite
+        records = run_folder(folder, extra, suite, patience)
         if records is None:
             total[1] += 1
             continue

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs everything that can show a fault, one step after another: `python3 tools/prove.py BUILD`.
+
+What it takes is hours. A step that fails does not end it: its output stays in BUILD/prove/, and the
+end of it is shown. `--only tsan,fuzz` picks steps, `--list` names them. The last line is "N passed,
+N failed", of steps; the exit status is 0 only if something passed and nothing failed.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+# Name, what it shows, the command, and what it adds to the environment.
+STEPS = [
+    ("test", "every test, as for each change", "make test", {}),
+    ("asan", "gcc: addresses, undefined behaviour, leaks", "make asan", {}),
+    ("tsan", "gcc: data races", "make tsan", {}),
+    ("clang-asan", "clang: addresses, undefined behaviour, leaks", "make clang-asan", {}),
+    ("clang-tsan", "clang: data races", "make clang-tsan", {}),
+    ("valgrind", "memcheck", "make valgrind", {}),
+    ("allocations", "each test with each allocation failing",
+     "make all && python3 tools/run_tests.py --patience 60 --unit {build}",
+     {"ASYNCIO_TEST_SWEEP": "allocations"}),
+    ("calls", "each test with each system call failing",
+     "make all && python3 tools/run_tests.py --patience 60 --unit {build}",
+     {"ASYNCIO_TEST_SWEEP": "calls"}),
+    ("scenarios", "20,000 fresh scenarios beside CPython",
+     "make all && python3 tests/test_fresh_scenarios.py --count 20000 {build}/tests/conformance "
+     "{build}/tests/has_engine", {}),
+    ("fuzz", "scenarios that break a rule", "make fuzz", {}),
+    ("mutants", "planted mistakes, each noticed", "make mutants", {}),
+    ("ucontext", "the switch without assembly", "make ucontext", {}),
+    ("aarch64", "another machine", "make aarch64", {}),
+    ("compilers", "the switch by each compiler", "make compilers", {}),
+]
+
+
+def run_step(step, build, folder):
+    """Runs one step, prints what became of it, answers whether it passed."""
+    name, shows, command, environment = step
+    print(f"{name}: {shows} ...", flush=True)
+    path = os.path.join(folder, name + ".log")
+    began = time.monotonic()
+    with open(path, "w", encoding="utf-8") as log:
+        done = subprocess.run(["bash", "-c", command.format(build=build)], stdout=log,
+                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "BUILD": build, **environment})
+    with open(path, encoding="utf-8", errors="replace") as log:
+        lines = log.read().splitlines()
+    passed = done.returncode == 0
+    if not passed:
+        print("\n".join("    " + line for line in lines[-60:]))
+    last = lines[-1] if lines else ""
+    print(f"{name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - began:.0f} s; "
+          f"{path}: {last}", flush=True)
+    return passed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", nargs="?", default="build", help="the folder that make builds into")
+    parser.add_argument("--only", default="", metavar="NAMES", help="steps, separated by commas")
+    parser.add_argument("--list", action="store_true", help="name the steps, and run none")
+    options = parser.parse_args()
+    names = [name for name in options.only.split(",") if name]
+    unknown = set(names) - {step[0] for step in STEPS}
+    if unknown:
+        parser.error("no such step: " + ", ".join(sorted(unknown)))
+    steps = [step for step in STEPS if not names or step[0] in names]
+    if options.list:
+        for name, shows, command, environment in steps:
+            settings = "".join(f"{key}={value} " for key, value in environment.items())
+            print(f"{name:12} {shows:45} {settings}{command.format(build=options.build)}")
+        return 0
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    folder = os.path.join(options.build, "prove")
+    os.makedirs(folder, exist_ok=True)
+    passed = [run_step(step, options.build, folder) for step in steps]
+    print(f"{sum(passed)} passed, {len(passed) - sum(passed)} failed")
+    return 0 if passed and all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
