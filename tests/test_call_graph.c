@@ -35,7 +35,7 @@ static long printed(long (*print)(FILE *file, void *arg), void *arg)
 }
 
 /* The names of functions in frames, each with a space behind it. */
-static const char *names_of(asyncio_task_t *task)
+static NOINLINE const char *names_of(asyncio_task_t *task)
 {
     asyncio_frame_t frames[64];
     long count = asyncio_task_get_stack(task, frames, 64);

@@ -61,7 +61,7 @@ def run_step(step, build, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build", nargs="?", default="build", help="the folder that make builds into")
+    parser.add_argument("build", nargs="?", default="build", help="the folder of the build")
     parser.add_argument("--only", default="", metavar="NAMES", help="steps, separated by commas")
     parser.add_argument("--list", action="store_true", help="name the steps, and run none")
     options = parser.parse_args()
