@@ -23,6 +23,7 @@ typedef struct ledger {
 
 static ledger_t own_ledger;
 static ledger_t *ledger = &own_ledger;
+static bool is_held;  /* by a sweep, in whose child this is */
 static fault_t fault; /* written while nothing is armed */
 static asyncio__syscalls_t real;
 
@@ -114,6 +115,8 @@ bool faults_install(void)
 
 void faults_arm(const fault_t *ordered)
 {
+    if (is_held)
+        return;
     faults_disarm();
     fault = ordered ? *ordered : (fault_t){.at = 0};
     for (int i = 0; i < FAULT_CALLS; i++)
@@ -124,12 +127,25 @@ void faults_arm(const fault_t *ordered)
 
 void faults_disarm(void)
 {
-    ledger->is_armed = false;
+    if (!is_held)
+        ledger->is_armed = false;
+}
+
+void faults_hold(const fault_t *ordered)
+{
+    faults_arm(ordered);
+    is_held = true;
+}
+
+void faults_let_go(void)
+{
+    is_held = false;
+    faults_disarm();
 }
 
 bool faults_met(void)
 {
-    return ledger->was_met;
+    return !is_held && ledger->was_met;
 }
 
 long faults_count(enum fault_call call)

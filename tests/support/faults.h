@@ -92,6 +92,10 @@ bool faults_install(void);
 void faults_arm(const fault_t *fault);
 void faults_disarm(void);
 
+/* The same for a sweep: what the test itself orders in between is passed over, and was not met. */
+void faults_hold(const fault_t *fault);
+void faults_let_go(void);
+
 /* Since the latest faults_arm(): was the fault met, and how often was a call made. */
 bool faults_met(void);
 long faults_count(enum fault_call call);

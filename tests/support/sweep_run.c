@@ -56,7 +56,7 @@ static void on_difference(void)
 
 static void begin(void)
 {
-    faults_arm(&ordered);
+    faults_hold(&ordered);
 }
 
 static void run_in_child(const subject_t *subject)
@@ -69,7 +69,7 @@ static void run_in_child(const subject_t *subject)
     accounts_wait_seconds = 1;
     alarm(sweep_may_wait ? 2 : CHILD_SECONDS);
     int failed = accounted_run_one(subject->group, subject->test, subject->setup,
-                                   subject->teardown, begin, faults_disarm, on_difference);
+                                   subject->teardown, begin, faults_let_go, on_difference);
     _exit(failed ? STATUS_FAILED : 0);
 }
 
