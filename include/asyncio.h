@@ -59,4 +59,7 @@
 #include <asyncio/remote.h>
 #include <asyncio/signal.h>
 
+/* Tests of one's own. */
+#include <asyncio/testing.h>
+
 #endif

@@ -22,6 +22,7 @@ LAYERS = {
     "executor": ["base", "coroutine", "engine", "loop", "task"],
     "net": ["base", "coroutine", "engine", "loop", "task", "sync", "executor"],
     "run": ["base", "coroutine", "engine", "loop", "task", "sync", "executor", "net"],
+    "testing": ["base", "coroutine", "engine", "loop", "task", "sync", "executor", "net", "run"],
 }
 
 # In which layer each public header is implemented.
@@ -35,6 +36,7 @@ PUBLIC_LAYERS = {
     "executor": ["concurrent_future", "executor", "process_pool", "thread_pool"],
     "net": ["resolver", "server", "socket", "stream", "tls"],
     "run": ["embed", "runner", "serve"],
+    "testing": ["testing"],
 }
 
 # The parts of a documentation block that end it, in order.

@@ -24,6 +24,16 @@ void asyncio_loop_set_exception_handler(asyncio_loop_t *loop, asyncio_exception_
     }
 }
 
+void asyncio__swap_process_handler(asyncio_exception_handler_t **handler, void **arg)
+{
+    asyncio_exception_handler_t *former = process_handler;
+    void *former_arg = process_arg;
+    process_handler = *handler;
+    process_arg = *arg;
+    *handler = former;
+    *arg = former_arg;
+}
+
 void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
                                             const asyncio_exception_context_t *context)
 {

@@ -132,6 +132,9 @@ void asyncio__loop_report(asyncio_loop_t *loop, const char *message, int code,
                           asyncio_error_t *error, asyncio_future_t *future, const char *place,
                           const char *name);
 
+/* Exchanges who is told of what belongs to no loop. */
+void asyncio__swap_process_handler(asyncio_exception_handler_t **handler, void **arg);
+
 /* Begins the next turn without a poll, if that is allowed: whether todo is not 0 now. */
 static inline bool asyncio__loop_next_turn_quickly(asyncio_loop_t *loop)
 {

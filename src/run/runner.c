@@ -12,8 +12,10 @@
 #include <asyncio/runner.h>
 
 #include "base/memory.h"
+#include "coroutine/overflow.h"
 #include "loop/loop.h"
 #include "run/interrupt.h"
+#include "run/runner.h"
 #include "task/task.h"
 
 #define LONGEST_SHUTDOWN 300.0 /* seconds that the default executor's jobs are given */
@@ -268,6 +270,19 @@ int asyncio_runner_close(asyncio_runner_t *runner)
     if (rc == 0)
         end(runner);
     return rc;
+}
+
+void asyncio__runner_abandon(asyncio_runner_t *runner)
+{
+    asyncio__overflow_leave(runner->loop->overflow);
+    asyncio__thread.running_loop = NULL;
+    asyncio__thread.task = NULL;
+    asyncio__thread.coroutine = NULL;
+    asyncio__thread.locals = NULL;
+    asyncio__thread.quarantine = NULL; /* it was in a frame that is gone */
+    asyncio__ignore(asyncio__interrupt_end(&runner->interrupt, 0));
+    if (runner->is_set)
+        asyncio_set_event_loop(NULL);
 }
 
 /* --- one run ------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loops as such: callbacks, timers, remotes, watches of descriptors and signals, runners. */
+/* Loops as such: callbacks, timers, remotes, watches of descriptors and signals, runners,
+ * the fixture for tests. */
 #include "sweep.h"
 
 #include <signal.h>
@@ -136,6 +137,36 @@ static void use_runners(asyncio_loop_t *none)
     asyncio_runner_unref(runner);
 }
 
+static asyncio_testing_t *testing;
+
+static int add_cleanup(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    int rc = asyncio_testing_add_cleanup(testing, leave_a_task, NULL);
+    return rc < 0 ? rc : asyncio_sleep(1);
+}
+
+/* What failed shows as a code of the part, or as something that was left behind. */
+static void use_testing(asyncio_loop_t *none)
+{
+    (void)none;
+    asyncio_testing_options_t options = {.size = sizeof(options), .setup = add_cleanup};
+    testing = asyncio_testing_new(&options);
+    if (!is_there(testing))
+        return;
+    may_be(asyncio_testing_run(testing, add_cleanup, NULL), -EUCLEAN);
+    if (may(asyncio_testing_begin(testing)) == 0) {
+        must(asyncio_testing_get_loop(testing));
+        may(asyncio_testing_call(testing, asyncio_coroutine(leave_a_task, NULL), NULL));
+        asyncio_coroutine_unref(asyncio_coroutine(leave_a_task, NULL)); /* reported, or not made */
+        must(asyncio_testing_take_reports(testing) <= 1);
+        may_be(asyncio_testing_end(testing), -EUCLEAN);
+    }
+    must(asyncio_testing_report(testing));
+    asyncio_testing_unref(testing);
+}
+
+const scenario_t sweep_testing = {.name = "testing", .use = use_testing, .outside = true};
 const scenario_t sweep_callbacks = {.name = "callbacks", .use = use_callbacks};
 const scenario_t sweep_loops = {.name = "loops", .use = use_loops, .outside = true};
 const scenario_t sweep_watches = {.name = "watches", .use = use_watches};

@@ -1,0 +1,754 @@
+/* SPDX-License-Identifier: MIT */
+/* The fixture for tests of one's own: what it runs, in which order, and what it finds. */
+#include <asyncio.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/sanitizer.h"
+#include "loop/loop.h"
+
+/* One test of the fixture: a trace, and what its parts do. */
+typedef struct story {
+    asyncio_testing_t *testing;
+    asyncio_testing_options_t options;
+    char trace[64];
+    int setup_code, test_code, teardown_code; /* with which these end */
+    int reports;                              /* on_report was told of */
+    asyncio_task_t *task;                     /* to be given back by the story */
+    asyncio_error_t *error;
+    int fd;
+    void (*leave)(struct story *story);       /* what the test does */
+} story_t;
+
+static story_t story;
+
+static void note(char letter)
+{
+    size_t length = strlen(story.trace);
+    assert_true(length + 1 < sizeof(story.trace));
+    story.trace[length] = letter;
+}
+
+static int end_with(char letter, int code)
+{
+    note(letter);
+    int rc = asyncio_sleep(1);
+    if (rc < 0)
+        return rc;
+    return code < 0 ? asyncio_raise(code, "%c went wrong", letter) : 0;
+}
+
+static int clean_first(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return end_with('1', 0);
+}
+
+static int clean_second(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return end_with('2', 0);
+}
+
+static int clean_badly(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return end_with('c', *(int *)arg);
+}
+
+static int clean_more(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    int rc = asyncio_testing_add_cleanup(story.testing, clean_first, NULL);
+    return rc < 0 ? rc : end_with('m', 0);
+}
+
+static int set_up(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    assert_ptr_equal(arg, &story);
+    assert_int_equal(asyncio_testing_add_cleanup(story.testing, clean_first, NULL), 0);
+    assert_int_equal(asyncio_testing_add_cleanup(story.testing, clean_second, NULL), 0);
+    return end_with('s', story.setup_code);
+}
+
+static int tear_down(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    assert_ptr_equal(arg, &story);
+    return end_with('d', story.teardown_code);
+}
+
+static int the_body(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    if (story.leave)
+        story.leave(&story);
+    return end_with('t', story.test_code);
+}
+
+/* Runs a test with the story's options; answers its code. */
+static int tell(void)
+{
+    story.options.size = sizeof(story.options);
+    if (!story.testing)
+        story.testing = asyncio_testing_new(&story.options);
+    assert_non_null(story.testing);
+    return asyncio_testing_run(story.testing, the_body, NULL);
+}
+
+static int begin_story(void **state)
+{
+    (void)state;
+    memset(&story, 0, sizeof(story));
+    story.fd = -1;
+    story.options.arg = &story;
+    return 0;
+}
+
+static int end_story(void **state)
+{
+    (void)state;
+    asyncio_task_unref(story.task);
+    asyncio_error_unref(story.error);
+    if (story.fd >= 0)
+        close(story.fd);
+    asyncio_testing_unref(story.testing);
+    asyncio_error_clear();
+    return 0;
+}
+
+static void assert_report_has(const char *text)
+{
+    if (!strstr(asyncio_testing_report(story.testing), text))
+        fail_msg("\"%s\" is not in: %s", text, asyncio_testing_report(story.testing));
+}
+
+static void assert_lines(size_t count)
+{
+    size_t lines = 0;
+    for (const char *at = asyncio_testing_report(story.testing); (at = strchr(at, '\n')); at++)
+        lines++;
+    if (lines != count)
+        fail_msg("%zu lines: %s", lines, asyncio_testing_report(story.testing));
+}
+
+/* --- the order ----------------------------------------------------------------------------- */
+
+static void with_parts(void)
+{
+    story.options.setup = set_up;
+    story.options.teardown = tear_down;
+}
+
+/* Setup, test, teardown run in that order, then the cleanups, last in, first out. */
+static void the_parts_run_in_order(void **state)
+{
+    (void)state;
+    with_parts();
+    assert_int_equal(tell(), 0);
+    assert_string_equal(story.trace, "std21");
+    assert_string_equal(asyncio_testing_report(story.testing), "");
+}
+
+/* A test that fails is told with its message; teardown and cleanups run all the same. */
+static void a_failing_test_is_cleaned_up(void **state)
+{
+    (void)state;
+    with_parts();
+    story.test_code = ASYNCIO_EUSER - 3;
+    assert_int_equal(tell(), ASYNCIO_EUSER - 3);
+    assert_string_equal(story.trace, "std21");
+    assert_report_has("the test failed (");
+    assert_report_has("test_testing.c:");
+    assert_report_has(" the_body): ");
+    assert_report_has(": t went wrong at ");
+    assert_lines(1);
+}
+
+/* A setup that fails skips test and teardown, not the cleanups that it has added. */
+static void a_failing_setup_skips_the_test(void **state)
+{
+    (void)state;
+    with_parts();
+    story.setup_code = -EPIPE;
+    assert_int_equal(tell(), -EPIPE);
+    assert_string_equal(story.trace, "s21");
+    assert_report_has("setup failed: EPIPE: s went wrong");
+    assert_lines(1);
+    assert_int_equal(asyncio_testing_end(story.testing), ASYNCIO_ERUNTIME); /* it has ended */
+}
+
+static void add_bad_cleanups(story_t *told)
+{
+    static int codes[] = {-ENOENT, -EIO};
+    assert_int_equal(asyncio_testing_add_cleanup(told->testing, clean_badly, &codes[0]), 0);
+    assert_int_equal(asyncio_testing_add_cleanup(told->testing, clean_badly, &codes[1]), 0);
+}
+
+/* Each part that fails has its line; the code is the first one's. */
+static void every_failure_is_told(void **state)
+{
+    (void)state;
+    with_parts();
+    story.leave = add_bad_cleanups;
+    story.teardown_code = -EPIPE;
+    assert_int_equal(tell(), -EPIPE);
+    assert_string_equal(story.trace, "stdcc21");
+    assert_report_has("teardown failed: EPIPE: d went wrong");
+    assert_report_has(" clean_badly): EIO: c went wrong");
+    assert_report_has(" clean_badly): ENOENT: c went wrong");
+    assert_lines(3);
+    asyncio_error_t *error = asyncio_error_last();
+    assert_string_equal(asyncio_error_message(error), asyncio_testing_report(story.testing));
+    asyncio_error_unref(error);
+}
+
+static void add_cleanup_that_adds(story_t *told)
+{
+    assert_int_equal(asyncio_testing_add_cleanup(told->testing, clean_second, NULL), 0);
+    assert_int_equal(asyncio_testing_add_cleanup(told->testing, clean_more, NULL), 0);
+}
+
+/* A cleanup may add cleanups, which run next. */
+static void a_cleanup_may_add_cleanups(void **state)
+{
+    (void)state;
+    story.leave = add_cleanup_that_adds;
+    assert_int_equal(tell(), 0);
+    assert_string_equal(story.trace, "tm12");
+}
+
+/* A fixture serves one test after another; the report is the latest test's. */
+static void a_fixture_is_used_again(void **state)
+{
+    (void)state;
+    with_parts();
+    story.test_code = -EIO;
+    assert_int_equal(tell(), -EIO);
+    story.test_code = 0;
+    for (int i = 0; i < 3; i++) {
+        memset(story.trace, 0, sizeof(story.trace));
+        assert_int_equal(tell(), 0);
+        assert_string_equal(story.trace, "std21");
+        assert_string_equal(asyncio_testing_report(story.testing), "");
+    }
+}
+
+/* --- the loop ------------------------------------------------------------------------------ */
+
+static void sleep_a_day(story_t *told)
+{
+    asyncio_loop_t *loop = asyncio_testing_get_loop(told->testing);
+    assert_ptr_equal(loop, asyncio_get_running_loop());
+    assert_true(loop->is_virtual);
+    assert_true(asyncio_loop_get_debug(loop));
+    double before = asyncio_loop_time(loop);
+    assert_int_equal(asyncio_sleep(86400), 0);
+    assert_true(asyncio_loop_time(loop) == before + 86400);
+}
+
+/* The clock is virtual and debug mode is on unless the options say otherwise. */
+static void time_takes_no_time(void **state)
+{
+    (void)state;
+    story.leave = sleep_a_day;
+    assert_int_equal(tell(), 0);
+    assert_null(asyncio_testing_get_loop(story.testing));
+}
+
+static int look_at_the_options(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    assert_false(loop->is_virtual);
+    assert_false(asyncio_loop_get_debug(loop));
+    assert_int_equal(asyncio_loop_get_engine(loop), ASYNCIO_ENGINE_EPOLL);
+    assert_int_equal(loop->stack_bytes, 128 * 1024);
+    return 0;
+}
+
+/* Engine, clock, stack and debug mode are those of the options. */
+static void the_options_make_the_loop(void **state)
+{
+    (void)state;
+    story.options.engine = ASYNCIO_ENGINE_EPOLL;
+    story.options.real_clock = story.options.no_debug = true;
+    story.options.stack_bytes = 128 * 1024;
+    story.options.size = sizeof(story.options);
+    story.testing = asyncio_testing_new(&story.options);
+    assert_int_equal(asyncio_testing_run(story.testing, look_at_the_options, NULL), 0);
+}
+
+static int wait_for_ever(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_future_t *future = asyncio_loop_create_future(asyncio_get_running_loop());
+    int rc = asyncio_await(future, NULL);
+    asyncio_future_unref(future);
+    return rc;
+}
+
+/* A test that waits for what cannot come fails, and hangs not. */
+static void a_dead_wait_fails(void **state)
+{
+    (void)state;
+    story.testing = asyncio_testing_new(NULL);
+    assert_int_equal(asyncio_testing_run(story.testing, wait_for_ever, NULL), ASYNCIO_EDEADLOOP);
+    assert_report_has("the test failed");
+    assert_report_has("pending task: Task-");
+    assert_report_has(" wait_for_ever)");
+}
+
+/* --- what is left behind ------------------------------------------------------------------- */
+
+static int sleep_long(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return asyncio_sleep(1000);
+}
+
+static void leave_task(story_t *told)
+{
+    told->task = asyncio_create_task(asyncio_coroutine(sleep_long, NULL));
+    assert_int_equal(asyncio_task_set_name(told->task, "the forgotten"), 0);
+    asyncio_task_unref(told->task);
+    told->task = NULL;
+}
+
+/* Tasks that are pending at the end have a line each, with name and place. */
+static void pending_tasks_are_told(void **state)
+{
+    (void)state;
+    story.leave = leave_task;
+    assert_int_equal(tell(), -EUCLEAN);
+    assert_report_has("pending task: the forgotten (made at ");
+    assert_report_has(" sleep_long)");
+    assert_lines(1);
+}
+
+static void drop_coroutine(story_t *told)
+{
+    (void)told;
+    asyncio_coroutine_unref(asyncio_coroutine(sleep_long, NULL));
+}
+
+/* A coroutine object that nobody awaited is told. */
+static void coroutines_never_awaited_are_told(void **state)
+{
+    (void)state;
+    story.leave = drop_coroutine;
+    assert_int_equal(tell(), -EUCLEAN);
+    assert_report_has("report: coroutine was never awaited (made at ");
+    assert_report_has(" sleep_long)");
+    assert_lines(1);
+}
+
+static void count_report(asyncio_loop_t *loop, const asyncio_exception_context_t *context,
+                         void *arg)
+{
+    (void)loop, (void)context;
+    ++*(int *)arg;
+}
+
+/* So is one that goes outside the loop; the handler of before is in force again behind the test. */
+static void reports_outside_the_loop_are_told(void **state)
+{
+    (void)state;
+    int reports = 0;
+    asyncio_loop_set_exception_handler(NULL, count_report, &reports);
+    story.testing = asyncio_testing_new(NULL);
+    assert_int_equal(asyncio_testing_begin(story.testing), 0);
+    drop_coroutine(&story);
+    assert_report_has("report: coroutine was never awaited");
+    assert_int_equal(asyncio_testing_end(story.testing), -EUCLEAN);
+    assert_lines(1);
+    assert_int_equal(reports, 0);
+    drop_coroutine(&story);
+    assert_int_equal(reports, 1);
+    asyncio_loop_set_exception_handler(NULL, NULL, NULL);
+}
+
+static int fail_at_once(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return asyncio_raise(-EIO, "nobody asks");
+}
+
+static void drop_failed_task(story_t *told)
+{
+    (void)told;
+    asyncio_task_t *task = asyncio_create_task(asyncio_coroutine(fail_at_once, NULL));
+    assert_int_equal(asyncio_sleep(0), 0);
+    asyncio_task_unref(task);
+}
+
+/* An error that nobody retrieved is told, with its message. */
+static void errors_never_retrieved_are_told(void **state)
+{
+    (void)state;
+    story.leave = drop_failed_task;
+    assert_int_equal(tell(), -EUCLEAN);
+    assert_report_has("report: Task exception was never retrieved: Task-");
+    assert_report_has(": EIO: nobody asks");
+    assert_lines(1);
+}
+
+static void expect_reports(story_t *told)
+{
+    drop_coroutine(told);
+    drop_failed_task(told);
+    assert_lines(2);
+    assert_int_equal(asyncio_testing_take_reports(told->testing), 2);
+    assert_int_equal(asyncio_testing_take_reports(told->testing), 0);
+    assert_lines(0);
+}
+
+/* Reports that a test takes are no fault; the handler of the options is told of each. */
+static void a_test_may_take_reports(void **state)
+{
+    (void)state;
+    story.leave = expect_reports;
+    story.options.on_report = count_report;
+    story.options.report_arg = &story.reports;
+    assert_int_equal(tell(), 0);
+    assert_int_equal(story.reports, 2);
+}
+
+static void leave_error(story_t *told)
+{
+    told->error = asyncio_error_new(-EIO, NULL, NULL);
+    assert_non_null(told->error);
+}
+
+/* Memory that was not given back is told. */
+static void leaked_memory_is_told(void **state)
+{
+    (void)state;
+    story.leave = leave_error;
+    assert_int_equal(tell(), -EUCLEAN);
+    assert_string_equal(asyncio_testing_report(story.testing),
+                        "1 block of memory was not given back\n");
+}
+
+/* The error of the latest failing call is no leak. */
+static void the_slot_is_no_leak(void **state)
+{
+    (void)state;
+    story.testing = asyncio_testing_new(NULL);
+    assert_int_equal(asyncio_raise(-EPIPE, "before %d", 1), -EPIPE);
+    assert_int_equal(asyncio_testing_begin(story.testing), 0);
+    assert_int_equal(asyncio_raise(-EIO, "inside %d", 1), -EIO);
+    assert_int_equal(asyncio_testing_end(story.testing), 0);
+}
+
+static void leave_descriptor(story_t *told)
+{
+    told->fd = eventfd(0, EFD_CLOEXEC);
+    assert_true(told->fd >= 0);
+}
+
+/* A descriptor that was left open is told, with its number. */
+static void leaked_descriptors_are_told(void **state)
+{
+    (void)state;
+    char wanted[80];
+    story.leave = leave_descriptor;
+    assert_int_equal(tell(), -EUCLEAN);
+    snprintf(wanted, sizeof(wanted), "descriptor %d was left open (", story.fd);
+    assert_report_has(wanted);
+    assert_lines(1);
+}
+
+static void leave_far_descriptor(story_t *told)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+    told->fd = fcntl(fd, F_DUPFD_CLOEXEC, 200);
+    assert_int_equal(close(fd), 0);
+    assert_true(told->fd >= 200);
+}
+
+/* One far from the others is found too, and one that was open before is none. */
+static void far_descriptors_are_found(void **state)
+{
+    (void)state;
+    story.leave = leave_far_descriptor;
+    assert_int_equal(tell(), -EUCLEAN);
+    assert_lines(1);
+    story.leave = NULL;
+    assert_int_equal(tell(), 0);
+}
+
+static void leave_all(story_t *told)
+{
+    leave_task(told);
+    drop_coroutine(told);
+    leave_error(told);
+    leave_descriptor(told);
+}
+
+/* Everything left behind is told; what the options allow is no fault. */
+static void leftovers_may_be_allowed(void **state)
+{
+    (void)state;
+    story.leave = leave_all;
+    assert_int_equal(tell(), -EUCLEAN);
+    assert_lines(4);
+    assert_int_equal(end_story(NULL), 0);
+    begin_story(NULL);
+    story.leave = leave_all;
+    story.options.allowed = ASYNCIO_TESTING_TASKS | ASYNCIO_TESTING_REPORTS |
+                            ASYNCIO_TESTING_MEMORY | ASYNCIO_TESTING_DESCRIPTORS;
+    assert_int_equal(tell(), 0);
+    assert_string_equal(asyncio_testing_report(story.testing), "");
+}
+
+static int answer(void *arg, void **ret_result)
+{
+    return asyncio_return(ret_result, arg, NULL);
+}
+
+static int work_in_thread(void *arg, void **ret_result)
+{
+    return asyncio_to_thread(answer, arg, ret_result);
+}
+
+/* What the default executor's threads held is given back before it is counted. */
+static void threads_leave_nothing(void **state)
+{
+    (void)state;
+    story.testing = asyncio_testing_new(NULL);
+    assert_int_equal(asyncio_testing_run(story.testing, work_in_thread, NULL), 0);
+}
+
+/* --- step by step -------------------------------------------------------------------------- */
+
+/* Between begin and end any number of coroutines run in one loop, and their codes are the
+ * caller's. */
+static void coroutines_are_called_in_one_loop(void **state)
+{
+    (void)state;
+    with_parts();
+    story.options.size = sizeof(story.options);
+    story.testing = asyncio_testing_new(&story.options);
+    assert_int_equal(asyncio_testing_begin(story.testing), 0);
+    asyncio_loop_t *loop = asyncio_testing_get_loop(story.testing);
+    void *value = NULL;
+    assert_int_equal(asyncio_testing_call(story.testing, asyncio_coroutine(answer, &story), &value),
+                     0);
+    assert_ptr_equal(value, &story);
+    assert_int_equal(
+        asyncio_testing_call(story.testing, asyncio_coroutine(fail_at_once, NULL), NULL), -EIO);
+    assert_ptr_equal(asyncio_testing_get_loop(story.testing), loop);
+    assert_int_equal(asyncio_testing_end(story.testing), 0);
+    assert_string_equal(story.trace, "sd21");
+}
+
+/* A fixture that is given up ends its test. */
+static void the_last_reference_ends_the_test(void **state)
+{
+    (void)state;
+    with_parts();
+    story.options.size = sizeof(story.options);
+    story.testing = asyncio_testing_new(&story.options);
+    assert_int_equal(asyncio_testing_begin(story.testing), 0);
+    asyncio_testing_unref(story.testing);
+    story.testing = NULL;
+    assert_string_equal(story.trace, "sd21");
+}
+
+/* --- misuse -------------------------------------------------------------------------------- */
+
+/* What makes no sense is refused. */
+static void bad_input_is_refused(void **state)
+{
+    (void)state;
+    asyncio_testing_options_t options = {.size = 1};
+    assert_null(asyncio_testing_new(&options));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    options = (asyncio_testing_options_t){.size = sizeof(options), .allowed = 16};
+    assert_null(asyncio_testing_new(&options));
+    assert_int_equal(asyncio_errno(), -EINVAL);
+    assert_int_equal(asyncio_testing_run(NULL, fail_at_once, NULL), -EINVAL);
+    assert_int_equal(asyncio_testing_begin(NULL), -EINVAL);
+    assert_int_equal(asyncio_testing_end(NULL), -EINVAL);
+    assert_int_equal(asyncio_testing_add_cleanup(NULL, clean_first, NULL), -EINVAL);
+    assert_int_equal(asyncio_testing_call(NULL, asyncio_coroutine(answer, NULL), NULL), -EINVAL);
+    assert_int_equal(asyncio_testing_take_reports(NULL), 0);
+    assert_string_equal(asyncio_testing_report(NULL), "");
+    assert_null(asyncio_testing_get_loop(NULL));
+    asyncio_testing_unref(NULL);
+    options = (asyncio_testing_options_t){.size = sizeof(options), .stack_bytes = SIZE_MAX};
+    story.testing = asyncio_testing_new(&options);
+    assert_int_equal(asyncio_testing_begin(story.testing), -EINVAL); /* of the loop */
+    assert_int_equal(asyncio_testing_end(story.testing), ASYNCIO_ERUNTIME);
+}
+
+/* Calls in the wrong order are refused, and coroutine objects are taken all the same. */
+static void the_wrong_order_is_refused(void **state)
+{
+    (void)state;
+    story.testing = asyncio_testing_new(NULL);
+    asyncio_testing_t *testing = story.testing;
+    assert_string_equal(asyncio_testing_report(testing), "");
+    assert_int_equal(asyncio_testing_end(testing), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_add_cleanup(testing, clean_first, NULL), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_call(testing, asyncio_coroutine(answer, NULL), NULL),
+                     ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_run(testing, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_testing_begin(testing), 0);
+    assert_int_equal(asyncio_testing_begin(testing), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_run(testing, answer, NULL), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_add_cleanup(testing, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_testing_call(testing, asyncio_coroutine(NULL, NULL), NULL), -EINVAL);
+    asyncio_future_t *future = asyncio_loop_create_future(asyncio_testing_get_loop(testing));
+    assert_int_equal(asyncio_testing_call(testing, (void *)future, NULL), -EINVAL);
+    asyncio_future_unref(future);
+    assert_int_equal(asyncio_testing_end(testing), 0);
+    assert_int_equal(asyncio_testing_end(testing), ASYNCIO_ERUNTIME);
+}
+
+static void end_in_callback(void *arg)
+{
+    *(int *)arg = asyncio_testing_end(story.testing);
+}
+
+static void misuse_inside(story_t *told)
+{
+    int code = 0;
+    asyncio_testing_t *other = asyncio_testing_new(NULL);
+    assert_int_equal(asyncio_testing_end(told->testing), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_begin(other), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_run(other, answer, NULL), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_call(told->testing, asyncio_coroutine(answer, NULL), NULL),
+                     ASYNCIO_ERUNTIME);
+    asyncio_testing_unref(other);
+    assert_int_equal(asyncio_loop_call_soon(asyncio_get_running_loop(), end_in_callback, &code,
+                                            NULL),
+                     0);
+    assert_int_equal(asyncio_sleep(0), 0);
+    assert_int_equal(code, ASYNCIO_ERUNTIME);
+}
+
+/* Inside a loop no test begins or ends: neither in its coroutines nor in its callbacks. */
+static void a_running_loop_refuses(void **state)
+{
+    (void)state;
+    story.leave = misuse_inside;
+    assert_int_equal(tell(), 0);
+}
+
+/* --- a jump out of a coroutine ------------------------------------------------------------- */
+
+static jmp_buf way_out;
+
+static int jump(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_sleep(1);
+    longjmp(way_out, 1);
+}
+
+static int jump_and_go_on(void)
+{
+    with_parts();
+    story.options.size = sizeof(story.options);
+    story.testing = asyncio_testing_new(&story.options);
+    if (setjmp(way_out) == 0) {
+        asyncio_testing_run(story.testing, jump, NULL);
+        return 1;
+    }
+    if (asyncio_testing_begin(story.testing) != ASYNCIO_ERUNTIME)
+        return 2;
+    if (asyncio_testing_end(story.testing) != -EUCLEAN || asyncio_get_running_loop())
+        return 3;
+    if (strcmp(asyncio_testing_report(story.testing),
+               "a coroutine was left by a jump: its loop is lost, and teardown and 2 cleanups "
+               "did not run\n") != 0)
+        return 4;
+    memset(story.trace, 0, sizeof(story.trace));
+    for (int i = 0; i < 3; i++)
+        if (tell() != 0)
+            return 5;
+    if (strcmp(story.trace, "std21std21std21") != 0)
+        return 6;
+    asyncio_testing_unref(story.testing);
+    return 0;
+}
+
+/* Who leaves a coroutine by longjmp() loses that loop; the next test has a new one. */
+static void a_jump_loses_one_loop_only(void **state)
+{
+    (void)state;
+#if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
+    skip(); /* they do not follow a jump from one stack to another */
+#endif
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(jump_and_go_on());
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* --- in a child ---------------------------------------------------------------------------- */
+
+/* A child that was forked during a test cannot end it, and the parent can. */
+static void a_child_does_not_end_the_test(void **state)
+{
+    (void)state;
+    story.testing = asyncio_testing_new(NULL);
+    assert_int_equal(asyncio_testing_begin(story.testing), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(asyncio_testing_end(story.testing) != ASYNCIO_ERUNTIME);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(asyncio_testing_end(story.testing), 0);
+}
+
+#define STORY(function) cmocka_unit_test_setup_teardown(function, begin_story, end_story)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(the_parts_run_in_order),
+        STORY(a_failing_test_is_cleaned_up),
+        STORY(a_failing_setup_skips_the_test),
+        STORY(every_failure_is_told),
+        STORY(a_cleanup_may_add_cleanups),
+        STORY(a_fixture_is_used_again),
+        STORY(time_takes_no_time),
+        STORY(the_options_make_the_loop),
+        STORY(a_dead_wait_fails),
+        STORY(pending_tasks_are_told),
+        STORY(coroutines_never_awaited_are_told),
+        STORY(reports_outside_the_loop_are_told),
+        STORY(errors_never_retrieved_are_told),
+        STORY(a_test_may_take_reports),
+        STORY(leaked_memory_is_told),
+        STORY(the_slot_is_no_leak),
+        STORY(leaked_descriptors_are_told),
+        STORY(far_descriptors_are_found),
+        STORY(leftovers_may_be_allowed),
+        STORY(threads_leave_nothing),
+        STORY(coroutines_are_called_in_one_loop),
+        STORY(the_last_reference_ends_the_test),
+        STORY(bad_input_is_refused),
+        STORY(the_wrong_order_is_refused),
+        STORY(a_running_loop_refuses),
+        STORY(a_jump_loses_one_loop_only),
+        STORY(a_child_does_not_end_the_test),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
