@@ -19,6 +19,7 @@
 #include <asyncio/as_completed.h>
 #include <asyncio/async_generator.h>
 #include <asyncio/call_graph.h>
+#include <asyncio/context.h>
 #include <asyncio/coroutine.h>
 #include <asyncio/gather.h>
 #include <asyncio/shield.h>

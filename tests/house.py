@@ -27,11 +27,11 @@ LAYERS = {
 
 # In which layer each public header is implemented.
 PUBLIC_LAYERS = {
-    "base": ["api", "error", "error_group", "memory"],
+    "base": ["api", "context", "error", "error_group", "memory"],
     "coroutine": ["coroutine"],
     "loop": ["handle", "loop", "remote", "signal"],
-    "task": ["as_completed", "async_generator", "call_graph", "context", "future", "gather",
-             "shield", "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],
+    "task": ["as_completed", "async_generator", "call_graph", "future", "gather", "shield",
+             "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
     "executor": ["concurrent_future", "executor", "process_pool", "thread_pool"],
     "net": ["resolver", "server", "socket", "stream", "tls"],

@@ -24,7 +24,7 @@ LIMIT = 60.0  # seconds for one program
 PAGE = ["slow_operation", "wait_coroutines", "wait_futures", "await_then_task",
         "sleep_then_await", "sleep_zero", "generator", "executor", "exceptions", "callbacks"]
 SMALL = ["hello_world", "factorial_gather", "timeout", "task_group", "producer_thread",
-         "queue_workers", "async_generator", "testing_cmocka"]
+         "queue_workers", "async_generator", "context_variable", "testing_cmocka"]
 IN_CMOCKA = ["testing_cmocka"]  # built where that is found
 MAX_LINES = 80
 

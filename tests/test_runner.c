@@ -9,6 +9,8 @@
 
 #include "base/memory.h"
 
+static asyncio_context_var_t *var; /* of the last tests */
+
 static int answer(void *arg, void **ret_result)
 {
     return asyncio_return(ret_result, arg, count_destruction);
@@ -288,6 +290,41 @@ static void *use_runner_elsewhere(void *arg)
     return NULL;
 }
 
+static int set_and_tell(const char *value, void **ret_result)
+{
+    *ret_result = asyncio_context_var_get_or(var, (void *)"-");
+    return asyncio_context_var_set(var, (void *)value);
+}
+ASYNCIO_COROUTINE(set_and_tell, (const char *, value));
+
+static const char *told(asyncio_runner_t *runner, const char *value, asyncio_context_t *context)
+{
+    void *former = NULL;
+    assert_int_equal(
+        asyncio_runner_run_full(runner, set_and_tell_coroutine(value), context, &former), 0);
+    return former;
+}
+
+/* The main tasks of a runner share one context, a copy of the program's, unless they are given
+ * one: as CPython's. */
+static void main_tasks_share_a_context(void **state)
+{
+    (void)state;
+    asyncio_runner_t *runner = asyncio_runner_new(NULL);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_sleep_coroutine(0), NULL), 0);
+    var = asyncio_context_var_new("v"); /* later than the runner's context */
+    asyncio_context_t *context = asyncio_context_new();
+    assert_string_equal(told(runner, "a", NULL), "-");
+    assert_string_equal(told(runner, "b", NULL), "a");
+    assert_ptr_equal(asyncio_context_var_get_or(var, NULL), NULL);
+    assert_string_equal(told(runner, "c", context), "-");
+    assert_string_equal(told(runner, "d", context), "c");
+    assert_string_equal(told(runner, "e", NULL), "b");
+    asyncio_context_unref(context);
+    asyncio_runner_unref(runner);
+    asyncio_context_var_unref(var);
+}
+
 /* A closed runner, a running loop, another thread, a forked child, bad options: each is refused,
  * and a coroutine object is taken all the same. */
 static void a_runner_refuses(void **state)
@@ -379,6 +416,7 @@ int main(void)
         FIXTURE_TEST(a_runner_answers_as_run_does),
         FIXTURE_TEST(a_stopped_loop_leaves_its_main_task),
         FIXTURE_TEST(loops_are_made_as_asked),
+        FIXTURE_TEST(main_tasks_share_a_context),
         FIXTURE_TEST(a_runner_refuses),
         FIXTURE_TEST(failures_in_the_end_are_reported),
     };

@@ -59,6 +59,11 @@ typedef struct asyncio_handle asyncio_handle_t;
 typedef struct asyncio_handle asyncio_timer_handle_t;
 /** What went wrong, and where; see error.h. */
 typedef struct asyncio_error asyncio_error_t;
+/** The values of context variables; see context.h. */
+typedef struct asyncio_context asyncio_context_t;
+
+/** Gives back what a value or an argument holds. */
+typedef void asyncio_destroy_t(void *value);
 
 /** A timeout that never comes: Python's None. */
 #define ASYNCIO_FOREVER ((double)INFINITY)

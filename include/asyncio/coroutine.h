@@ -39,9 +39,6 @@ ASYNCIO_BEGIN_DECLS
 /** A coroutine function in its bare form. A positive answer counts as 0. */
 typedef int asyncio_coroutine_function_t(void *arg, void **ret_result);
 
-/** Gives back what a value or an argument holds. */
-typedef void asyncio_destroy_t(void *value);
-
 /** What asyncio_coroutine_send() and asyncio_coroutine_throw() answer when it has not ended. */
 enum asyncio_coroutine_answer {
     ASYNCIO_YIELDED = 1, /**< it yielded; *ret_out is what */

@@ -49,7 +49,8 @@ ASYNCIO_BEGIN_DECLS
     X(ASYNCIO_EDEADLOOP, -4106, "DeadLoop", "nothing is left that could wake the loop") \
     X(ASYNCIO_EGAI, -4107, "gaierror", "the name could not be resolved") \
     X(ASYNCIO_EKEYBOARDINTERRUPT, -4108, "KeyboardInterrupt", "interrupted from the keyboard") \
-    X(ASYNCIO_ESTOPASYNCITERATION, -4109, "StopAsyncIteration", "the generator has ended")
+    X(ASYNCIO_ESTOPASYNCITERATION, -4109, "StopAsyncIteration", "the generator has ended") \
+    X(ASYNCIO_ELOOKUP, -4110, "LookupError", "there is no such value")
 
 /** The codes: asyncio's own, and second spellings of the system's most frequent ones. */
 enum asyncio_error_code {

@@ -230,6 +230,29 @@ ASYNCIO_API int asyncio_future_add_done_callback_at(asyncio_future_t *future,
     asyncio_future_add_done_callback_at((future), (fn), (arg), ASYNCIO_PLACE)
 
 /**
+ * Adds a callback for when the future is done, which runs in a context that is given.
+ *
+ * @param future   the future.
+ * @param fn       the callback; NULL is -EINVAL.
+ * @param arg      passed to it.
+ * @param context  the context in which it runs; NULL: a copy of the current one.
+ * @param place    the place for reports; the macro passes it.
+ * @return as asyncio_future_add_done_callback().
+ *
+ * Ownership: arg is *borrowed* until it was called; context is *shared*: what the callback sets
+ *   stays in it.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Future.add_done_callback`, `context`.
+ */
+ASYNCIO_API int asyncio_future_add_done_callback_full_at(asyncio_future_t *future,
+                                                         asyncio_done_callback_t *fn, void *arg,
+                                                         asyncio_context_t *context,
+                                                         const char *place);
+#define asyncio_future_add_done_callback_full(future, fn, arg, context) \
+    asyncio_future_add_done_callback_full_at((future), (fn), (arg), (context), ASYNCIO_PLACE)
+
+/**
  * Removes a callback, as often as it was added; one that is about to run will run.
  *
  * @param future  the future.

@@ -87,6 +87,19 @@ ASYNCIO_API bool asyncio_handle_cancelled(const asyncio_handle_t *handle);
  */
 ASYNCIO_API double asyncio_timer_handle_when(const asyncio_timer_handle_t *handle);
 
+/**
+ * Answers the context in which a callback runs.
+ *
+ * @param handle  the handle.
+ * @return the context, or NULL; then asyncio_errno() is -EINVAL (NULL) or -ENOMEM.
+ *
+ * Ownership: the answer is *borrowed* as long as handle lives.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Handle.get_context`.
+ */
+ASYNCIO_API asyncio_context_t *asyncio_handle_get_context(asyncio_handle_t *handle);
+
 ASYNCIO_END_DECLS
 
 #endif

@@ -241,7 +241,8 @@ ASYNCIO_API bool asyncio_loop_is_closed(const asyncio_loop_t *loop);
 ASYNCIO_API double asyncio_loop_time(const asyncio_loop_t *loop);
 
 /**
- * Has a callback run in the next turn.
+ * Has a callback run in the next turn. Like every callback it runs in a context of its own, a copy
+ * of the one that is current now; see context.h.
  *
  * @param loop        the loop.
  * @param fn          the callback; NULL is -EINVAL.
@@ -263,6 +264,29 @@ ASYNCIO_API int asyncio_loop_call_soon_at(asyncio_loop_t *loop, asyncio_callback
                                           const char *place, asyncio_handle_t **ret_handle);
 #define asyncio_loop_call_soon(loop, fn, arg, ret_handle) \
     asyncio_loop_call_soon_at((loop), (fn), (arg), ASYNCIO_PLACE, (ret_handle))
+
+/**
+ * Has a callback run in the next turn, in a context that is given.
+ *
+ * @param loop        the loop.
+ * @param fn          the callback; NULL is -EINVAL.
+ * @param arg         passed to it.
+ * @param context     the context in which it runs; NULL: a copy of the current one.
+ * @param place       the place for reports; the macro passes it.
+ * @param ret_handle  where to put the handle; NULL if it is not wanted.
+ * @return as asyncio_loop_call_soon().
+ *
+ * Ownership: arg is *borrowed* until the callback has run, context is *shared*: what the callback
+ *   sets stays in it; the handle is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.call_soon`, `context`.
+ */
+ASYNCIO_API int asyncio_loop_call_soon_full_at(asyncio_loop_t *loop, asyncio_callback_t *fn,
+                                               void *arg, asyncio_context_t *context,
+                                               const char *place, asyncio_handle_t **ret_handle);
+#define asyncio_loop_call_soon_full(loop, fn, arg, context, ret_handle) \
+    asyncio_loop_call_soon_full_at((loop), (fn), (arg), (context), ASYNCIO_PLACE, (ret_handle))
 
 /**
  * Has a callback run after a delay.
@@ -287,6 +311,32 @@ ASYNCIO_API int asyncio_loop_call_later_at(asyncio_loop_t *loop, double delay,
     asyncio_loop_call_later_at((loop), (delay), (fn), (arg), ASYNCIO_PLACE, (ret_handle))
 
 /**
+ * Has a callback run after a delay, in a context that is given.
+ *
+ * @param loop        the loop.
+ * @param delay       seconds from now, as there.
+ * @param fn          the callback; NULL is -EINVAL.
+ * @param arg         passed to it.
+ * @param context     the context in which it runs; NULL: a copy of the current one.
+ * @param place       the place for reports; the macro passes it.
+ * @param ret_handle  where to put the handle; NULL if it is not wanted.
+ * @return as asyncio_loop_call_later().
+ *
+ * Ownership: arg is *borrowed* until the callback has run, context is *shared*: what the callback
+ *   sets stays in it; the handle is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.call_later`, `context`.
+ */
+ASYNCIO_API int asyncio_loop_call_later_full_at(asyncio_loop_t *loop, double delay,
+                                                asyncio_callback_t *fn, void *arg,
+                                                asyncio_context_t *context, const char *place,
+                                                asyncio_timer_handle_t **ret_handle);
+#define asyncio_loop_call_later_full(loop, delay, fn, arg, context, ret_handle)                \
+    asyncio_loop_call_later_full_at((loop), (delay), (fn), (arg), (context), ASYNCIO_PLACE,    \
+                                    (ret_handle))
+
+/**
  * Has a callback run at a time.
  *
  * @param loop        the loop.
@@ -307,6 +357,32 @@ ASYNCIO_API int asyncio_loop_call_at_at(asyncio_loop_t *loop, double when, async
                                         asyncio_timer_handle_t **ret_handle);
 #define asyncio_loop_call_at(loop, when, fn, arg, ret_handle) \
     asyncio_loop_call_at_at((loop), (when), (fn), (arg), ASYNCIO_PLACE, (ret_handle))
+
+/**
+ * Has a callback run at a time, in a context that is given.
+ *
+ * @param loop        the loop.
+ * @param when        seconds on the loop's clock, as there.
+ * @param fn          the callback; NULL is -EINVAL.
+ * @param arg         passed to it.
+ * @param context     the context in which it runs; NULL: a copy of the current one.
+ * @param place       the place for reports; the macro passes it.
+ * @param ret_handle  where to put the handle; NULL if it is not wanted.
+ * @return as asyncio_loop_call_at().
+ *
+ * Ownership: arg is *borrowed* until the callback has run, context is *shared*: what the callback
+ *   sets stays in it; the handle is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.call_at`, `context`.
+ */
+ASYNCIO_API int asyncio_loop_call_at_full_at(asyncio_loop_t *loop, double when,
+                                             asyncio_callback_t *fn, void *arg,
+                                             asyncio_context_t *context, const char *place,
+                                             asyncio_timer_handle_t **ret_handle);
+#define asyncio_loop_call_at_full(loop, when, fn, arg, context, ret_handle)                    \
+    asyncio_loop_call_at_full_at((loop), (when), (fn), (arg), (context), ASYNCIO_PLACE,        \
+                                 (ret_handle))
 
 /**
  * Has a callback run in the loop's thread, soon; any thread may ask, and the loop wakes up.
@@ -330,9 +406,36 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, async
     asyncio_loop_call_soon_threadsafe_at((loop), (fn), (arg), ASYNCIO_PLACE, (ret_handle))
 
 /**
+ * Has a callback run in the loop's thread, soon, in a context that is given.
+ *
+ * @param loop        the loop.
+ * @param fn          the callback; NULL is -EINVAL.
+ * @param arg         passed to it.
+ * @param context     the context in which it runs; NULL: a copy of the current one.
+ * @param place       the place for reports; the macro passes it.
+ * @param ret_handle  where to put the handle; NULL if it is not wanted.
+ * @return as asyncio_loop_call_soon_threadsafe().
+ *
+ * Ownership: arg is *borrowed* until the callback has run, context is *shared*: what the callback
+ *   sets stays in it; the handle is *new*.
+ * Context: any thread, no signal handler; context must not be in use elsewhere when it runs.
+ * Cancellation: does not suspend.
+ * Twin: `loop.call_soon_threadsafe`, `context`.
+ */
+ASYNCIO_API int asyncio_loop_call_soon_threadsafe_full_at(asyncio_loop_t *loop,
+                                                          asyncio_callback_t *fn, void *arg,
+                                                          asyncio_context_t *context,
+                                                          const char *place,
+                                                          asyncio_handle_t **ret_handle);
+#define asyncio_loop_call_soon_threadsafe_full(loop, fn, arg, context, ret_handle)             \
+    asyncio_loop_call_soon_threadsafe_full_at((loop), (fn), (arg), (context), ASYNCIO_PLACE,   \
+                                              (ret_handle))
+
+/**
  * Watches a descriptor for input: the callback runs once a turn while it can be read.
  *
- * A second call for the same descriptor replaces the callback.
+ * A second call for the same descriptor replaces the callback. It runs in a copy of the context
+ * that is current now, the same each time.
  *
  * @param loop   the loop.
  * @param fd     an open descriptor that can be polled and is not an asyncio_socket_t's.
@@ -459,7 +562,22 @@ ASYNCIO_API void asyncio_loop_set_exception_handler(asyncio_loop_t *loop,
                                                     void *arg);
 
 /**
- * Tells the exception handler.
+ * Answers who is told of what would else be lost.
+ *
+ * @param loop     the loop; NULL: the handler for what belongs to no loop.
+ * @param ret_arg  where to put what is passed to it; NULL if that is not wanted.
+ * @return the handler that was set, or NULL for the default.
+ *
+ * Ownership: *ret_arg is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.get_exception_handler`.
+ */
+ASYNCIO_API asyncio_exception_handler_t *asyncio_loop_get_exception_handler(
+    const asyncio_loop_t *loop, void **ret_arg);
+
+/**
+ * Tells the exception handler; of a task, in the context of that task.
  *
  * @param loop     the loop; NULL: what belongs to no loop.
  * @param context  what happened; NULL is ignored.

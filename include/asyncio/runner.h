@@ -179,6 +179,25 @@ ASYNCIO_API int asyncio_runner_run(asyncio_runner_t *runner, asyncio_coroutine_t
                                    void **ret_result);
 
 /**
+ * Runs a coroutine as the main task of the runner's loop, in a context that is given.
+ *
+ * @param runner      the runner.
+ * @param coroutine   the object; NULL is answered as the code of asyncio_errno().
+ * @param context     of the main task; NULL: the runner's, a copy of the one that was current when
+ *   its loop was made, which all its main tasks share: what one has set the next one sees.
+ * @param ret_result  where to put the result; NULL drops it.
+ * @return as asyncio_runner_run().
+ *
+ * Ownership: coroutine is *taken*, also on failure; the context is *shared*; the result moves to
+ *   the caller.
+ * Context: the runner's thread, outside tasks and loops.
+ * Cancellation: does not suspend.
+ * Twin: `Runner.run`, `context`.
+ */
+ASYNCIO_API int asyncio_runner_run_full(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
+                                        asyncio_context_t *context, void **ret_result);
+
+/**
  * Closes a runner: cancels what is left and waits for it, shuts the default executor down, closes
  * the loop. One that has not made its loop yet stays as it is; closing twice is harmless.
  *

@@ -35,7 +35,8 @@ ASYNCIO_BEGIN_DECLS
 /**
  * Has a callback run in the loop whenever the process has got a signal.
  *
- * A second call for the same signal and loop replaces the callback.
+ * A second call for the same signal and loop replaces the callback. It runs in a copy of the
+ * context that is current now, the same each time.
  *
  * @param loop   the loop.
  * @param signo  the signal, such as SIGTERM.

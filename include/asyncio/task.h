@@ -23,8 +23,11 @@ ASYNCIO_BEGIN_DECLS
 
 /** Options of a task; zero is the default of each. */
 typedef struct asyncio_task_options {
-    size_t size;      /**< sizeof(asyncio_task_options_t) */
-    const char *name; /**< copied; NULL: "Task-N" */
+    size_t size;                /**< sizeof(asyncio_task_options_t) */
+    const char *name;           /**< copied; NULL: "Task-N" */
+    asyncio_context_t *context; /**< *shared*: its context; NULL: a copy of the current one */
+    int eager_start;            /**< above 0: its first step runs at once; below 0: next turn; 0:
+                                     next turn, or as the loop's task factory has it */
 } asyncio_task_options_t;
 
 /**
@@ -46,13 +49,38 @@ ASYNCIO_API asyncio_task_t *asyncio_create_task_at(asyncio_coroutine_t *coroutin
 #define asyncio_create_task(coroutine) asyncio_create_task_at((coroutine), ASYNCIO_PLACE)
 
 /**
+ * Makes a task with a name, a context or an eager start.
+ *
+ * With `eager_start` the body runs at once, as the new task, up to its first suspension: what need
+ * not wait ends before this call returns, and never goes through the loop. So the order changes in
+ * which things happen, and what the body does happens inside its creator. On a loop that does not
+ * run, such a task begins in the first turn.
+ *
+ * @param coroutine  the object.
+ * @param options    NULL for the defaults.
+ * @param place      the place for reports; the macro passes it.
+ * @return as asyncio_create_task(); -EINVAL for bad options; ASYNCIO_ERUNTIME for an eager start in
+ *   the context that is current.
+ *
+ * Ownership: coroutine is *taken*, also on failure; the context is *shared*; the task is *new*.
+ * Context: loop thread, with the loop running.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.create_task`, `name`, `context`, `eager_start`.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_create_task_full_at(asyncio_coroutine_t *coroutine,
+                                                        const asyncio_task_options_t *options,
+                                                        const char *place);
+#define asyncio_create_task_full(coroutine, options) \
+    asyncio_create_task_full_at((coroutine), (options), ASYNCIO_PLACE)
+
+/**
  * Makes a task on a loop, which need not run yet.
  *
  * @param loop       the loop; NULL is -EINVAL.
  * @param coroutine  the object.
  * @param options    NULL for the defaults.
  * @param place      the place for reports; the macros pass it.
- * @return as asyncio_create_task().
+ * @return as asyncio_create_task_full().
  *
  * Ownership: coroutine is *taken*, also on failure; the task is *new*.
  * Context: loop thread.
@@ -67,6 +95,27 @@ ASYNCIO_API asyncio_task_t *asyncio_loop_create_task_full_at(asyncio_loop_t *loo
     asyncio_loop_create_task_full_at((loop), (coroutine), NULL, ASYNCIO_PLACE)
 #define asyncio_loop_create_task_full(loop, coroutine, options) \
     asyncio_loop_create_task_full_at((loop), (coroutine), (options), ASYNCIO_PLACE)
+
+/**
+ * Makes a task itself, whatever task factory the loop has: what a factory calls.
+ *
+ * @param loop       the loop; NULL means the running one.
+ * @param coroutine  the object.
+ * @param options    NULL for the defaults.
+ * @param place      the place for reports; the macro passes it.
+ * @return as asyncio_create_task_full().
+ *
+ * Ownership: coroutine is *taken*, also on failure; the task is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.Task`.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_task_new_at(asyncio_loop_t *loop,
+                                                asyncio_coroutine_t *coroutine,
+                                                const asyncio_task_options_t *options,
+                                                const char *place);
+#define asyncio_task_new(loop, coroutine, options) \
+    asyncio_task_new_at((loop), (coroutine), (options), ASYNCIO_PLACE)
 
 /**
  * Waits for an awaitable and answers its result. A coroutine object runs now, in this task.
@@ -247,6 +296,19 @@ ASYNCIO_API int asyncio_task_set_name(asyncio_task_t *task, const char *name);
 ASYNCIO_API asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *task);
 
 /**
+ * Answers the context in which a task runs.
+ *
+ * @param task  the task, done or not.
+ * @return the context, or NULL; then asyncio_errno() is -EINVAL (NULL, or no task) or -ENOMEM.
+ *
+ * Ownership: the answer is *borrowed* as long as task lives.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `Task.get_context`.
+ */
+ASYNCIO_API asyncio_context_t *asyncio_task_get_context(asyncio_task_t *task);
+
+/**
  * Answers the task that is running in this thread.
  *
  * @return the task, or NULL outside tasks.
@@ -273,6 +335,103 @@ ASYNCIO_API asyncio_task_t *asyncio_current_task(void);
  */
 ASYNCIO_API long asyncio_all_tasks(asyncio_loop_t *loop, asyncio_task_t **ret_tasks,
                                    size_t capacity);
+
+/* ---- Task factories. ---- */
+
+/** Makes the tasks of a loop: answers a *new* reference to a task of that loop, or NULL and leaves
+ *  the code in asyncio_errno(). Coroutine is *taken*, also on failure; options are never NULL. */
+typedef asyncio_task_t *asyncio_task_factory_t(asyncio_loop_t *loop,
+                                               asyncio_coroutine_t *coroutine,
+                                               const asyncio_task_options_t *options, void *arg);
+
+/** An eager factory over another one; see asyncio_create_eager_task_factory(). */
+typedef struct asyncio_eager_task_factory asyncio_eager_task_factory_t;
+
+/**
+ * Sets who makes the tasks of a loop: those of create_task(), of task groups, and those that
+ * gather() and the others make of coroutine objects.
+ *
+ * `asyncio_loop_set_task_factory(loop, asyncio_eager_task_factory, NULL)` begins all tasks at once.
+ *
+ * @param loop     the loop.
+ * @param factory  calls asyncio_task_new() as a rule; NULL restores the default.
+ * @param arg      passed to it.
+ * @return 0; -EINVAL (NULL loop); ASYNCIO_ERUNTIME (closed, or another thread's); -ENOMEM.
+ *
+ * Ownership: arg is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.set_task_factory`.
+ */
+ASYNCIO_API int asyncio_loop_set_task_factory(asyncio_loop_t *loop,
+                                              asyncio_task_factory_t *factory, void *arg);
+
+/**
+ * Answers who makes the tasks of a loop.
+ *
+ * @param loop     NULL is NULL.
+ * @param ret_arg  where to put what is passed to it; NULL if that is not wanted.
+ * @return the factory that was set, or NULL.
+ *
+ * Ownership: *ret_arg is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `loop.get_task_factory`.
+ */
+ASYNCIO_API asyncio_task_factory_t *asyncio_loop_get_task_factory(const asyncio_loop_t *loop,
+                                                                  void **ret_arg);
+
+/**
+ * A task factory: the first step of each task runs at once, unless its options say otherwise.
+ *
+ * @param loop       the loop.
+ * @param coroutine  the object.
+ * @param options    of the task.
+ * @param arg        NULL, or what asyncio_create_eager_task_factory() answered.
+ * @return as asyncio_create_task_full().
+ *
+ * Ownership: coroutine is *taken*, also on failure; the task is *new*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.eager_task_factory`.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_eager_task_factory(asyncio_loop_t *loop,
+                                                       asyncio_coroutine_t *coroutine,
+                                                       const asyncio_task_options_t *options,
+                                                       void *arg);
+
+/**
+ * Makes an eager task factory over a constructor: the constructor is called with `eager_start` set.
+ *
+ * @code
+ *     asyncio_eager_task_factory_t *factory = asyncio_create_eager_task_factory(make_task, state);
+ *     asyncio_loop_set_task_factory(loop, asyncio_eager_task_factory, factory);
+ * @endcode
+ *
+ * @param constructor  makes the tasks, by asyncio_task_new() as a rule; NULL is -EINVAL.
+ * @param arg          passed to it.
+ * @return a *new* object, which is the argument of asyncio_eager_task_factory(); or NULL; then
+ *   asyncio_errno() is -ENOMEM or -EINVAL.
+ *
+ * Ownership: arg is *borrowed*; the object is *new*, and is needed as long as the loop uses it.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.create_eager_task_factory`.
+ */
+ASYNCIO_API asyncio_eager_task_factory_t *asyncio_create_eager_task_factory(
+    asyncio_task_factory_t *constructor, void *arg);
+
+/**
+ * Gives an eager task factory up.
+ *
+ * @param factory  NULL is allowed.
+ *
+ * Ownership: factory is *taken*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `del factory`.
+ */
+ASYNCIO_API void asyncio_eager_task_factory_unref(asyncio_eager_task_factory_t *factory);
 
 ASYNCIO_END_DECLS
 

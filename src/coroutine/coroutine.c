@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/quarantine.h"
@@ -297,6 +298,9 @@ int asyncio_coroutine_close(asyncio_coroutine_t *coroutine)
 
 int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int answer)
 {
+    if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS)) &&
+        asyncio__context_is_held(coroutine))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "no way out of asyncio_context_run() but its end");
     asyncio__fiber_t *back = coroutine->back;
     coroutine->transfer = value;
     coroutine->code = answer;

@@ -3,6 +3,7 @@
 #include <asyncio/task.h>
 #include <asyncio/thread_pool.h>
 
+#include "base/context.h"
 #include "base/memory.h"
 #include "executor/flight.h"
 #include "executor/job.h"
@@ -12,6 +13,8 @@
 typedef struct call {
     asyncio__flight_t flight; /* the future, and how its outcome comes */
     asyncio_job_t job;        /* what the executor has */
+    asyncio_coroutine_function_t *fn; /* of to_thread(): what runs in the context */
+    void *arg;                        /* passed to it */
     int32_t code;             /* the outcome: an error's code, or 0 */
     asyncio__result_t result; /* the outcome: a value */
     asyncio_error_t *error;   /* the outcome: details of the error */
@@ -39,6 +42,28 @@ static void cancel(asyncio_job_t *job)
 static void release(asyncio_job_t *job)
 {
     asyncio__flight_let_go(&ASYNCIO__CONTAINER(job, call_t, job)->flight);
+}
+
+/* A function that is called in a context. */
+struct inner {
+    call_t *call;      /* says which */
+    void **ret_result; /* passed to it */
+};
+
+static int run_inner(void *arg)
+{
+    struct inner *inner = arg;
+    return inner->call->fn(inner->call->arg, inner->ret_result);
+}
+
+/* What to_thread() has run in the place of its function; the thread may be a task's. */
+static int run_in_context(void *arg, void **ret_result)
+{
+    call_t *call = arg;
+    struct inner inner = {call, ret_result};
+    asyncio_context_t *context =
+        asyncio__context_object(&call->flight.context, /* locals= */ NULL);
+    return context ? asyncio_context_run(context, run_inner, &inner) : asyncio_errno();
 }
 
 static const asyncio__job_class_t job_class = {finish, cancel, release};
@@ -93,8 +118,8 @@ static asyncio_executor_t *choose(asyncio_loop_t *loop, asyncio_executor_t *exec
     return state->executor;
 }
 
-asyncio_future_t *asyncio_loop_run_in_executor(asyncio_loop_t *loop, asyncio_executor_t *executor,
-                                               asyncio_coroutine_function_t *fn, void *arg)
+static asyncio_future_t *submit(asyncio_loop_t *loop, asyncio_executor_t *executor,
+                                asyncio_coroutine_function_t *fn, void *arg, bool in_context)
 {
     if (!loop && !(loop = asyncio_get_running_loop()))
         return asyncio__fail_new(ASYNCIO_ERUNTIME, "no running event loop");
@@ -114,6 +139,12 @@ asyncio_future_t *asyncio_loop_run_in_executor(asyncio_loop_t *loop, asyncio_exe
         return asyncio__fail_new(-ENOMEM, NULL);
     call_t *call = ASYNCIO__CONTAINER(flight, call_t, flight);
     asyncio__job_init(&call->job, &job_class, fn, arg);
+    if (in_context) {
+        call->fn = fn;
+        call->arg = arg;
+        flight->context = asyncio__context_inherit(/* given= */ NULL);
+        asyncio__job_init(&call->job, &job_class, run_in_context, call);
+    }
     asyncio__flight_begin(flight, /* is_job= */ true);
     rc = asyncio__job_submit(&call->job, executor);
     if (rc < 0) {
@@ -126,13 +157,25 @@ asyncio_future_t *asyncio_loop_run_in_executor(asyncio_loop_t *loop, asyncio_exe
     return &flight->future;
 }
 
+asyncio_future_t *asyncio_loop_run_in_executor(asyncio_loop_t *loop, asyncio_executor_t *executor,
+                                               asyncio_coroutine_function_t *fn, void *arg)
+{
+    return submit(loop, executor, fn, arg, /* in_context= */ false);
+}
+
 /* --- to_thread ----------------------------------------------------------------------------- */
+
+static asyncio_future_t *submit_in_context(asyncio_coroutine_function_t *fn, void *arg)
+{
+    return submit(/* loop= */ NULL, /* executor= */ NULL, fn, arg,
+                  asyncio__uses(ASYNCIO__USES_CONTEXTS));
+}
 
 int asyncio_to_thread(asyncio_coroutine_function_t *fn, void *arg, void **ret_result)
 {
     if (!asyncio__thread.coroutine)
         return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
-    asyncio_future_t *future = asyncio_loop_run_in_executor(NULL, NULL, fn, arg);
+    asyncio_future_t *future = submit_in_context(fn, arg);
     return future ? asyncio_await_unref(future, ret_result) : asyncio_errno();
 }
 
@@ -145,8 +188,7 @@ struct arguments {
 static int run_to_thread(void *arg, void **ret_result)
 {
     struct arguments *arguments = arg;
-    asyncio_future_t *future =
-        asyncio_loop_run_in_executor(NULL, NULL, arguments->fn, arguments->arg);
+    asyncio_future_t *future = submit_in_context(arguments->fn, arguments->arg);
     if (!future)
         return asyncio_errno();
     int rc = asyncio_await(future, NULL);

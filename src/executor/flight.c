@@ -2,6 +2,7 @@
 /* Futures whose outcome comes from another thread, and the list of them; see flight.h. */
 #include "executor/flight.h"
 
+#include "base/context.h"
 #include "base/memory.h"
 
 /* --- what a loop has ----------------------------------------------------------------------- */
@@ -48,6 +49,7 @@ static void drop_owner(asyncio__flight_t *flight)
     if (atomic_fetch_sub_explicit(&flight->owners, 1, memory_order_acq_rel) != 1)
         return;
     asyncio__inbox_unref(flight->inbox);
+    asyncio__context_drop(flight->context);
     asyncio__free(flight, flight->future.class->size_bytes);
 }
 

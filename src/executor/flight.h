@@ -29,6 +29,7 @@ typedef struct asyncio__flight {
     void (*land)(struct asyncio__flight *flight, bool closed); /* settles the future */
     atomic_uint owners;          /* who needs the memory: 2, 1 or 0 */
     bool is_job;                 /* counted in loop->jobs */
+    void *context;               /* in which a job runs, if not in its thread's: see context.h */
 } asyncio__flight_t;
 
 /* What the executor layer keeps for a loop: made when first needed, freed at its close. */
@@ -45,8 +46,7 @@ asyncio__executor_state_t *asyncio__executor_state(asyncio_loop_t *loop);
 /* Ends those tasks' futures at the close of the loop; of threadsafe.c. */
 void asyncio__visitors_close(asyncio__executor_state_t *state);
 
-/* The finalize and release of a flight's class. */
-void asyncio__flight_finalize(asyncio_future_t *future);
+/* The release of a flight's class. */
 void asyncio__flight_release(asyncio_future_t *future);
 
 /* A pending one with a reference for the program and no outcome to come; NULL: no memory. */

@@ -6,6 +6,7 @@
  * reference to it from the call until the task has ended, or the loop is closed; a cancel on its
  * way to the loop has another. The loop is touched in its own thread only.
  */
+#include "base/context.h"
 #include "base/memory.h"
 #include "executor/concurrent_future.h"
 #include "executor/flight.h"
@@ -18,6 +19,7 @@ typedef struct visitor {
     asyncio__inbox_t *inbox;            /* a reference */
     asyncio_loop_t *loop;               /* whose; used in its thread only */
     asyncio_coroutine_t *coroutine;     /* a reference, until it is a task */
+    void *context;                      /* of who called, until it is a task: see context.h */
     asyncio_task_t *task;               /* a reference, while it runs */
     asyncio__callback_t task_done;      /* in the task */
     asyncio__list_t link;               /* in the loop's list of visitors, with the task */
@@ -122,11 +124,26 @@ static int start(visitor_t *visitor)
     return 0;
 }
 
+/* The task begins with a copy of the context of who called, which is given up. */
+static int start_in(visitor_t *visitor, void *context)
+{
+    void *former;
+    int rc = asyncio__context_begin(&context, &former);
+    if (rc == 0) {
+        rc = start(visitor);
+        asyncio__context_end(&context, former);
+    }
+    asyncio__context_drop(context);
+    return rc;
+}
+
 static void arrive(asyncio__inbox_node_t *node, bool closed)
 {
     visitor_t *visitor = ASYNCIO__CONTAINER(node, visitor_t, arrival);
+    void *context = visitor->context;
+    visitor->context = NULL;
     if (!closed && !asyncio__concurrent_is_done(&visitor->future)) {
-        int rc = start(visitor);
+        int rc = start_in(visitor, context);
         if (rc == 0)
             return; /* the reference goes when it leaves */
         fail(visitor, rc, asyncio__error_take_of(rc));
@@ -134,6 +151,7 @@ static void arrive(asyncio__inbox_node_t *node, bool closed)
         /* Cancelled before it came; or there is no loop for it. */
         asyncio__discard(visitor->coroutine);
         visitor->coroutine = NULL;
+        asyncio__context_drop(context);
         fail(visitor, ASYNCIO_ERUNTIME,
              asyncio__error_new_static(ASYNCIO_ERUNTIME, "Event loop is closed", NULL));
     }
@@ -193,10 +211,12 @@ asyncio_concurrent_future_t *asyncio_run_coroutine_threadsafe(asyncio_coroutine_
     visitor->recall.deliver = recall;
     visitor->loop = loop;
     visitor->coroutine = coroutine;
+    visitor->context = asyncio__context_inherit(/* given= */ NULL);
     visitor->inbox = asyncio__inbox_ref(loop->inbox);
     asyncio_concurrent_future_ref(future); /* the loop's */
     if (asyncio__inbox_post(visitor->inbox, &visitor->arrival) < 0) {
         asyncio__discard(coroutine);
+        asyncio__context_drop(visitor->context);
         drop(visitor);
         drop(visitor);
         return asyncio__fail_new(ASYNCIO_ERUNTIME, "Event loop is closed");

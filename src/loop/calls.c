@@ -9,6 +9,7 @@
  */
 #include "loop/calls.h"
 
+#include "base/context.h"
 #include "base/memory.h"
 #include "base/patience.h"
 
@@ -83,6 +84,7 @@ static void run(asyncio__ready_t *self)
         if (ASYNCIO__UNLIKELY(loop->fork_generation != asyncio__fork_generation))
             return; /* a child was forked in it, and runs nothing more */
     }
+    asyncio__context_forget();
     put_spare(loop, row);
 }
 

@@ -5,7 +5,9 @@
  */
 #include <stdio.h>
 
+#include "base/context.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "loop/loop.h"
 
 /* For what belongs to no loop; set before threads are started. */
@@ -56,16 +58,49 @@ void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
     fputc('\n', stderr);
 }
 
+asyncio_exception_handler_t *asyncio_loop_get_exception_handler(const asyncio_loop_t *loop,
+                                                                void **ret_arg)
+{
+    asyncio_exception_handler_t *handler = loop ? loop->exception_handler : process_handler;
+    if (handler && ret_arg)
+        *ret_arg = loop ? loop->exception_arg : process_arg;
+    return handler;
+}
+
+/* A handler and what it is told. */
+struct call {
+    asyncio_exception_handler_t *handler;
+    asyncio_loop_t *loop;
+    const asyncio_exception_context_t *context;
+    void *arg;
+};
+
+static int call_handler(void *arg)
+{
+    struct call *call = arg;
+    call->handler(call->loop, call->context, call->arg);
+    return 0;
+}
+
 void asyncio_loop_call_exception_handler(asyncio_loop_t *loop,
                                          const asyncio_exception_context_t *context)
 {
     if (!context)
         return;
-    asyncio_exception_handler_t *handler = loop ? loop->exception_handler : process_handler;
-    if (handler)
-        handler(loop, context, loop ? loop->exception_arg : process_arg);
-    else
+    struct call call = {loop ? loop->exception_handler : process_handler, loop, context,
+                        loop ? loop->exception_arg : process_arg};
+    if (!call.handler) {
         asyncio_loop_default_exception_handler(loop, context);
+        return;
+    }
+    /* What it is told of a task it is told in the context of that task. */
+    asyncio_context_t *own = NULL;
+    if (asyncio__uses(ASYNCIO__USES_CONTEXTS) && context->future && asyncio__context_of_future)
+        own = asyncio__context_of_future(context->future);
+    if (own && !asyncio__context_is_entered(own))
+        asyncio__ignore(asyncio_context_run(own, call_handler, &call));
+    else
+        asyncio__ignore(call_handler(&call));
 }
 
 void asyncio__loop_report(asyncio_loop_t *loop, const char *message, int code,

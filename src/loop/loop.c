@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/quarantine.h"
@@ -442,6 +443,9 @@ int asyncio_loop_run_forever(asyncio_loop_t *loop)
     loop->running = true;
     loop->refs++; /* a callback may give the last reference up */
     asyncio__thread.running_loop = loop;
+    /* What the thread has set outside is not set in callbacks, which have contexts of their own. */
+    void *context = asyncio__thread.own.context;
+    asyncio__thread.own.context = NULL;
     loop->turns_left = 0;
     asyncio__quarantine_t quarantine;
     if (ASYNCIO__UNLIKELY(loop->debug))
@@ -455,6 +459,8 @@ int asyncio_loop_run_forever(asyncio_loop_t *loop)
     loop->running = false;
     asyncio__thread.running_loop = NULL;
     asyncio__quarantine_end();
+    asyncio__context_forget();
+    asyncio__thread.own.context = context;
     asyncio_loop_unref(loop);
     return rc;
 }

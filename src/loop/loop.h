@@ -73,8 +73,6 @@ struct asyncio_loop {
     bool executor_shut_down;          /* shutdown_default_executor() was called */
     int64_t slow_ns;                  /* in debug mode, what takes so long is reported */
     int64_t told_ns;                  /* of it, what was reported or timed inside an item */
-    void (*task_created)(asyncio_task_t *task, void *arg); /* tells of each new task; tests */
-    void *task_created_arg;                                /* passed to it */
     asyncio__thread_t *thread;        /* whose it is, once it has run; NULL before */
     struct asyncio__signals *signals; /* what it watches, or NULL; see signal.c */
     unsigned fork_generation;         /* of the process that made it */
@@ -134,6 +132,13 @@ void asyncio__loop_report(asyncio_loop_t *loop, const char *message, int code,
 
 /* Exchanges who is told of what belongs to no loop. */
 void asyncio__swap_process_handler(asyncio_exception_handler_t **handler, void **arg);
+
+/* Calls a callback in a context, or in an empty one for NULL; outside of tasks. */
+void asyncio__loop_call_in(asyncio_loop_t *loop, asyncio_context_t *context,
+                           asyncio_callback_t *fn, void *arg);
+
+/* The same in parts: asyncio__context_begin(), or a report and false. */
+bool asyncio__loop_enter(asyncio_loop_t *loop, void **word, void **ret_former);
 
 /* Begins the next turn without a poll, if that is allowed: whether todo is not 0 now. */
 static inline bool asyncio__loop_next_turn_quickly(asyncio_loop_t *loop)

@@ -3,6 +3,7 @@
 #include <asyncio/remote.h>
 #include <assert.h>
 
+#include "base/context.h"
 #include "base/error.h"
 #include "loop/loop.h"
 
@@ -14,6 +15,7 @@ typedef struct __attribute__((may_alias)) remote {
     asyncio_loop_t *loop;       /* whose; used in its thread only */
     asyncio_callback_t *fn;     /* what to call */
     void *arg;                  /* passed to it */
+    asyncio_context_t *context; /* in which it runs; a reference, or NULL */
     uint32_t position;          /* in the ready queue */
     bool is_ready;              /* in the ready queue */
     atomic_bool posted;         /* from post() until the callback begins */
@@ -26,7 +28,11 @@ static void run(asyncio__ready_t *self)
     remote->is_ready = false;
     /* Sequentially consistent with post(): one that comes from now on rings again. */
     atomic_store(&remote->posted, false);
-    if (!remote->loop->closed)
+    if (remote->loop->closed)
+        return;
+    if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS)))
+        asyncio__loop_call_in(remote->loop, remote->context, remote->fn, remote->arg);
+    else
         remote->fn(remote->arg);
 }
 
@@ -48,11 +54,16 @@ int asyncio_remote_init(asyncio_remote_t *memory, asyncio_loop_t *loop, asyncio_
     int rc = asyncio__loop_check(loop);
     if (rc < 0)
         return rc;
+    asyncio_context_t *context = NULL;
+    if (asyncio__uses(ASYNCIO__USES_CONTEXTS) && !(context = asyncio_copy_context()))
+        return asyncio__fail(asyncio_errno(), NULL);
     rc = asyncio__loop_reserve(loop, 1);
-    if (rc < 0)
+    if (rc < 0) {
+        asyncio_context_unref(context);
         return asyncio__fail(rc, NULL);
+    }
     *remote = (remote_t){.node.deliver = deliver, .ready.run = run, .loop = loop, .fn = fn,
-                         .arg = arg, .inbox = asyncio__inbox_ref(loop->inbox)};
+                         .arg = arg, .context = context, .inbox = asyncio__inbox_ref(loop->inbox)};
     asyncio__loop_hold(loop);
     return 0;
 }
@@ -82,5 +93,6 @@ void asyncio_remote_fini(asyncio_remote_t *memory)
     asyncio__loop_release(remote->loop, 1);
     asyncio__inbox_unref(remote->inbox);
     asyncio__loop_drop_object(remote->loop);
+    asyncio_context_unref(remote->context);
     remote->inbox = NULL;
 }

@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/syscalls.h"
@@ -37,6 +38,7 @@ struct watch {
     asyncio_callback_t *fn; /* NULL: not watched */
     void *arg;              /* passed to it */
     const char *place;      /* where the watch was made */
+    asyncio_context_t *context; /* in which it runs; a reference, or NULL */
 };
 
 /* What a loop watches. */
@@ -99,6 +101,25 @@ static void wait_for_handlers(void)
         sched_yield();
 }
 
+static void call(const signals_t *signals, const struct watch *watch)
+{
+    if (ASYNCIO__UNLIKELY(signals->loop->debug))
+        asyncio__call_timed(signals->loop, watch->fn, watch->arg, watch->place);
+    else
+        watch->fn(watch->arg);
+}
+
+static void call_in_context(const signals_t *signals, const struct watch *watch)
+{
+    /* A reference for the call, which may end the watch. */
+    void *word = asyncio_context_ref(watch->context), *former;
+    if (asyncio__loop_enter(signals->loop, &word, &former)) {
+        call(signals, watch);
+        asyncio__context_end(&word, former);
+    }
+    asyncio__context_drop(word);
+}
+
 /* In the loop's thread. A callback may end any watch, and begin others. */
 static void call_pending(void *arg)
 {
@@ -108,10 +129,10 @@ static void call_pending(void *arg)
         struct watch watch = signals->watches[signo - 1];
         if (!(came & bit_of(signo)) || !watch.fn)
             continue;
-        if (ASYNCIO__UNLIKELY(signals->loop->debug))
-            asyncio__call_timed(signals->loop, watch.fn, watch.arg, watch.place);
+        if (asyncio__uses(ASYNCIO__USES_CONTEXTS))
+            call_in_context(signals, &watch);
         else
-            watch.fn(watch.arg);
+            call(signals, &watch);
     }
 }
 
@@ -234,6 +255,9 @@ int asyncio_loop_add_signal_handler_at(asyncio_loop_t *loop, int signo, asyncio_
         return asyncio__fail(-EINVAL, fn ? "invalid signal number" : "no callback was given");
     if (!loop->signals && (rc = make(loop)) < 0)
         return asyncio__fail(rc, NULL);
+    asyncio_context_t *context = NULL;
+    if (asyncio__uses(ASYNCIO__USES_CONTEXTS) && !(context = asyncio_copy_context()))
+        return asyncio__fail(asyncio_errno(), NULL);
     signals_t *signals = loop->signals;
     struct watch *watch = &signals->watches[signo - 1];
     if (!watch->fn) {
@@ -244,10 +268,13 @@ int asyncio_loop_add_signal_handler_at(asyncio_loop_t *loop, int signo, asyncio_
         pthread_mutex_unlock(&table.lock);
         if (rc < 0) {
             atomic_fetch_and(&signals->wanted, ~bit_of(signo));
+            asyncio_context_unref(context);
             return asyncio_raise(ASYNCIO_ERUNTIME, "sig %d cannot be caught", signo);
         }
     }
-    *watch = (struct watch){fn, arg, place};
+    asyncio_context_t *former = watch->context;
+    *watch = (struct watch){fn, arg, place, context};
+    asyncio_context_unref(former);
     return 0;
 }
 
@@ -255,7 +282,10 @@ static void remove_watch(signals_t *signals, int signo)
 {
     atomic_fetch_and(&signals->wanted, ~bit_of(signo));
     atomic_fetch_and(&signals->pending, ~bit_of(signo));
-    signals->watches[signo - 1].fn = NULL;
+    struct watch *watch = &signals->watches[signo - 1];
+    watch->fn = NULL;
+    asyncio_context_unref(watch->context);
+    watch->context = NULL;
     pthread_mutex_lock(&table.lock);
     end_watch(signo);
     pthread_mutex_unlock(&table.lock);

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "loop/debug.h"
@@ -16,6 +17,7 @@ struct direction {
     asyncio_callback_t *fn; /* NULL: not watched */
     void *arg;              /* passed to it */
     const char *place;      /* where the watch was made */
+    asyncio_context_t *context; /* in which it runs; a reference, or NULL */
     uint32_t position;      /* in the ready queue */
     bool is_ready;          /* in the ready queue */
 };
@@ -31,7 +33,12 @@ typedef struct watched {
 static void run_direction(struct direction *direction)
 {
     direction->is_ready = false;
-    if (direction->fn)
+    if (!direction->fn)
+        return;
+    if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS)))
+        asyncio__loop_call_in(asyncio__thread.running_loop, direction->context, direction->fn,
+                              direction->arg);
+    else
         direction->fn(direction->arg);
 }
 
@@ -73,6 +80,8 @@ static void unschedule(watched_t *watched, struct direction *direction)
         asyncio__loop_unschedule(watched->loop, direction->position);
     direction->is_ready = false;
     direction->fn = NULL;
+    asyncio_context_unref(direction->context);
+    direction->context = NULL;
 }
 
 static void forget(watched_t *watched)
@@ -166,20 +175,26 @@ static int add(asyncio_loop_t *loop, int fd, bool is_input, asyncio_callback_t *
         return asyncio__fail(-EINVAL, "no descriptor, or no callback, was given");
     if (is_claimed(loop, fd))
         return asyncio__fail(ASYNCIO_ERUNTIME, "the descriptor is used by a socket");
+    asyncio_context_t *context = NULL;
+    if (asyncio__uses(ASYNCIO__USES_CONTEXTS) && !(context = asyncio_copy_context()))
+        return asyncio__fail(asyncio_errno(), NULL);
     watched_t *watched = find(loop, fd);
-    if (!watched && (rc = make(loop, fd, &watched)) < 0)
+    if (!watched && (rc = make(loop, fd, &watched)) < 0) {
+        asyncio_context_unref(context);
         return asyncio__fail(rc, NULL);
+    }
     struct direction *direction = is_input ? &watched->input : &watched->output;
     bool was_watched = direction->fn != NULL;
     unschedule(watched, direction); /* the former callback will not run any more */
     direction->fn = fn;
     direction->arg = arg;
     direction->place = place;
+    direction->context = context;
     if (was_watched)
         return 0;
     rc = update(watched);
     if (rc < 0) {
-        direction->fn = NULL;
+        unschedule(watched, direction);
         if (!watched->input.fn && !watched->output.fn)
             forget(watched);
         return asyncio__fail(rc, "the descriptor cannot be watched");

@@ -11,6 +11,7 @@
 #include <asyncio/gather.h>
 #include <asyncio/runner.h>
 
+#include "base/context.h"
 #include "base/memory.h"
 #include "coroutine/overflow.h"
 #include "loop/loop.h"
@@ -88,6 +89,7 @@ struct asyncio_runner {
     asyncio_loop_options_t loop_options; /* of the loop that it makes */
     asyncio_loop_factory_t *factory;     /* makes it instead, or NULL */
     void *factory_arg;                   /* passed to it */
+    asyncio_context_t *context;          /* of its main tasks; while there is a loop */
     asyncio__interrupt_t interrupt;      /* Ctrl-C; prepared while there is a loop */
 };
 
@@ -138,8 +140,11 @@ static int begin(asyncio_runner_t *runner)
     int rc = make_loop(runner, &loop);
     if (rc < 0)
         return rc;
-    rc = asyncio__interrupt_init(&runner->interrupt, loop);
+    runner->context = asyncio__context_copy_current();
+    rc = runner->context ? asyncio__interrupt_init(&runner->interrupt, loop) : -ENOMEM;
     if (rc < 0) {
+        asyncio_context_unref(runner->context);
+        runner->context = NULL;
         asyncio_loop_unref(loop);
         return rc;
     }
@@ -166,14 +171,17 @@ static int check(const asyncio_runner_t *runner, const char *message)
 }
 
 /* The coroutine is taken. */
-static int run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine, void **ret_result)
+static int run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
+               asyncio_context_t *context, void **ret_result)
 {
     int rc = begin(runner);
     if (rc < 0) {
         asyncio__discard(coroutine);
         return rc;
     }
-    asyncio_task_t *task = asyncio__task_new(runner->loop, coroutine, NULL);
+    asyncio_task_options_t options = {.size = sizeof(options),
+                                      .context = context ? context : runner->context};
+    asyncio_task_t *task = asyncio__task_new_full(runner->loop, coroutine, &options, NULL);
     if (!task)
         return asyncio_errno();
     asyncio__interrupt_begin(&runner->interrupt, task);
@@ -199,6 +207,8 @@ static void end(asyncio_runner_t *runner)
         asyncio_set_event_loop(NULL);
     asyncio__ignore(asyncio_loop_close(loop));
     asyncio__interrupt_fini(&runner->interrupt);
+    asyncio_context_unref(runner->context);
+    runner->context = NULL;
     runner->loop = NULL;
     asyncio_loop_unref(loop);
     asyncio__ignore(asyncio__fail_with(asyncio_error_code(kept), kept));
@@ -244,8 +254,8 @@ asyncio_loop_t *asyncio_runner_get_loop(asyncio_runner_t *runner)
     return runner->loop;
 }
 
-int asyncio_runner_run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
-                       void **ret_result)
+int asyncio_runner_run_full(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
+                            asyncio_context_t *context, void **ret_result)
 {
     if (!coroutine)
         return asyncio__fail_null();
@@ -257,7 +267,13 @@ int asyncio_runner_run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
         asyncio__discard(coroutine);
         return rc;
     }
-    return run(runner, coroutine, ret_result);
+    return run(runner, coroutine, context, ret_result);
+}
+
+int asyncio_runner_run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
+                       void **ret_result)
+{
+    return asyncio_runner_run_full(runner, coroutine, /* context= */ NULL, ret_result);
 }
 
 int asyncio_runner_close(asyncio_runner_t *runner)
@@ -302,7 +318,7 @@ int asyncio_run_full(asyncio_coroutine_t *coroutine, const asyncio_runner_option
         asyncio__discard(coroutine);
         return rc;
     }
-    rc = run(&runner, coroutine, ret_result);
+    rc = run(&runner, coroutine, /* context= */ NULL, ret_result);
     if (runner.loop)
         end(&runner);
     return rc;

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "base/context.h"
 #include "base/memory.h"
 #include "coroutine/overflow.h"
 #include "loop/debug.h"
@@ -111,21 +112,6 @@ int asyncio_await_unref(asyncio_future_t *future, void **ret_result)
 asyncio_task_t *asyncio_create_task_at(asyncio_coroutine_t *coroutine, const char *place)
 {
     return asyncio__task_new(NULL, coroutine, place);
-}
-
-asyncio_task_t *asyncio_loop_create_task_full_at(asyncio_loop_t *loop,
-                                                 asyncio_coroutine_t *coroutine,
-                                                 const asyncio_task_options_t *options,
-                                                 const char *place)
-{
-    if (!loop || (options && options->size < sizeof(*options))) {
-        asyncio__discard(coroutine);
-        return asyncio__fail_new(-EINVAL, "no loop was given, or bad options");
-    }
-    asyncio_task_t *task = asyncio__task_new(loop, coroutine, place);
-    if (task && options && options->name)
-        asyncio__ignore(asyncio_task_set_name(task, options->name));
-    return task;
 }
 
 asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable_t *awaitable)
@@ -265,6 +251,14 @@ asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *task)
                                   : NULL;
 }
 
+asyncio_context_t *asyncio_task_get_context(asyncio_task_t *task)
+{
+    if (!asyncio__is_task(task))
+        return asyncio__fail_new(-EINVAL, "no task was given");
+    asyncio__locals_t *locals = &asyncio__task_of(task)->locals;
+    return asyncio__context_object(&locals->context, locals);
+}
+
 asyncio_task_t *asyncio_current_task(void)
 {
     return asyncio__thread.task;
@@ -308,8 +302,15 @@ static const char *name_running(unsigned long *ret_number)
     return task && !is_numbered ? (const char *)task->name : NULL;
 }
 
+/* In which the exception handler is told of a future: that of its task, or NULL. */
+static asyncio_context_t *context_of(asyncio_future_t *future)
+{
+    return asyncio__is_task(future) ? asyncio_task_get_context(future) : NULL;
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     asyncio__overflow_task = name_running;
+    asyncio__context_of_future = context_of;
     asyncio__coroutine_on_unused = report_unused;
 }

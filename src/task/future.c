@@ -10,6 +10,7 @@
 #include <asyncio/task.h>
 #include <string.h>
 
+#include "base/context.h"
 #include "base/memory.h"
 #include "base/quarantine.h"
 #include "loop/debug.h"
@@ -67,7 +68,8 @@ static ASYNCIO__COLD void report_unread(asyncio_future_t *future)
     future->refs = 0;
 }
 
-static void free_callbacks(asyncio_future_t *future);
+/* Apart, for most have none left. */
+static __attribute__((noinline)) void free_callbacks(asyncio_future_t *future);
 
 void asyncio_future_unref(asyncio_future_t *future)
 {
@@ -196,6 +198,7 @@ typedef struct done_callback {
     asyncio__callback_t callback; /* in a future, or in the ready queue */
     asyncio_done_callback_t *fn;  /* what to call */
     void *arg;                    /* passed to it */
+    void *context;                /* in which it runs: a word of context.h */
 } done_callback_t;
 
 /* In debug mode it is a little larger, and has a run() of its own. */
@@ -215,10 +218,25 @@ static bool is_programs(const asyncio__callback_t *callback)
 static void free_done_callback(asyncio_loop_t *loop, done_callback_t *done)
 {
     asyncio__loop_release(loop, 1);
+    asyncio__context_drop(done->context);
     if (ASYNCIO__UNLIKELY(done->callback.ready.run == run_placed_callback))
         asyncio__free(done, sizeof(placed_callback_t));
     else
         asyncio__free(done, sizeof(*done));
+}
+
+static ASYNCIO__COLD void run_in_context(asyncio_future_t *future, done_callback_t *done)
+{
+    void *context = done->context, *former;
+    asyncio_done_callback_t *fn = done->fn;
+    void *arg = done->arg;
+    done->context = NULL;
+    free_done_callback(future->loop, done);
+    if (asyncio__loop_enter(future->loop, &context, &former)) {
+        fn(future, arg);
+        asyncio__context_end(&context, former);
+    }
+    asyncio__context_drop(context);
 }
 
 static void run_done_callback(asyncio__ready_t *self)
@@ -227,9 +245,13 @@ static void run_done_callback(asyncio__ready_t *self)
     asyncio_future_t *future = asyncio__callback_begin(&done->callback);
     asyncio_done_callback_t *fn = done->fn;
     void *arg = done->arg;
-    free_done_callback(future->loop, done);
-    if (!future->loop->closed)
-        fn(future, arg);
+    if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS)) && !future->loop->closed) {
+        run_in_context(future, done);
+    } else {
+        free_done_callback(future->loop, done);
+        if (!future->loop->closed)
+            fn(future, arg);
+    }
     asyncio_future_unref(future);
 }
 
@@ -238,7 +260,7 @@ static void run_placed_callback(asyncio__ready_t *self)
     run_done_callback(self);
 }
 
-static void free_callbacks(asyncio_future_t *future)
+static __attribute__((noinline)) void free_callbacks(asyncio_future_t *future)
 {
     while (future->callbacks) {
         asyncio__callback_t *callback = future->callbacks;
@@ -257,8 +279,9 @@ int asyncio__future_check(const asyncio_future_t *future)
     return asyncio__loop_check_thread(future->loop);
 }
 
-int asyncio_future_add_done_callback_at(asyncio_future_t *future, asyncio_done_callback_t *fn,
-                                        void *arg, const char *place)
+int asyncio_future_add_done_callback_full_at(asyncio_future_t *future,
+                                             asyncio_done_callback_t *fn, void *arg,
+                                             asyncio_context_t *context, const char *place)
 {
     int rc = asyncio__future_check(future);
     if (rc == 0)
@@ -279,8 +302,17 @@ int asyncio_future_add_done_callback_at(asyncio_future_t *future, asyncio_done_c
         ((placed_callback_t *)done)->place = place;
     done->fn = fn;
     done->arg = arg;
+    done->context = NULL;
+    if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS)))
+        done->context = asyncio__context_inherit(context);
     asyncio__future_add_callback(future, &done->callback);
     return 0;
+}
+
+int asyncio_future_add_done_callback_at(asyncio_future_t *future, asyncio_done_callback_t *fn,
+                                        void *arg, const char *place)
+{
+    return asyncio_future_add_done_callback_full_at(future, fn, arg, /* context= */ NULL, place);
 }
 
 int asyncio_future_remove_done_callback(asyncio_future_t *future, asyncio_done_callback_t *fn,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/context.h"
 #include "base/memory.h"
 #include "coroutine/overflow.h"
 #include "loop/debug.h"
@@ -30,6 +31,7 @@ static void finalize(asyncio_future_t *future)
     asyncio__error_drop(task->cancel_message);
     if (!(task->name & 1))
         asyncio__free_string((char *)task->name);
+    asyncio__context_drop(task->locals.context);
 }
 
 static const asyncio__future_class_t task_class = {.finalize = finalize,
@@ -52,48 +54,77 @@ asyncio__task_hook_t *asyncio__task_hook_of(asyncio_loop_t *loop)
     return hook;
 }
 
-static asyncio__task_t *make(asyncio_loop_t *loop, const char *place)
-{
-    if (!asyncio__task_hook_of(loop) || asyncio__loop_reserve(loop, 1) < 0)
-        return NULL;
-    asyncio_future_t *future = asyncio__future_new(loop, &task_class, place);
-    if (!future) {
-        asyncio__loop_release(loop, 1);
-        return NULL;
-    }
-    future->tag = ASYNCIO__TAG_TASK;
-    return asyncio__task_of(future);
-}
-
-asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
-                                  const char *place)
+static inline asyncio_loop_t *usable_loop(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine)
 {
     if (ASYNCIO__UNLIKELY(asyncio__tag_of(coroutine) != ASYNCIO__TAG_COROUTINE)) {
         if (coroutine || !asyncio__thread.constructor_code)
             asyncio__fail_new_kind(coroutine, "a coroutine object was expected");
         return NULL;
     }
-    int rc = -ENOMEM;
+    int rc = 0;
     if (!loop && !(loop = asyncio_get_running_loop()))
         rc = asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
     else
         rc = asyncio__loop_check(loop);
-    asyncio__task_t *task =
-        rc == 0 ? make(loop, coroutine->place ? coroutine->place : place) : NULL;
-    if (!task) {
-        asyncio__discard(coroutine);
-        return asyncio__fail_new(rc < 0 ? rc : -ENOMEM, "no task could be made");
+    if (rc == 0)
+        return loop;
+    asyncio__discard(coroutine);
+    return asyncio__fail_new(rc, "no task could be made");
+}
+
+static inline __attribute__((always_inline)) asyncio__task_t *make(
+    asyncio_loop_t *loop, asyncio_coroutine_t *coroutine, const char *place)
+{
+    if (!asyncio__task_hook_of(loop) || asyncio__loop_reserve(loop, 1) < 0)
+        goto no_memory;
+    asyncio_future_t *future =
+        asyncio__future_new(loop, &task_class, coroutine->place ? coroutine->place : place);
+    if (!future) {
+        asyncio__loop_release(loop, 1);
+        goto no_memory;
     }
+    future->tag = ASYNCIO__TAG_TASK;
+    future->refs++; /* the loop's, while it is pending */
+    asyncio__task_t *task = asyncio__task_of(future);
     task->coroutine = coroutine;
     task->name = asyncio__name_of_number(
         atomic_fetch_add_explicit(&task_count, 1, memory_order_relaxed) + 1);
     task->wait.ready.run = asyncio__task_step;
     asyncio__list_append(&loop->tasks, &task->link);
-    task->future.refs++; /* the loop's, while it is pending */
+    return task;
+no_memory:
+    asyncio__discard(coroutine);
+    return asyncio__fail_new(-ENOMEM, "no task could be made");
+}
+
+asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                  const char *place)
+{
+    loop = usable_loop(loop, coroutine);
+    if (!loop)
+        return NULL;
+    if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS | ASYNCIO__USES_FACTORIES)))
+        return asyncio__task_new_full(loop, coroutine, /* options= */ NULL, place);
+    asyncio__task_t *task = make(loop, coroutine, place);
+    if (!task)
+        return NULL;
     asyncio__loop_schedule(loop, &task->wait.ready);
-    if (ASYNCIO__UNLIKELY(loop->task_created != NULL))
-        loop->task_created(&task->future, loop->task_created_arg);
     return &task->future;
+}
+
+/* The two parts of it, for task_factory.c. */
+
+ASYNCIO__COLD asyncio_loop_t *asyncio__task_loop(asyncio_loop_t *loop,
+                                                 asyncio_coroutine_t *coroutine)
+{
+    return usable_loop(loop, coroutine);
+}
+
+ASYNCIO__COLD asyncio__task_t *asyncio__task_make(asyncio_loop_t *loop,
+                                                  asyncio_coroutine_t *coroutine,
+                                                  const char *place)
+{
+    return make(loop, coroutine, place);
 }
 
 /* --- the step ------------------------------------------------------------------------------ */
@@ -255,6 +286,26 @@ void asyncio__task_step(asyncio__ready_t *self)
     asyncio__thread.task = NULL;
     asyncio__thread.coroutine = former;
     asyncio__thread.locals = NULL;
+}
+
+/* The first step of a task, inside what runs now: for as long, it is what the loop would be. */
+void asyncio__task_begin(asyncio__task_t *task)
+{
+    asyncio_loop_t *loop = task->future.loop;
+    asyncio__thread_t former = asyncio__thread;
+    asyncio__fiber_t former_root = asyncio__root;
+    uint32_t todo = loop->todo, turns_left = loop->turns_left;
+    /* Nothing else is to run: it comes back here when it suspends or ends. */
+    loop->todo = loop->turns_left = 0;
+    asyncio__task_step(&task->wait.ready);
+    asyncio__root = former_root;
+    if (loop->fork_generation != asyncio__fork_generation)
+        return; /* a child was forked in it, and runs nothing more */
+    loop->todo = todo;
+    loop->turns_left = turns_left;
+    asyncio__thread.task = former.task;
+    asyncio__thread.coroutine = former.coroutine;
+    asyncio__thread.locals = former.locals;
 }
 
 /* --- suspending ---------------------------------------------------------------------------- */

@@ -46,6 +46,10 @@ typedef struct asyncio__task_hook {
     asyncio_future_t *orphans; /* linked by their places; see take_over.c */
     asyncio__list_t generators; /* of async_generator.c: those that began and have not ended */
     bool generators_shut_down;  /* shutdown_asyncgens() was called */
+    asyncio_task_factory_t *factory; /* makes the tasks; NULL: the library */
+    void *factory_arg;               /* passed to it */
+    void (*task_created)(asyncio_task_t *task, void *arg); /* tells of each new task; tests */
+    void *task_created_arg;                                /* passed to it */
 } asyncio__task_hook_t;
 
 static inline asyncio__task_t *asyncio__task_of(asyncio_future_t *future)
@@ -56,6 +60,25 @@ static inline asyncio__task_t *asyncio__task_of(asyncio_future_t *future)
 /* A new task on a loop (NULL: the running one); coroutine is taken, also on failure. */
 asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
                                   const char *place);
+
+/* The same with options (NULL: the defaults), by the loop's factory if it has one. */
+asyncio_task_t *asyncio__task_new_full(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                       const asyncio_task_options_t *options, const char *place);
+
+/* The loop (NULL: the running one) if a task can be made on it of that coroutine; else NULL with
+ * the slot filled, and the coroutine was given up. */
+asyncio_loop_t *asyncio__task_loop(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine);
+
+/* A pending task whose first step is still to be scheduled; coroutine is taken, also on failure. */
+asyncio__task_t *asyncio__task_make(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                    const char *place);
+
+/* Runs the first step of such a task now, inside what runs. */
+void asyncio__task_begin(asyncio__task_t *task);
+
+/* Has a function told of each new task of a loop: 0 or -ENOMEM. */
+int asyncio__tasks_watch(asyncio_loop_t *loop, void (*created)(asyncio_task_t *task, void *arg),
+                         void *arg);
 
 /* The running task of the running loop, or NULL with the slot filled. */
 asyncio__task_t *asyncio__task_running(void);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A context variable, and a text of who has seen which value of it, in order:
+ *
+ *     assert_string_equal(said_by(fixture, make_tasks), "a=m b=n");
+ */
+#ifndef TESTS_VARIABLE_H
+#define TESTS_VARIABLE_H
+
+#include "support.h"
+
+extern asyncio_context_var_t *var; /* of the test that runs; its default is "-" */
+extern char said[512];             /* the text */
+
+/* Makes the variable and empties the text; gives the variable up. */
+void variable_begin(void);
+void variable_end(void);
+
+/* Adds "who=value" to the text. */
+void say(const char *who);
+
+/* Gives the variable a value; the same as a function for asyncio_context_run(). */
+void set(const char *value);
+int set_to_arg(void *arg);
+
+/* Callbacks that say who they are, and set the variable to that. */
+void on_call(void *arg);
+void on_done(asyncio_future_t *future, void *arg);
+
+/* Runs a coroutine function, with the fixture for its argument; answers the text. */
+const char *said_by(fixture_t *fixture, asyncio_coroutine_function_t *fn);
+
+/* A coroutine that says what is there at its beginning, as "name1", sets the variable to its name,
+ * and says what is there a turn later, as "name2". */
+asyncio_coroutine_t *child_coroutine(const char *name);
+
+#endif
