@@ -20,7 +20,7 @@ int main(void)
         SWEEPS(coroutines), SWEEPS(gather),    SWEEPS(wait),       SWEEPS(timeouts),
         SWEEPS(groups),     SWEEPS(locks),     SWEEPS(conditions), SWEEPS(as_completed),
         SWEEPS(generators), SWEEPS(queues),    SWEEPS(call_graphs),
-        SWEEPS(testing),
+        SWEEPS(testing),    SWEEPS(contexts),  SWEEPS(factories),  SWEEPS(runner_contexts),
     };
     unsetenv("ASYNCIO_TEST_SWEEP"); /* these are sweeps already */
     return faults_install() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

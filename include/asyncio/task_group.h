@@ -64,6 +64,27 @@ ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group
     asyncio_task_group_create_task_at((group), (coroutine), ASYNCIO_PLACE)
 
 /**
+ * Makes a task that belongs to the group, with a name, a context or an eager start.
+ *
+ * @param group      entered; tasks of the group may add more while it exits.
+ * @param coroutine  the object.
+ * @param options    NULL for the defaults.
+ * @param place      the place for reports; the macro passes it.
+ * @return as asyncio_task_group_create_task(), and as asyncio_create_task_full().
+ *
+ * Ownership: coroutine is *taken*, also on failure; the context is *shared*; the task is *borrowed*
+ *   until the exit.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `TaskGroup.create_task`, `name`, `context`, `eager_start`.
+ */
+ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_full_at(
+    asyncio_task_group_t *group, asyncio_coroutine_t *coroutine,
+    const asyncio_task_options_t *options, const char *place);
+#define asyncio_task_group_create_task_full(group, coroutine, options) \
+    asyncio_task_group_create_task_full_at((group), (coroutine), (options), ASYNCIO_PLACE)
+
+/**
  * Ends a task group: waits for its tasks, which are cancelled if the body or one of them failed.
  *
  * @param group  the group; ending it twice is harmless.

@@ -35,34 +35,72 @@ static size_t find_future(const asyncio__sources_t *sources, const asyncio_futur
     return i;
 }
 
-static int add(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables, size_t at,
-               asyncio__sources_t *sources)
+/* Where the source at that index stands among those that are different, and whether it can be one.
+ * Nothing is started yet: what is marked is known to nobody else. */
+static int place(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables, size_t at,
+                 asyncio__sources_t *sources)
 {
     asyncio_awaitable_t *awaitable = awaitables[at];
-    bool is_coroutine = asyncio_iscoroutine(awaitable);
-    if (is_coroutine && ((asyncio_coroutine_t *)awaitable)->is_marked) {
-        asyncio_coroutine_unref(awaitable);
-        sources->places[at] = sources->places[find_same(awaitables, at)];
-        return 0;
-    }
-    if (!awaitable)
-        return asyncio__fail_null();
-    asyncio_future_t *future = asyncio__ensure_future(loop, awaitable);
-    if (!future) {
-        int rc = asyncio_errno();
-        return rc < 0 ? rc : -EINVAL;
-    }
-    if (future->is_marked) {
-        sources->places[at] = (uint32_t)find_future(sources, future);
-        asyncio_future_unref(future);
-        return 0;
-    }
-    future->is_marked = true;
-    sources->places[at] = (uint32_t)sources->count;
-    sources->futures[sources->count++] = future;
-    if (is_coroutine) { /* which its task holds until it has run */
-        ((asyncio_coroutine_t *)awaitable)->is_marked = true;
+    if (asyncio_iscoroutine(awaitable)) {
+        asyncio_coroutine_t *coroutine = awaitable;
+        if (coroutine->is_marked) {
+            sources->places[at] = sources->places[find_same(awaitables, at)];
+            asyncio_coroutine_unref(coroutine);
+            return 0;
+        }
+        coroutine->is_marked = true;
         sources->has_coroutines = true;
+    } else {
+        if (!awaitable)
+            return asyncio__fail_null();
+        asyncio_future_t *future = asyncio__ensure_future(loop, awaitable);
+        if (!future) {
+            int rc = asyncio_errno();
+            return rc < 0 ? rc : -EINVAL;
+        }
+        if (future->is_marked) {
+            sources->places[at] = (uint32_t)find_future(sources, future);
+            asyncio_future_unref(future);
+            return 0;
+        }
+        future->is_marked = true;
+    }
+    sources->places[at] = (uint32_t)sources->count;
+    sources->futures[sources->count++] = awaitable;
+    return 0;
+}
+
+static void unmark(const asyncio__sources_t *sources)
+{
+    for (size_t i = 0; i < sources->count; i++) {
+        asyncio_awaitable_t *source = sources->futures[i];
+        if (sources->has_coroutines && asyncio_iscoroutine(source))
+            ((asyncio_coroutine_t *)source)->is_marked = false;
+        else
+            ((asyncio_future_t *)source)->is_marked = false;
+    }
+}
+
+/* Makes tasks of the coroutine objects, in order. Those that begin at once may do anything, so none
+ * of the marks is left. On failure what is behind is given up. */
+static int start(asyncio_loop_t *loop, asyncio__sources_t *sources)
+{
+    size_t count = sources->count;
+    for (size_t i = 0; i < count; i++) {
+        if (!asyncio_iscoroutine(sources->futures[i]))
+            continue;
+        sources->futures[i] = asyncio__ensure_future(loop, sources->futures[i]);
+        if (sources->futures[i])
+            continue;
+        int rc = asyncio_errno();
+        sources->count = i;
+        for (size_t behind = i + 1; behind < count; behind++) {
+            if (asyncio_iscoroutine(sources->futures[behind]))
+                asyncio__discard(sources->futures[behind]);
+            else
+                asyncio_future_unref(sources->futures[behind]);
+        }
+        return rc < 0 ? rc : -EINVAL;
     }
     return 0;
 }
@@ -81,14 +119,16 @@ int asyncio__sources_collect(asyncio_loop_t *loop, asyncio_awaitable_t *const *a
         if (!sources.futures || !sources.places)
             rc = asyncio__fail(-ENOMEM, NULL);
     }
-    for (; rc == 0 && at < count; at++)
-        rc = add(loop, awaitables, at, &sources);
-    for (size_t i = 0; i < sources.count; i++) {
-        asyncio_future_t *future = sources.futures[i];
-        future->is_marked = false;
-        if (sources.has_coroutines && asyncio_task_get_coro(future))
-            asyncio_task_get_coro(future)->is_marked = false;
-    }
+    while (rc == 0 && at < count)
+        rc = place(loop, awaitables, at++, &sources);
+    unmark(&sources);
+    /* What stands before a bad one is started all the same, as in asyncio. */
+    asyncio_error_t *error = rc < 0 ? asyncio__error_take() : NULL;
+    int started = sources.has_coroutines ? start(loop, &sources) : 0;
+    if (rc < 0)
+        asyncio__ignore(asyncio__fail_with(rc, error));
+    else
+        rc = started;
     if (rc < 0) {
         for (; at < count; at++)
             asyncio__discard(awaitables[at]);

@@ -77,18 +77,24 @@ static void member_failed(group_t *group, member_t *member)
     }
 }
 
-static void on_task_done(asyncio__ready_t *self)
+/* What the end of a task means; it is none of those that run. */
+static void settle(group_t *group, member_t *member)
 {
-    member_t *member = ASYNCIO__CONTAINER(self, member_t, callback.ready);
-    asyncio_future_t *task = asyncio__callback_begin(&member->callback);
-    group_t *group = member->group;
-    asyncio__list_remove(&member->link);
+    asyncio_task_t *task = member->task;
     if (group->waiter && asyncio__list_is_empty(&group->tasks))
         asyncio__future_wake(group->waiter);
     if (task->state == ASYNCIO__FAILED && !task->loop->closed)
         member_failed(group, member);
     else
         asyncio__list_append(&group->done, &member->link);
+}
+
+static void on_task_done(asyncio__ready_t *self)
+{
+    member_t *member = ASYNCIO__CONTAINER(self, member_t, callback.ready);
+    asyncio_future_t *task = asyncio__callback_begin(&member->callback);
+    asyncio__list_remove(&member->link);
+    settle(member->group, member);
     asyncio_future_unref(task);
 }
 
@@ -99,9 +105,10 @@ asyncio_future_t *asyncio__task_group_follower(const asyncio__callback_t *callba
     return &ASYNCIO__CONTAINER(callback, member_t, callback)->group->parent->future;
 }
 
-asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group_t *memory,
-                                                  asyncio_coroutine_t *coroutine,
-                                                  const char *place)
+asyncio_task_t *asyncio_task_group_create_task_full_at(asyncio_task_group_t *memory,
+                                                       asyncio_coroutine_t *coroutine,
+                                                       const asyncio_task_options_t *options,
+                                                       const char *place)
 {
     group_t *group = (group_t *)memory;
     const char *refusal = NULL;
@@ -122,7 +129,8 @@ asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group_t *memory,
         asyncio__discard(coroutine);
         return asyncio__fail_new(-ENOMEM, NULL);
     }
-    asyncio_task_t *task = asyncio__task_new(loop, coroutine, place);
+    asyncio_task_t *task = options ? asyncio__task_new_full(loop, coroutine, options, place)
+                                   : asyncio__task_new(loop, coroutine, place);
     if (!task) {
         asyncio__loop_release(loop, 1);
         asyncio__free(member, sizeof(*member));
@@ -131,9 +139,20 @@ asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group_t *memory,
     member->callback.ready.run = on_task_done;
     member->group = group;
     member->task = task;
+    if (ASYNCIO__UNLIKELY(asyncio__future_is_done(task))) {
+        settle(group, member); /* it began at once, and has ended */
+        return task;
+    }
     asyncio__list_append(&group->tasks, &member->link);
     asyncio__future_add_callback(task, &member->callback);
     return task;
+}
+
+asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group_t *memory,
+                                                  asyncio_coroutine_t *coroutine,
+                                                  const char *place)
+{
+    return asyncio_task_group_create_task_full_at(memory, coroutine, /* options= */ NULL, place);
 }
 
 /* --- exit ---------------------------------------------------------------------------------- */

@@ -70,6 +70,6 @@ extern const scenario_t sweep_callbacks, sweep_loops, sweep_watches, sweep_signa
     sweep_futures, sweep_tasks, sweep_coroutines, sweep_call_graphs, sweep_gather, sweep_wait,
     sweep_timeouts, sweep_groups, sweep_as_completed, sweep_generators, sweep_errors,
     sweep_locks, sweep_conditions, sweep_queues, sweep_executors, sweep_concurrent_futures,
-    sweep_testing;
+    sweep_testing, sweep_contexts, sweep_factories, sweep_runner_contexts;
 
 #endif
