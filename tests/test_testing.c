@@ -2,6 +2,7 @@
 /* The fixture for tests of one's own: what it runs, in which order, and what it finds. */
 #include <asyncio.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -643,6 +644,30 @@ static void a_running_loop_refuses(void **state)
     assert_int_equal(tell(), 0);
 }
 
+static void *use_elsewhere(void *arg)
+{
+    asyncio_testing_t *testing = arg;
+    assert_in_thread(asyncio_testing_end(testing) == ASYNCIO_ERUNTIME);
+    assert_in_thread(asyncio_testing_begin(testing) == ASYNCIO_ERUNTIME);
+    assert_in_thread(asyncio_testing_add_cleanup(testing, answer, NULL) == ASYNCIO_ERUNTIME);
+    assert_in_thread(asyncio_testing_call(testing, asyncio_coroutine(answer, NULL), NULL) ==
+                     ASYNCIO_ERUNTIME);
+    asyncio_error_clear();
+    return NULL;
+}
+
+/* Another thread than the one that began the test is refused. */
+static void another_thread_is_refused(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    story.testing = asyncio_testing_new(NULL);
+    assert_int_equal(asyncio_testing_begin(story.testing), 0);
+    assert_int_equal(pthread_create(&thread, NULL, use_elsewhere, story.testing), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(asyncio_testing_end(story.testing), 0);
+}
+
 /* --- a jump out of a coroutine ------------------------------------------------------------- */
 
 static jmp_buf way_out;
@@ -663,7 +688,8 @@ static int jump_and_go_on(void)
         asyncio_testing_run(story.testing, jump, NULL);
         return 1;
     }
-    if (asyncio_testing_begin(story.testing) != ASYNCIO_ERUNTIME)
+    if (asyncio_testing_call(story.testing, asyncio_coroutine(answer, NULL), NULL) !=
+        ASYNCIO_ERUNTIME)
         return 2;
     if (asyncio_testing_end(story.testing) != -EUCLEAN || asyncio_get_running_loop())
         return 3;
@@ -677,8 +703,14 @@ static int jump_and_go_on(void)
             return 5;
     if (strcmp(story.trace, "std21std21std21") != 0)
         return 6;
+    if (setjmp(way_out) == 0)
+        asyncio_testing_run(story.testing, jump, NULL);
+    else if (tell() != 0) /* without an end */
+        return 7;
+    if (setjmp(way_out) == 0)
+        asyncio_testing_run(story.testing, jump, NULL);
     asyncio_testing_unref(story.testing);
-    return 0;
+    return asyncio_get_running_loop() ? 8 : 0;
 }
 
 /* Who leaves a coroutine by longjmp() loses that loop; the next test has a new one. */
@@ -747,6 +779,7 @@ int main(void)
         STORY(bad_input_is_refused),
         STORY(the_wrong_order_is_refused),
         STORY(a_running_loop_refuses),
+        STORY(another_thread_is_refused),
         STORY(a_jump_loses_one_loop_only),
         STORY(a_child_does_not_end_the_test),
     };

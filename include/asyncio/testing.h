@@ -28,9 +28,9 @@
  * Works in any test framework, and in none. One that calls functions of its own before and after
  * each test calls asyncio_testing_begin() and asyncio_testing_end() there, and in between
  * asyncio_testing_call() as often as it likes. One whose assertions leave a coroutine by longjmp()
- * may go on: asyncio_testing_end() notices, gives that loop and what hangs on it up for lost, and
- * the next test has a new one. (Not under the address and thread sanitizers, which do not follow
- * such a jump from one stack to another.)
+ * may go on: the end of that test, or the beginning of the next, notices, gives the loop and what
+ * hangs on it up for lost, and the next test has a new one. (Not under the address and thread
+ * sanitizers, which do not follow such a jump from one stack to another.)
  *
  * Memory and descriptors are counted for the whole process: one test at a time. What the program
  * takes from malloc() itself is not counted, nor what the library keeps for the next time.

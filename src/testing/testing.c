@@ -37,6 +37,7 @@ struct asyncio_testing {
     asyncio_testing_options_t options;
     asyncio_runner_t *runner;        /* of the test that is under way; else NULL */
     asyncio_loop_t *loop;            /* its loop, a reference */
+    asyncio__thread_t *thread;       /* whose test it is */
     cleanup_t *cleanups;             /* the latest first */
     int code;                        /* the first with which a part of the test ended */
     bool is_warm;                    /* what is made once for the process was made */
@@ -281,6 +282,8 @@ static int check(asyncio_testing_t *testing)
         return asyncio__fail(-EINVAL, "no fixture was given");
     if (!testing->runner)
         return asyncio__fail(ASYNCIO_ERUNTIME, "no test is under way");
+    if (testing->thread != &asyncio__thread)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "the test is another thread's");
     return asyncio__loop_check_thread(testing->loop);
 }
 
@@ -313,6 +316,8 @@ int asyncio_testing_begin(asyncio_testing_t *testing)
 {
     if (!testing)
         return asyncio__fail(-EINVAL, "no fixture was given");
+    if (testing->runner && was_left_by_jump(testing))
+        asyncio__ignore(end(testing)); /* its framework has judged it */
     if (testing->runner)
         return asyncio__fail(ASYNCIO_ERUNTIME, "a test is under way");
     if (asyncio_get_running_loop())
@@ -332,6 +337,7 @@ int asyncio_testing_begin(asyncio_testing_t *testing)
         asyncio__accounts_close(&testing->accounts);
         return rc;
     }
+    testing->thread = &asyncio__thread;
     begin_capture(testing);
     if (testing->options.setup)
         rc = run_part(testing, "setup", testing->options.setup, testing->options.arg, "");
