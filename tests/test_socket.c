@@ -475,6 +475,7 @@ static void test_look_up_together(void **state)
 static void test_look_up_in_child(void **state)
 {
     (void)state;
+    skip_fork_under_tsan();
     run_clean(resolve);
     pid_t child = fork();
     if (child == 0) {
