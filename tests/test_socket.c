@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "support/support.h"
 
 /* Runs a coroutine function, and compares what is allocated before and after. */
 static void run_clean(asyncio_coroutine_function_t *fn)
