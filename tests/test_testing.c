@@ -22,6 +22,7 @@ typedef struct story {
     int reports;                              /* on_report was told of */
     asyncio_task_t *task;                     /* to be given back by the story */
     asyncio_error_t *error;
+    asyncio_context_var_t *var;               /* set by setup, seen by teardown */
     int fd;
     void (*leave)(struct story *story);       /* what the test does */
 } story_t;
@@ -73,6 +74,7 @@ static int set_up(void *arg, void **ret_result)
 {
     (void)ret_result;
     assert_ptr_equal(arg, &story);
+    assert_int_equal(asyncio_context_var_set(story.var, &story), 0);
     assert_int_equal(asyncio_testing_add_cleanup(story.testing, clean_first, NULL), 0);
     assert_int_equal(asyncio_testing_add_cleanup(story.testing, clean_second, NULL), 0);
     return end_with('s', story.setup_code);
@@ -81,7 +83,7 @@ static int set_up(void *arg, void **ret_result)
 static int tear_down(void *arg, void **ret_result)
 {
     (void)ret_result;
-    assert_ptr_equal(arg, &story);
+    assert_ptr_equal(asyncio_context_var_get_or(story.var, NULL), arg);
     return end_with('d', story.teardown_code);
 }
 
@@ -108,6 +110,8 @@ static int begin_story(void **state)
     (void)state;
     memset(&story, 0, sizeof(story));
     story.fd = -1;
+    story.var = asyncio_context_var_new("story");
+    assert_non_null(story.var);
     story.options.arg = &story;
     return 0;
 }
@@ -120,6 +124,7 @@ static int end_story(void **state)
     if (story.fd >= 0)
         close(story.fd);
     asyncio_testing_unref(story.testing);
+    asyncio_context_var_unref(story.var);
     asyncio_error_clear();
     return 0;
 }
@@ -147,7 +152,7 @@ static void with_parts(void)
     story.options.teardown = tear_down;
 }
 
-/* Setup, test, teardown run in that order, then the cleanups, last in, first out. */
+/* Setup, test, teardown run in that order and in one context, then the cleanups, the last first. */
 static void the_parts_run_in_order(void **state)
 {
     (void)state;

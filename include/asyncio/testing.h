@@ -17,7 +17,8 @@
  * @endcode
  *
  * Setup, test, teardown and cleanups are coroutine functions that one runner runs, one after
- * another. The loop is on the virtual clock and in debug mode, unless the options say otherwise.
+ * another and in one context. The loop is on the virtual clock and in debug mode, unless the
+ * options say otherwise.
  * Behind the cleanups the loop is closed, and these count as faults of the test:
  *
  * - tasks that are pending then: "pending task: NAME (made at PLACE)";
