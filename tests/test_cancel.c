@@ -245,6 +245,55 @@ static int gather_twice(void *arg, void **ret_result)
     return rc;
 }
 
+/* What a ring through a gathering is made of: its second child awaits the gathering. */
+struct ring {
+    asyncio_future_t *plain;     /* its first child */
+    asyncio_future_t *gathering; /* of both */
+    asyncio_task_t *child;       /* the second */
+    asyncio_task_t *awaits;      /* awaits the gathering too, from outside */
+};
+
+static int await_gathering(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct ring *ring = arg;
+    int rc = asyncio_sleep(0); /* until there is one */
+    return rc < 0 ? rc : asyncio_await(ring->gathering, NULL);
+}
+
+static int make_ring(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct ring *ring = arg;
+    ring->plain = asyncio_loop_create_future(NULL);
+    ring->child = asyncio_create_task(asyncio_coroutine(await_gathering, ring));
+    ring->gathering = asyncio_gather_of(2, ring->plain, ring->child);
+    ring->awaits = asyncio_create_task(asyncio_coroutine(await_gathering, ring));
+    assert_int_equal(asyncio_sleep(1), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(asyncio_task_cancel(ring->awaits, NULL), -EDEADLK);
+        assert_int_equal(asyncio_future_cancel(ring->gathering, NULL), -EDEADLK);
+    }
+    /* Nothing was cancelled, not even the child before the ring. */
+    assert_false(asyncio_future_done(ring->plain));
+    assert_int_equal(asyncio_task_cancelling(ring->awaits), 0);
+    assert_int_equal(asyncio_task_cancelling(ring->child), 0);
+    /* It ends by the first child's error, which the gathering passes on. */
+    assert_int_equal(asyncio_future_set_exception(ring->plain, -EIO), 0);
+    assert_int_equal(asyncio_await_unref(ring->awaits, NULL), -EIO);
+    assert_int_equal(asyncio_await_unref(ring->child, NULL), -EIO);
+    asyncio_future_unref(ring->gathering);
+    asyncio_future_unref(ring->plain);
+    return 0;
+}
+
+/* A cancel that would go round a ring through a gathering cancels nothing, wherever the ring is. */
+static void a_ring_through_a_gathering_cancels_nothing(void **state)
+{
+    struct ring ring;
+    assert_int_equal(run(*state, make_ring, &ring), 0);
+}
+
 /* A cancel that had 2 to the power of 60 ways to go answers -EDEADLK instead of going them all. */
 static void a_cancel_of_too_many_ways_ends(void **state)
 {
@@ -341,6 +390,7 @@ int main(void)
         FIXTURE_TEST(a_cancel_goes_down_a_chain),
         FIXTURE_TEST(a_cancel_wins_over_a_value_on_its_way),
         FIXTURE_TEST(a_cancel_reaches_deep_gatherings),
+        FIXTURE_TEST(a_ring_through_a_gathering_cancels_nothing),
         FIXTURE_TEST(a_cancel_of_too_many_ways_ends),
         FIXTURE_TEST(a_long_chain_can_be_cancelled),
         FIXTURE_TEST(what_is_done_is_not_cancelled),

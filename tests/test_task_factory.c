@@ -133,6 +133,33 @@ static void beginnings_nest(void **state)
     assert_string_equal(trace_of(*state, see_nested), "oiOMjpm");
 }
 
+static int make_slow(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_task_options_t options = {.size = sizeof(options), .eager_start = 1};
+    say_letter('a');
+    asyncio_task_t *task = asyncio_loop_create_task_full(arg, SLOW, &options);
+    say_letter('A');
+    return asyncio_await_unref(task, NULL);
+}
+
+static int see_neighbours(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_task_t *one = asyncio_create_task(asyncio_coroutine(make_slow, arg));
+    asyncio_task_t *other = asyncio_create_task(QUICK); /* ready in the same turn */
+    assert_int_equal(asyncio_await_unref(one, NULL), 0);
+    return asyncio_await_unref(other, NULL);
+}
+
+/* When it suspends its creator goes on, before all that is ready. */
+static void the_creator_goes_on_before_what_is_ready(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, see_neighbours, fixture->loop), 0);
+    assert_string_equal(fixture->trace, "asAqt");
+}
+
 static int see_gather(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -489,6 +516,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(a_task_begins_in_the_call),
         FIXTURE_TEST(beginnings_nest),
+        FIXTURE_TEST(the_creator_goes_on_before_what_is_ready),
         FIXTURE_TEST(a_gathering_may_be_done_at_once),
         FIXTURE_TEST(waits_take_what_is_done),
         FIXTURE_TEST(cancels_reach_a_task_that_has_begun),

@@ -279,9 +279,207 @@ static void bad_input_is_refused(void **state)
     assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_task_group_exit(&group, -EIO), -EIO);
     assert_int_equal(asyncio_task_group_exit(NULL, 0), -EINVAL);
+    assert_int_equal(asyncio_task_group_init(NULL), -EINVAL);
+    assert_int_equal(asyncio_task_group_aenter(NULL), -EINVAL);
+    assert_int_equal(asyncio_task_group_cancel(NULL), -EINVAL);
     asyncio_task_group_cleanup(&group);
     asyncio_task_group_cleanup(NULL);
     assert_int_equal(run(*state, misuse, NULL), 0);
+}
+
+/* --- cancel: the traces are those of CPython's group, with cancel() as in 3.15 --------------- */
+
+static void say_letter(char letter)
+{
+    note(the_fixture(), letter);
+}
+
+/* Says a letter, waits, and says it aloud when it is cancelled. */
+static int wait_aloud(char letter, void **ret_result)
+{
+    (void)ret_result;
+    say_letter(letter);
+    int rc = asyncio_sleep(10);
+    say_letter(rc == -ECANCELED ? (char)(letter - 'a' + 'A') : '?');
+    return rc;
+}
+ASYNCIO_COROUTINE(wait_aloud, (char, letter));
+
+static void say_requests(void)
+{
+    say_letter((char)('0' + asyncio_task_cancelling(asyncio_current_task())));
+}
+
+static int cancel_from_body(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_group_t group;
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    asyncio_task_group_create_task(&group, wait_aloud_coroutine('a'));
+    asyncio_task_group_create_task(&group, wait_aloud_coroutine('b'));
+    assert_int_equal(asyncio_sleep(0), 0);
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    say_letter('c');
+    say_requests();
+    int rc = asyncio_sleep(1);
+    assert_int_equal(rc, -ECANCELED);
+    assert_int_equal(asyncio_task_group_exit(&group, rc), 0);
+    say_letter('|');
+    say_requests();
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    assert_int_equal(asyncio_sleep(0), 0);
+    say_letter('o');
+    /* A body that does not suspend any more, and a task that has not begun. */
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    asyncio_task_group_create_task(&group, wait_aloud_coroutine('a'));
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    assert_int_equal(asyncio_task_group_exit(&group, 0), 0);
+    say_requests();
+    return asyncio_sleep(0);
+}
+
+/* A cancel of the group ends its tasks and its body, and does not leave it; again, and after the
+ * exit, it does nothing. */
+static void a_cancel_of_the_group_stays_in_it(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, cancel_from_body, NULL), 0);
+    assert_string_equal(fixture->trace, "abc1AB|0o0");
+}
+
+static int cancel_before(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_group_t group;
+    assert_int_equal(asyncio_task_group_init(&group), 0);
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    assert_int_equal(asyncio_task_group_aenter(&group), 0);
+    assert_int_equal(asyncio_task_group_aenter(&group), ASYNCIO_ERUNTIME);
+    assert_null(asyncio_task_group_create_task(&group, wait_aloud_coroutine('a')));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    say_letter('e');
+    int rc = asyncio_sleep(0);
+    assert_int_equal(rc, -ECANCELED);
+    assert_int_equal(asyncio_task_group_exit(&group, rc), 0);
+    say_requests();
+    assert_int_equal(asyncio_task_group_aenter(&group), ASYNCIO_ERUNTIME);
+    /* Prepared, and not cancelled. */
+    assert_int_equal(asyncio_task_group_init(&group), 0);
+    assert_int_equal(asyncio_task_group_aenter(&group), 0);
+    return asyncio_task_group_exit(&group, asyncio_sleep(0));
+}
+
+/* A group that is prepared can be cancelled before it is entered: its body ends at once. */
+static void a_group_can_be_cancelled_before_it_is_entered(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, cancel_before, NULL), 0);
+    assert_string_equal(fixture->trace, "e0");
+}
+
+static int cancel_own_group(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    assert_int_equal(asyncio_sleep(1), 0);
+    say_letter('k');
+    assert_int_equal(asyncio_task_group_cancel(arg), 0);
+    say_letter('l');
+    int rc = asyncio_sleep(0);
+    assert_int_equal(rc, -ECANCELED);
+    return rc;
+}
+
+static int fail_when_cancelled(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(asyncio_sleep(10), -ECANCELED);
+    say_letter('e');
+    return -EIO;
+}
+
+static int cancel_from_elsewhere(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_group_t group;
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    asyncio_task_group_create_task(&group, asyncio_coroutine(cancel_own_group, &group));
+    asyncio_task_group_create_task(&group, wait_aloud_coroutine('a'));
+    assert_int_equal(asyncio_task_group_exit(&group, 0), 0);
+    say_letter('|');
+    say_requests();
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    asyncio_task_group_create_task(&group, asyncio_coroutine(fail_when_cancelled, NULL));
+    assert_int_equal(asyncio_sleep(0), 0);
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    int rc = asyncio_sleep(1);
+    assert_int_equal(asyncio_task_group_exit(&group, rc), ASYNCIO_EGROUP);
+    say_letter('x');
+    say_requests();
+    return 0;
+}
+
+/* One of its tasks may cancel the group; errors that come of it leave it all the same. */
+static void a_task_cancels_its_group(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, cancel_from_elsewhere, NULL), 0);
+    assert_string_equal(fixture->trace, "aklA|0ex0");
+}
+
+static int cancel_both(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_group_t group;
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    asyncio_task_group_create_task(&group, wait_aloud_coroutine('a'));
+    assert_int_equal(asyncio_sleep(0), 0);
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    assert_int_equal(asyncio_task_cancel(asyncio_current_task(), NULL), 1);
+    return asyncio_task_group_exit(&group, asyncio_sleep(1));
+}
+
+/* A cancel of the task itself is not taken for that of the group: it leaves it. */
+static void a_cancel_of_the_task_leaves_the_group(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, cancel_both, NULL), -ECANCELED);
+    assert_string_equal(fixture->trace, "aA");
+}
+
+static int cancel_group_at_once(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    say_letter('s');
+    assert_int_equal(asyncio_task_group_cancel(arg), 0);
+    int rc = asyncio_sleep(1);
+    say_letter(rc == -ECANCELED ? 'S' : '?');
+    return rc;
+}
+
+static int begin_and_cancel(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_group_t group;
+    asyncio_task_options_t options = {.size = sizeof(options), .eager_start = 1};
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    asyncio_task_t *task = asyncio_task_group_create_task_full(
+        &group, asyncio_coroutine(cancel_group_at_once, &group), &options);
+    say_letter(asyncio_future_done(task) ? 'D' : 'P');
+    int rc = asyncio_sleep(1);
+    assert_int_equal(rc, -ECANCELED);
+    assert_int_equal(asyncio_task_group_exit(&group, rc), 0);
+    say_requests();
+    return 0;
+}
+
+/* A task that cancels the group in its first step, begun at once, is cancelled too. */
+static void an_eager_task_cancels_its_group_and_itself(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, begin_and_cancel, NULL), 0);
+    assert_string_equal(fixture->trace, "sPS0");
 }
 
 int main(void)
@@ -297,6 +495,11 @@ int main(void)
         FIXTURE_TEST(an_inner_group_leaves_the_outers_cancel),
         FIXTURE_TEST(a_failed_group_makes_no_task),
         FIXTURE_TEST(closing_ends_a_group),
+        FIXTURE_TEST(a_cancel_of_the_group_stays_in_it),
+        FIXTURE_TEST(a_group_can_be_cancelled_before_it_is_entered),
+        FIXTURE_TEST(a_task_cancels_its_group),
+        FIXTURE_TEST(a_cancel_of_the_task_leaves_the_group),
+        FIXTURE_TEST(an_eager_task_cancels_its_group_and_itself),
         FIXTURE_TEST(bad_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

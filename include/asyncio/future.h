@@ -299,7 +299,8 @@ ASYNCIO_API bool asyncio_isfuture(const asyncio_awaitable_t *awaitable);
  *
  * @param awaitable  future, task or coroutine object.
  * @return a *new* reference, or NULL; then asyncio_errno() says why: -EINVAL (no awaitable, or a
- *   future of another loop), -ENOMEM, ASYNCIO_ERUNTIME (no running loop, coroutine used before).
+ *   future of another loop), -ENOMEM, ASYNCIO_ERUNTIME (no running loop). A coroutine object that
+ *   was used before becomes a task that fails with ASYNCIO_ERUNTIME.
  *
  * Ownership: a coroutine object is *taken*, a future *borrowed*; the answer is *new*.
  * Context: loop thread, with the loop running.

@@ -44,6 +44,51 @@ typedef struct asyncio_task_group {
 ASYNCIO_API int asyncio_task_group_enter(asyncio_task_group_t *group);
 
 /**
+ * Prepares a group that asyncio_task_group_aenter() will enter: until then others may cancel it.
+ *
+ * asyncio_task_group_enter() does both in one.
+ *
+ * @param group  the caller's memory.
+ * @return 0; -EINVAL (NULL).
+ *
+ * Ownership: group is *borrowed* until the exit; one that is never entered needs none.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `asyncio.TaskGroup`.
+ */
+ASYNCIO_API int asyncio_task_group_init(asyncio_task_group_t *group);
+
+/**
+ * Begins a group that was prepared by asyncio_task_group_init().
+ *
+ * @param group  prepared, and not entered before.
+ * @return 0; -EINVAL (NULL); ASYNCIO_ERUNTIME (not inside a task, or entered before).
+ *
+ * Ownership: group is *borrowed* until the exit.
+ * Context: inside a task.
+ * Cancellation: does not suspend; if the group was cancelled before, the next suspension raises.
+ * Twin: `TaskGroup.__aenter__`.
+ */
+ASYNCIO_API int asyncio_task_group_aenter(asyncio_task_group_t *group);
+
+/**
+ * Cancels a group: its tasks, and its body at what it waits for. The exit then answers as if the
+ * body had ended well: this cancel does not leave the group, errors do.
+ *
+ * Cancelling again is harmless, and so is it behind the exit; before the enter of a group that was
+ * prepared it takes effect with the enter.
+ *
+ * @param group  prepared, entered or exited.
+ * @return 0; -EINVAL (NULL).
+ *
+ * Ownership: group is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `TaskGroup.cancel`, of Python 3.15.
+ */
+ASYNCIO_API int asyncio_task_group_cancel(asyncio_task_group_t *group);
+
+/**
  * Makes a task that belongs to the group.
  *
  * @param group      entered; tasks of the group may add more while it exits.

@@ -5,7 +5,8 @@
  * A task passes the cancel to what it waits for; a gathering to each of its children. The way
  * back is kept in the tasks (a mark) and in the gatherings (a frame), so that a cancel of any
  * depth needs neither stack nor memory. Meeting a mark again is a ring of tasks that await each
- * other: -EDEADLK.
+ * other: -EDEADLK. Where a gathering is met, all below it is gone through on trial first, so that
+ * nothing has been cancelled when a ring is found.
  */
 #include "base/error.h"
 #include "loop/debug.h"
@@ -39,26 +40,26 @@ static void must_cancel(asyncio__task_t *task, asyncio_error_t *message)
 
 /* What was reached through the tasks first … last answered: so do they. */
 static int climb(asyncio_future_t *first, asyncio_future_t *last, asyncio_error_t *message,
-                 int answer)
+                 bool is_trial, int answer)
 {
     if (!first)
         return answer;
     for (asyncio_future_t *at = first;; at = asyncio__task_of(at)->wait.future) {
         asyncio__task_of(at)->is_cancelling = false;
-        if (answer == -EDEADLK)
+        if (answer == -EDEADLK && !is_trial)
             at->requests--;
         if (at == last)
             break;
     }
-    if (answer == 0)
+    if (answer == 0 && !is_trial)
         must_cancel(asyncio__task_of(last), message);
     return answer == -EDEADLK ? answer : 1;
 }
 
 /* Walks down from a future through tasks. Answers what is at the end of the chain, or NULL where
  * a mark was met again. */
-static asyncio_future_t *walk_down(asyncio_future_t *future, asyncio_future_t **ret_first,
-                                   asyncio_future_t **ret_last)
+static asyncio_future_t *walk_down(asyncio_future_t *future, bool is_trial,
+                                   asyncio_future_t **ret_first, asyncio_future_t **ret_last)
 {
     *ret_first = *ret_last = NULL;
     while (asyncio__is_task(future) && !asyncio__future_is_done(future)) {
@@ -66,7 +67,7 @@ static asyncio_future_t *walk_down(asyncio_future_t *future, asyncio_future_t **
         if (task->is_cancelling)
             return NULL;
         task->is_cancelling = true;
-        future->requests++;
+        future->requests += !is_trial;
         if (!*ret_first)
             *ret_first = future;
         *ret_last = future;
@@ -77,39 +78,48 @@ static asyncio_future_t *walk_down(asyncio_future_t *future, asyncio_future_t **
     return future;
 }
 
-int asyncio__future_cancel(asyncio_future_t *future, asyncio_error_t *message)
+/* Goes through all that a cancel reaches, and cancels it; or only goes through it. */
+static int walk(asyncio_future_t *future, asyncio_error_t *message, bool is_trial)
 {
     asyncio_future_t *gathering = NULL; /* the innermost on the path */
     long children = 0;
+    bool gave_up = false; /* no ring was found in so many */
     for (;;) {
         asyncio_future_t *first, *last;
-        asyncio_future_t *end = walk_down(future, &first, &last);
+        asyncio_future_t *end = walk_down(future, is_trial, &first, &last);
         int answer;
         if (!end || (is_gathering(end) && end->class->cancel_frame(end)->is_active)) {
             answer = -EDEADLK;
         } else if (end == last) {
             answer = 0; /* a task that waits for nothing: it must be cancelled itself */
         } else if (is_gathering(end) && !asyncio__future_is_done(end)) {
+            if (!is_trial && !gathering && walk(end, NULL, /* is_trial= */ true) < 0) {
+                climb(first, last, message, is_trial, -EDEADLK);
+                return -EDEADLK;
+            }
             *end->class->cancel_frame(end) = (asyncio__cancel_frame_t){
                 .above = gathering, .first = first, .last = last, .is_active = true,
                 .requested = end->class->cancel_frame(end)->requested};
             gathering = end;
             goto next_child;
+        } else if (is_trial) {
+            answer = asyncio__future_is_done(end) ? 0 : 1;
         } else {
             answer = cancel_plain(end, message);
         }
-        answer = climb(first, last, message, answer);
+        answer = climb(first, last, message, is_trial, answer);
         for (;;) {
             if (!gathering)
-                return answer;
+                return is_trial && gave_up ? 0 : answer;
             asyncio__cancel_frame_t *frame = gathering->class->cancel_frame(gathering);
             frame->any = frame->any || answer == 1;
             if (answer != -EDEADLK && ++children < CHILDREN_MOST)
                 break;
+            gave_up = gave_up || answer != -EDEADLK;
             answer = -EDEADLK; /* leave every gathering on the path */
             frame->is_active = false;
             gathering = frame->above;
-            answer = climb(frame->first, frame->last, message, answer);
+            answer = climb(frame->first, frame->last, message, is_trial, answer);
         }
     next_child:
         for (;;) {
@@ -118,8 +128,8 @@ int asyncio__future_cancel(asyncio_future_t *future, asyncio_error_t *message)
             if (future)
                 break;
             frame->is_active = false;
-            frame->requested = frame->requested || frame->any;
-            answer = climb(frame->first, frame->last, message, frame->any ? 1 : 0);
+            frame->requested = frame->requested || (frame->any && !is_trial);
+            answer = climb(frame->first, frame->last, message, is_trial, frame->any ? 1 : 0);
             gathering = frame->above;
             if (!gathering)
                 return answer;
@@ -127,6 +137,11 @@ int asyncio__future_cancel(asyncio_future_t *future, asyncio_error_t *message)
             outer->any = outer->any || answer == 1;
         }
     }
+}
+
+int asyncio__future_cancel(asyncio_future_t *future, asyncio_error_t *message)
+{
+    return walk(future, message, /* is_trial= */ false);
 }
 
 int asyncio_task_cancel(asyncio_task_t *task, const char *message)

@@ -21,8 +21,9 @@ typedef struct __attribute__((may_alias)) group {
     asyncio_future_t *waiter;   /* what the exit waits for, or NULL */
     bool is_exiting;            /* exit() was called */
     bool is_aborting;           /* the tasks were cancelled */
-    bool parent_cancel_requested; /* the parent was cancelled for a task that failed */
+    bool parent_cancel_requested; /* the parent was cancelled: a task failed, or cancel() */
     bool is_cleared;            /* not entered, or the exit is over */
+    bool cancel_on_enter;       /* cancel() came before */
 } group_t;
 static_assert(sizeof(group_t) <= sizeof(asyncio_task_group_t), "the public type has room");
 
@@ -33,23 +34,6 @@ typedef struct member {
     asyncio_task_t *task;         /* a reference */
 } member_t;
 
-int asyncio_task_group_enter(asyncio_task_group_t *memory)
-{
-    group_t *group = (group_t *)memory;
-    if (!group)
-        return asyncio__fail(-EINVAL, "no group was given");
-    *group = (group_t){.is_cleared = true};
-    asyncio__task_t *task = asyncio__task_running();
-    if (!task)
-        return ASYNCIO_ERUNTIME;
-    group->is_cleared = false;
-    group->parent = task;
-    asyncio__list_init(&group->tasks);
-    asyncio__list_init(&group->done);
-    asyncio__list_init(&group->failed);
-    return 0;
-}
-
 static void abort_tasks(group_t *group)
 {
     group->is_aborting = true;
@@ -58,6 +42,61 @@ static void abort_tasks(group_t *group)
         if (!asyncio__future_is_done(member->task))
             asyncio__ignore(asyncio__future_cancel(member->task, NULL));
     }
+}
+
+static void cancel_all(group_t *group)
+{
+    abort_tasks(group);
+    group->parent_cancel_requested = true;
+    asyncio__ignore(asyncio__future_cancel(&group->parent->future, NULL));
+}
+
+int asyncio_task_group_init(asyncio_task_group_t *memory)
+{
+    group_t *group = (group_t *)memory;
+    if (!group)
+        return asyncio__fail(-EINVAL, "no group was given");
+    *group = (group_t){.is_cleared = true};
+    return 0;
+}
+
+int asyncio_task_group_aenter(asyncio_task_group_t *memory)
+{
+    group_t *group = (group_t *)memory;
+    if (!group)
+        return asyncio__fail(-EINVAL, "no group was given");
+    if (!group->is_cleared || group->parent)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "TaskGroup has already been entered");
+    asyncio__task_t *task = asyncio__task_running();
+    if (!task)
+        return ASYNCIO_ERUNTIME;
+    group->is_cleared = false;
+    group->parent = task;
+    asyncio__list_init(&group->tasks);
+    asyncio__list_init(&group->done);
+    asyncio__list_init(&group->failed);
+    if (group->cancel_on_enter)
+        cancel_all(group);
+    return 0;
+}
+
+int asyncio_task_group_enter(asyncio_task_group_t *memory)
+{
+    int rc = asyncio_task_group_init(memory);
+    return rc < 0 ? rc : asyncio_task_group_aenter(memory);
+}
+
+int asyncio_task_group_cancel(asyncio_task_group_t *memory)
+{
+    group_t *group = (group_t *)memory;
+    if (!group)
+        return asyncio__fail(-EINVAL, "no group was given");
+    if (!group->parent)
+        group->cancel_on_enter = true;
+    else if (!group->is_cleared && !group->is_aborting &&
+             !(group->is_exiting && asyncio__list_is_empty(&group->tasks)))
+        cancel_all(group);
+    return 0;
 }
 
 static void member_failed(group_t *group, member_t *member)
@@ -70,11 +109,8 @@ static void member_failed(group_t *group, member_t *member)
                              task->error, task, task->place, asyncio_task_get_name(task));
         return;
     }
-    if (!group->is_aborting && !group->parent_cancel_requested) {
-        abort_tasks(group);
-        group->parent_cancel_requested = true;
-        asyncio__ignore(asyncio__future_cancel(&group->parent->future, NULL));
-    }
+    if (!group->is_aborting && !group->parent_cancel_requested)
+        cancel_all(group);
 }
 
 /* What the end of a task means; it is none of those that run. */
@@ -145,6 +181,8 @@ asyncio_task_t *asyncio_task_group_create_task_full_at(asyncio_task_group_t *mem
     }
     asyncio__list_append(&group->tasks, &member->link);
     asyncio__future_add_callback(task, &member->callback);
+    if (ASYNCIO__UNLIKELY(group->is_aborting)) /* in its first step it has cancelled the group */
+        asyncio__ignore(asyncio__future_cancel(task, NULL));
     return task;
 }
 

@@ -82,6 +82,10 @@ static void use_groups(asyncio_loop_t *loop)
     is_there(asyncio_task_group_create_task(&group, asyncio_coroutine(sweep_fail, NULL)));
     is_there(asyncio_task_group_create_task(&group, asyncio_sleep_coroutine(100)));
     may_be(asyncio_task_group_exit(&group, 0), ASYNCIO_EGROUP);
+    must(asyncio_task_group_init(&group) == 0 && asyncio_task_group_aenter(&group) == 0);
+    is_there(asyncio_task_group_create_task(&group, asyncio_coroutine(sweep_work, NULL)));
+    must(asyncio_task_group_cancel(&group) == 0);
+    may(asyncio_task_group_exit(&group, 0));
     must(asyncio_task_group_enter(&group) == 0);
     is_there(asyncio_task_group_create_task(&group, asyncio_coroutine(sweep_work, NULL)));
     asyncio_task_group_cleanup(&group);
