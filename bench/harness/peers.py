@@ -128,7 +128,7 @@ def go(build_folder, out):
 def tokio(build_folder, out):
     here = os.path.join(PEERS, "tokio")
     target = os.path.join(os.path.abspath(out), "tokio")
-    build(["cargo", "build", "--release", "--locked", "--quiet"], cwd=here,
+    build(["cargo", "build", "--release", "--quiet"], cwd=here,
           env={**os.environ, "CARGO_TARGET_DIR": target})
     with open(os.path.join(here, "Cargo.lock"), encoding="utf-8") as file:
         version = re.search(r'name = "tokio"\nversion = "(.*)"', file.read()).group(1)
