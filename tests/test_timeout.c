@@ -147,6 +147,84 @@ static void a_body_may_swallow_the_timeout(void **state)
     assert_int_equal(run(*state, swallow, NULL), 0);
 }
 
+static int expire_at_one_moment(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_t *task = asyncio_current_task();
+    asyncio_timeout_t outer, inner;
+    assert_int_equal(asyncio_timeout_at_enter(&outer, 5), 0);
+    assert_int_equal(asyncio_timeout_at_enter(&inner, 5), 0);
+    int rc = asyncio_sleep(100);
+    assert_int_equal(rc, -ECANCELED);
+    assert_int_equal(asyncio_task_cancelling(task), 2);
+    /* The inner one takes its request back, sees the outer's, and lets the cancel pass. */
+    assert_int_equal(asyncio_timeout_exit(&inner, rc), -ECANCELED);
+    assert_int_equal(asyncio_task_cancelling(task), 1);
+    assert_int_equal(asyncio_timeout_exit(&outer, rc), -ETIMEDOUT);
+    assert_true(asyncio_timeout_expired(&inner) && asyncio_timeout_expired(&outer));
+    assert_int_equal(asyncio_task_cancelling(task), 0);
+    return asyncio_sleep(1);
+}
+
+/* Of two scopes that end at one moment the outer one answers, and no request is left. */
+static void scopes_may_end_together(void **state)
+{
+    assert_int_equal(run(*state, expire_at_one_moment, NULL), 0);
+}
+
+static void cancel_task(void *arg)
+{
+    assert_int_equal(asyncio_task_cancel(arg, NULL), 1);
+}
+
+static int cancel_as_it_expires(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_t *task = asyncio_current_task();
+    asyncio_timeout_t scope;
+    assert_int_equal(
+        asyncio_loop_call_at(asyncio_get_running_loop(), 5, cancel_task, task, NULL), 0);
+    assert_int_equal(asyncio_timeout_at_enter(&scope, 5), 0);
+    assert_int_equal(asyncio_timeout_exit(&scope, asyncio_sleep(100)), -ECANCELED);
+    assert_true(asyncio_timeout_expired(&scope));
+    assert_int_equal(asyncio_task_cancelling(task), 1);
+    return asyncio_sleep(1);
+}
+
+/* A cancel from outside at the very moment of the deadline stays a cancel. */
+static void a_cancel_at_the_deadline_stays_one(void **state)
+{
+    assert_int_equal(run(*state, cancel_as_it_expires, NULL), 0);
+}
+
+static int expire_below_a_request(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_t *task = asyncio_current_task();
+    assert_int_equal(asyncio_task_cancel(task, NULL), 1);
+    assert_int_equal(asyncio_sleep(0), -ECANCELED);
+    assert_int_equal(asyncio_task_cancelling(task), 1);
+    asyncio_timeout_t scope;
+    assert_int_equal(asyncio_timeout_enter(&scope, 5), 0);
+    assert_int_equal(asyncio_timeout_exit(&scope, asyncio_sleep(100)), -ETIMEDOUT);
+    assert_int_equal(asyncio_task_cancelling(task), 1);
+    /* A request that is taken back is raised all the same while another stands ... */
+    assert_int_equal(asyncio_task_cancel(task, NULL), 1);
+    assert_int_equal(asyncio_task_uncancel(task), 1);
+    assert_int_equal(asyncio_sleep(0), -ECANCELED);
+    /* ... and not when it was the last. */
+    assert_int_equal(asyncio_task_uncancel(task), 0);
+    assert_int_equal(asyncio_task_cancel(task, NULL), 1);
+    assert_int_equal(asyncio_task_uncancel(task), 0);
+    return asyncio_sleep(0);
+}
+
+/* Requests from before a scope are not its own; the last that is taken back is not raised. */
+static void a_scope_counts_from_where_it_began(void **state)
+{
+    assert_int_equal(run(*state, expire_below_a_request, NULL), 0);
+}
+
 static int answer(double delay, int number, void **ret_result)
 {
     int rc = asyncio_sleep(delay);
@@ -293,6 +371,9 @@ int main(void)
         FIXTURE_TEST(a_timeout_ends_its_body),
         FIXTURE_TEST(another_cancel_stays_one),
         FIXTURE_TEST(scopes_nest),
+        FIXTURE_TEST(scopes_may_end_together),
+        FIXTURE_TEST(a_cancel_at_the_deadline_stays_one),
+        FIXTURE_TEST(a_scope_counts_from_where_it_began),
         FIXTURE_TEST(a_deadline_can_be_moved),
         FIXTURE_TEST(a_scope_is_left_on_an_early_return),
         FIXTURE_TEST(a_body_may_swallow_the_timeout),
