@@ -86,6 +86,47 @@ static void many_jobs_in_flight_lose_nothing(void **state)
     end_pool(pool);
 }
 
+static atomic_int jobs_begun;   /* how many jobs of the next test have */
+static atomic_bool may_go_on;   /* the first of them */
+enum { JOBS_IN_ORDER = 5 };
+
+static int hold_up(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    while (!atomic_load(&may_go_on))
+        sched_yield();
+    return 0;
+}
+
+static int begin_as(void *arg, void **ret_result)
+{
+    *ret_result = ASYNCIO_INT(atomic_fetch_add(&jobs_begun, 1) == asyncio_int(arg));
+    return 0;
+}
+
+/* Jobs that wait for the only thread are begun in the order in which they were given. */
+static void jobs_are_begun_in_order(void **state)
+{
+    (void)state;
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_concurrent_future_t *jobs[JOBS_IN_ORDER], *first;
+    atomic_store(&jobs_begun, 0);
+    atomic_store(&may_go_on, false);
+    first = asyncio_executor_submit(pool, hold_up, NULL);
+    for (int i = 0; i < JOBS_IN_ORDER; i++)
+        jobs[i] = asyncio_executor_submit(pool, begin_as, ASYNCIO_INT(i));
+    atomic_store(&may_go_on, true);
+    for (int i = 0; i < JOBS_IN_ORDER; i++) {
+        void *in_order = NULL;
+        if (jobs[i] && asyncio_concurrent_future_result(jobs[i], ASYNCIO_FOREVER, &in_order) == 0)
+            assert_int_equal(asyncio_int(in_order), 1);
+        asyncio_concurrent_future_unref(jobs[i]);
+    }
+    asyncio_concurrent_future_unref(first);
+    assert_int_equal(atomic_load(&jobs_begun), JOBS_IN_ORDER);
+    end_pool(pool);
+}
+
 /* --- threads ------------------------------------------------------------------------------- */
 
 static atomic_int threads_started; /* as count_thread() saw */
@@ -331,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(many_jobs_in_flight_lose_nothing),
+        FIXTURE_TEST(jobs_are_begun_in_order),
         FIXTURE_TEST(threads_are_started_as_needed),
         FIXTURE_TEST(blocked_jobs_do_not_hold_up_others),
         FIXTURE_TEST(a_thread_that_cannot_start_is_an_error),
