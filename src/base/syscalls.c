@@ -142,6 +142,7 @@ asyncio__syscalls_t asyncio__sys = {
     .recvmsg = recvmsg,
     .sendmsg = sendmsg,
     .unlink = unlink,
+    .sigaltstack = sigaltstack,
     .sigaction = sigaction,
     .pthread_create = pthread_create,
 };

@@ -71,6 +71,7 @@ typedef struct asyncio__syscalls {
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     int (*unlink)(const char *path);
+    int (*sigaltstack)(const stack_t *stack, stack_t *ret_former);
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_former);
     int (*pthread_create)(pthread_t *ret_thread, const pthread_attr_t *attributes,
                           void *(*run)(void *arg), void *arg); /* answers errno, as that does */

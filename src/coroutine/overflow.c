@@ -127,7 +127,7 @@ static void pass_on(int number, siginfo_t *info, void *context)
     } else if (info->si_code > 0 || own.sa_handler == SIG_DFL) {
         /* The fault comes again when this returns, and what was sent is sent again. */
         struct sigaction fallback = {.sa_handler = SIG_DFL};
-        sigaction(number, &fallback, NULL);
+        asyncio__sys.sigaction(number, &fallback, NULL);
         if (info->si_code <= 0)
             raise(number);
     }
@@ -154,21 +154,21 @@ static void put_up(size_t i)
 {
     struct sigaction present;
     /* Up already, below another: to stand above it as well would make a ring. */
-    if (are_up[i] || sigaction(numbers[i], NULL, &present) < 0 || is_ours(&present))
+    if (are_up[i] || asyncio__sys.sigaction(numbers[i], NULL, &present) < 0 || is_ours(&present))
         return;
     formers[i] = present;
     struct sigaction own = {.sa_sigaction = on_fault,
                             .sa_mask = present.sa_mask,
                             .sa_flags = SA_SIGINFO | SA_ONSTACK |
                                         (present.sa_flags & (SA_NODEFER | SA_RESTART))};
-    are_up[i] = sigaction(numbers[i], &own, NULL) == 0;
+    are_up[i] = asyncio__sys.sigaction(numbers[i], &own, NULL) == 0;
 }
 
 static void take_down(size_t i)
 {
     struct sigaction present;
-    if (are_up[i] && sigaction(numbers[i], NULL, &present) == 0 && is_ours(&present))
-        are_up[i] = sigaction(numbers[i], &formers[i], NULL) < 0;
+    if (are_up[i] && asyncio__sys.sigaction(numbers[i], NULL, &present) == 0 && is_ours(&present))
+        are_up[i] = asyncio__sys.sigaction(numbers[i], &formers[i], NULL) < 0;
 }
 
 /* --- who wants it -------------------------------------------------------------------------- */
@@ -215,10 +215,10 @@ void asyncio__overflow_enter(asyncio__overflow_t *overflow)
 {
     stack_t present;
     /* A thread that has such a stack keeps it: somebody counts on it. */
-    if (!overflow || overflow->is_in_use || sigaltstack(NULL, &present) < 0 ||
+    if (!overflow || overflow->is_in_use || asyncio__sys.sigaltstack(NULL, &present) < 0 ||
         !(present.ss_flags & SS_DISABLE))
         return;
-    overflow->is_in_use = sigaltstack(&overflow->mine, NULL) == 0;
+    overflow->is_in_use = asyncio__sys.sigaltstack(&overflow->mine, NULL) == 0;
 }
 
 void asyncio__overflow_leave(asyncio__overflow_t *overflow)
@@ -227,8 +227,8 @@ void asyncio__overflow_leave(asyncio__overflow_t *overflow)
     if (!overflow || !overflow->is_in_use)
         return;
     overflow->is_in_use = false;
-    if (sigaltstack(NULL, &present) == 0 && present.ss_sp == overflow->mine.ss_sp)
-        asyncio__ignore(sigaltstack(&none, NULL));
+    if (asyncio__sys.sigaltstack(NULL, &present) == 0 && present.ss_sp == overflow->mine.ss_sp)
+        asyncio__ignore(asyncio__sys.sigaltstack(&none, NULL));
 }
 
 void asyncio__overflow_fork(void)

@@ -65,6 +65,7 @@
     X(recvmsg, ssize_t, -1, (int a, struct msghdr *b, int c), (a, b, c))                          \
     X(sendmsg, ssize_t, -1, (int a, const struct msghdr *b, int c), (a, b, c))                    \
     X(unlink, int, -1, (const char *a), (a))                                                      \
+    X(sigaltstack, int, -1, (const stack_t *a, stack_t *b), (a, b))                                \
     X(sigaction, int, -1, (int a, const struct sigaction *b, struct sigaction *c), (a, b, c))
 
 enum fault_call {
