@@ -50,16 +50,4 @@ asyncio__fiber_walk:
     .cfi_endproc
     .size asyncio__fiber_walk, . - asyncio__fiber_walk
 
-    .section .note.GNU-stack, "", %progbits
-
-/* GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI, and not GCS, the shadow stacks of this machine. */
-    .section .note.gnu.property, "a", %note
-    .p2align 3
-    .long 4
-    .long 16
-    .long 5
-    .asciz "GNU"
-    .long 0xc0000000
-    .long 4
-    .long 1
-    .long 0
+#include "coroutine/fiber_notes.h"

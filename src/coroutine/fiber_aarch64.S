@@ -140,16 +140,4 @@ asyncio__fiber_machine:
     .asciz "aarch64"
     .size asyncio__fiber_machine, . - asyncio__fiber_machine
 
-    .section .note.GNU-stack, "", %progbits
-
-/* GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI, and not GCS, the shadow stacks of this machine. */
-    .section .note.gnu.property, "a", %note
-    .p2align 3
-    .long 4
-    .long 16
-    .long 5
-    .asciz "GNU"
-    .long 0xc0000000
-    .long 4
-    .long 1
-    .long 0
+#include "coroutine/fiber_notes.h"

@@ -58,16 +58,4 @@ asyncio__fiber_machine:
     .asciz "x86_64"
     .size asyncio__fiber_machine, . - asyncio__fiber_machine
 
-    .section .note.GNU-stack, "", @progbits
-
-/* GNU_PROPERTY_X86_FEATURE_1_AND: IBT, and not SHSTK. */
-    .section .note.gnu.property, "a", @note
-    .p2align 3
-    .long 4
-    .long 16
-    .long 5
-    .asciz "GNU"
-    .long 0xc0000002
-    .long 4
-    .long 1
-    .long 0
+#include "coroutine/fiber_notes.h"
