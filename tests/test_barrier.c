@@ -21,16 +21,12 @@ static int visit(void *arg, void **ret_result)
 static void start(visitor_t *visitor)
 {
     visitor->answer = -1;
-    visitor->task =
-        asyncio_loop_create_task(the_fixture()->loop, asyncio_coroutine(visit, visitor));
-    assert_non_null(visitor->task);
+    visitor->task = start_task(visit, visitor);
 }
 
 static int end_of(visitor_t *visitor)
 {
-    int rc = asyncio_loop_run_until_complete(the_fixture()->loop, visitor->task, NULL);
-    asyncio_task_unref(visitor->task);
-    return rc;
+    return end_of_task(visitor->task);
 }
 
 static int run_object(asyncio_coroutine_t *object)

@@ -28,17 +28,7 @@ static int wait_and_note(void *arg, void **ret_result)
 
 static asyncio_task_t *start(const char *letter)
 {
-    asyncio_task_t *task = asyncio_loop_create_task(
-        the_fixture()->loop, asyncio_coroutine(wait_and_note, (void *)(uintptr_t)letter));
-    assert_non_null(task);
-    return task;
-}
-
-static int end_of(asyncio_task_t *task)
-{
-    int rc = asyncio_loop_run_until_complete(the_fixture()->loop, task, NULL);
-    asyncio_task_unref(task);
-    return rc;
+    return start_noting(wait_and_note, letter);
 }
 
 /* Notifies, holding the lock for it. */
@@ -71,7 +61,7 @@ static void a_wait_gives_the_lock_up(void **state)
     run_turn_once(fixture);
     assert_false(asyncio_condition_locked(&condition));
     notify(1);
-    assert_int_equal(end_of(task), 0);
+    assert_int_equal(end_of_task(task), 0);
     assert_string_equal(fixture->trace, "a");
     assert_false(asyncio_condition_locked(&condition));
 }
@@ -86,15 +76,15 @@ static void a_notify_wakes_the_first(void **state)
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "");
     notify(2);
-    assert_int_equal(end_of(tasks[1]), 0);
+    assert_int_equal(end_of_task(tasks[1]), 0);
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "ab");
     assert_int_equal(asyncio_condition_acquire(&condition), 0);
     assert_int_equal(asyncio_condition_notify_all(&condition), 0);
     assert_int_equal(asyncio_condition_release(&condition), 0);
-    assert_int_equal(end_of(tasks[4]), 0);
+    assert_int_equal(end_of_task(tasks[4]), 0);
     assert_string_equal(fixture->trace, "abcde");
-    assert_int_equal(end_of(tasks[0]) | end_of(tasks[2]) | end_of(tasks[3]), 0);
+    assert_int_equal(end_of_task(tasks[0]) | end_of_task(tasks[2]) | end_of_task(tasks[3]), 0);
 }
 
 /* A notify that nobody waits for is gone. */
@@ -107,7 +97,7 @@ static void a_notify_is_not_kept(void **state)
     run_turn_once(fixture);
     assert_false(asyncio_future_done(task));
     notify(1);
-    assert_int_equal(end_of(task), 0);
+    assert_int_equal(end_of_task(task), 0);
 }
 
 static int cancelled_code(asyncio_task_t *task, const char *message)
@@ -149,8 +139,8 @@ static void a_notification_is_passed_on(void **state)
     run_turn_once(fixture);
     notify(1);
     assert_int_equal(asyncio_task_cancel(first, NULL), 1);
-    assert_int_equal(end_of(second), 0);
-    assert_int_equal(end_of(first), -ECANCELED);
+    assert_int_equal(end_of_task(second), 0);
+    assert_int_equal(end_of_task(first), -ECANCELED);
     assert_string_equal(fixture->trace, "-b");
 }
 
@@ -161,8 +151,8 @@ static void a_cancelled_wait_notifies_the_next(void **state)
     asyncio_task_t *first = start("a"), *second = start("b");
     run_turn_once(fixture);
     assert_int_equal(asyncio_task_cancel(first, NULL), 1);
-    assert_int_equal(end_of(second), 0);
-    assert_int_equal(end_of(first), -ECANCELED);
+    assert_int_equal(end_of_task(second), 0);
+    assert_int_equal(end_of_task(first), -ECANCELED);
     assert_string_equal(fixture->trace, "-b");
 }
 
@@ -195,8 +185,8 @@ static void a_limit_waits_for_the_lock(void **state)
         asyncio_loop_create_task(fixture->loop, asyncio_coroutine(wait_for_one_second, NULL));
     asyncio_task_t *holder =
         asyncio_loop_create_task(fixture->loop, asyncio_coroutine(hold_for_two_seconds, NULL));
-    assert_int_equal(end_of(waiter), -ETIMEDOUT);
-    assert_int_equal(end_of(holder), 0);
+    assert_int_equal(end_of_task(waiter), -ETIMEDOUT);
+    assert_int_equal(end_of_task(holder), 0);
     assert_string_equal(fixture->trace, "hw");
     assert_true(asyncio_loop_time(fixture->loop) == 2);
 }
@@ -230,7 +220,7 @@ static void wait_for_looks_again(void **state)
     assert_false(asyncio_future_done(task));
     work = 1;
     notify(1);
-    assert_int_equal(end_of(task), 0);
+    assert_int_equal(end_of_task(task), 0);
     assert_int_equal(work, 0);
 }
 
@@ -261,7 +251,7 @@ static void another_loop_is_refused(void **state)
     assert_true(asyncio_condition_locked(&condition));
     assert_int_equal(asyncio_condition_notify(&condition, 1), 0);
     assert_int_equal(asyncio_condition_release(&condition), 0);
-    assert_int_equal(end_of(waiter), 0);
+    assert_int_equal(end_of_task(waiter), 0);
 }
 
 /* NULL is refused, and so is a wait outside a task; fini takes NULL. */

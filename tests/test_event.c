@@ -16,17 +16,7 @@ static int wait_and_note(void *arg, void **ret_result)
 
 static asyncio_task_t *start(const char *letter)
 {
-    asyncio_task_t *task = asyncio_loop_create_task(
-        the_fixture()->loop, asyncio_coroutine(wait_and_note, (void *)(uintptr_t)letter));
-    assert_non_null(task);
-    return task;
-}
-
-static int end_of(asyncio_task_t *task)
-{
-    int rc = asyncio_loop_run_until_complete(the_fixture()->loop, task, NULL);
-    asyncio_task_unref(task);
-    return rc;
+    return start_noting(wait_and_note, letter);
 }
 
 static int setup(void **state)
@@ -51,7 +41,7 @@ static void a_set_event_holds_nobody_up(void **state)
     assert_int_equal(asyncio_event_set(&event), 0);
     assert_true(asyncio_event_is_set(&event));
     assert_int_equal(asyncio_event_wait(&event), 0);
-    assert_int_equal(end_of(start("a")), 0);
+    assert_int_equal(end_of_task(start("a")), 0);
     assert_string_equal(fixture->trace, "a");
     assert_int_equal(asyncio_event_clear(&event), 0);
     assert_false(asyncio_event_is_set(&event));
@@ -68,7 +58,7 @@ static void a_set_wakes_all_in_order(void **state)
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "abc");
     for (int i = 0; i < 3; i++)
-        assert_int_equal(end_of(tasks[i]), 0);
+        assert_int_equal(end_of_task(tasks[i]), 0);
 }
 
 /* A clear right behind the set does not take the wake-up back; who comes after it waits. */
@@ -80,11 +70,11 @@ static void a_clear_takes_no_wake_up_back(void **state)
     assert_int_equal(asyncio_event_set(&event), 0);
     assert_int_equal(asyncio_event_clear(&event), 0);
     asyncio_task_t *late = start("b");
-    assert_int_equal(end_of(first), 0);
+    assert_int_equal(end_of_task(first), 0);
     assert_string_equal(fixture->trace, "a");
     assert_false(asyncio_future_done(late));
     assert_int_equal(asyncio_event_set(&event), 0);
-    assert_int_equal(end_of(late), 0);
+    assert_int_equal(end_of_task(late), 0);
 }
 
 /* Who is cancelled leaves alone, before the wake-up or after it; the others are woken. */
@@ -96,9 +86,9 @@ static void a_cancel_takes_one_waiter_out(void **state)
     assert_int_equal(asyncio_task_cancel(tasks[0], NULL), 1);
     assert_int_equal(asyncio_event_set(&event), 0);
     assert_int_equal(asyncio_task_cancel(tasks[1], NULL), 1);
-    assert_int_equal(end_of(tasks[2]), 0);
-    assert_int_equal(end_of(tasks[0]), -ECANCELED);
-    assert_int_equal(end_of(tasks[1]), -ECANCELED);
+    assert_int_equal(end_of_task(tasks[2]), 0);
+    assert_int_equal(end_of_task(tasks[0]), -ECANCELED);
+    assert_int_equal(end_of_task(tasks[1]), -ECANCELED);
     assert_string_equal(fixture->trace, "c");
 }
 
@@ -114,7 +104,7 @@ static void another_loop_is_refused(void **state)
         ASYNCIO_ERUNTIME);
     asyncio_loop_unref(other);
     assert_int_equal(asyncio_event_set(&event), 0);
-    assert_int_equal(end_of(waiter), 0);
+    assert_int_equal(end_of_task(waiter), 0);
 }
 
 /* NULL is refused, and so is a wait outside a task; fini takes NULL. */
@@ -138,7 +128,7 @@ static void the_object_does_the_same(void **state)
         asyncio_loop_create_task(fixture->loop, asyncio_event_wait_coroutine(&event));
     run_turn_once(fixture);
     assert_int_equal(asyncio_event_set(&event), 0);
-    assert_int_equal(end_of(task), 0);
+    assert_int_equal(end_of_task(task), 0);
     faults_arm(&(fault_t){FAULT_MEMORY, ENOMEM, 1, true});
     asyncio_coroutine_t *object = asyncio_event_wait_coroutine(&event);
     int code = asyncio_errno();

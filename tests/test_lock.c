@@ -20,18 +20,7 @@ static int hold_for_a_turn(void *arg, void **ret_result)
 
 static asyncio_task_t *start(const char *letter)
 {
-    asyncio_task_t *task = asyncio_loop_create_task(
-        the_fixture()->loop, asyncio_coroutine(hold_for_a_turn, (void *)(uintptr_t)letter));
-    assert_non_null(task);
-    return task;
-}
-
-/* How a task ended, which ends now. */
-static int end_of(asyncio_task_t *task)
-{
-    int rc = asyncio_loop_run_until_complete(the_fixture()->loop, task, NULL);
-    asyncio_task_unref(task);
-    return rc;
+    return start_noting(hold_for_a_turn, letter);
 }
 
 static int setup(void **state)
@@ -56,7 +45,7 @@ static void a_free_lock_is_taken_at_once(void **state)
     assert_true(asyncio_lock_locked(&lock));
     assert_int_equal(asyncio_lock_release(&lock), 0);
     assert_false(asyncio_lock_locked(&lock));
-    assert_int_equal(end_of(start("a")), 0);
+    assert_int_equal(end_of_task(start("a")), 0);
 }
 
 /* Those who wait get it in the order in which they came. */
@@ -65,7 +54,7 @@ static void first_come_first_served(void **state)
     const fixture_t *fixture = *state;
     asyncio_task_t *tasks[] = {start("a"), start("b"), start("c"), start("d")};
     for (int i = 0; i < 4; i++)
-        assert_int_equal(end_of(tasks[i]), 0);
+        assert_int_equal(end_of_task(tasks[i]), 0);
     assert_string_equal(fixture->trace, "abcd");
     assert_false(asyncio_lock_locked(&lock));
 }
@@ -80,9 +69,9 @@ static void a_newcomer_queues_behind_the_woken(void **state)
     asyncio_task_t *newcomer = start("n");
     assert_int_equal(asyncio_lock_release(&lock), 0);
     assert_false(asyncio_lock_locked(&lock));
-    assert_int_equal(end_of(newcomer), 0);
+    assert_int_equal(end_of_task(newcomer), 0);
     assert_string_equal(fixture->trace, "abn");
-    assert_int_equal(end_of(first) | end_of(second), 0);
+    assert_int_equal(end_of_task(first) | end_of_task(second), 0);
 }
 
 /* A lock that nobody holds cannot be released. */
@@ -105,8 +94,8 @@ static void a_cancelled_waiter_leaves(void **state)
     assert_int_equal(asyncio_task_cancel(first, NULL), 1);
     run_turn_once(fixture);
     assert_int_equal(asyncio_lock_release(&lock), 0);
-    assert_int_equal(end_of(second), 0);
-    assert_int_equal(end_of(first), -ECANCELED);
+    assert_int_equal(end_of_task(second), 0);
+    assert_int_equal(end_of_task(first), -ECANCELED);
     assert_string_equal(fixture->trace, "b");
 }
 
@@ -119,8 +108,8 @@ static void a_woken_waiter_that_is_cancelled_wakes_the_next(void **state)
     run_turn_once(fixture);
     assert_int_equal(asyncio_lock_release(&lock), 0);
     assert_int_equal(asyncio_task_cancel(first, NULL), 1);
-    assert_int_equal(end_of(second), 0);
-    assert_int_equal(end_of(first), -ECANCELED);
+    assert_int_equal(end_of_task(second), 0);
+    assert_int_equal(end_of_task(first), -ECANCELED);
     assert_string_equal(fixture->trace, "b");
 }
 
@@ -137,8 +126,8 @@ static void a_cancelled_head_wakes_the_next_itself(void **state)
     assert_string_equal(fixture->trace, "");
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "b");
-    assert_int_equal(end_of(second), 0);
-    assert_int_equal(end_of(first), -ECANCELED);
+    assert_int_equal(end_of_task(second), 0);
+    assert_int_equal(end_of_task(first), -ECANCELED);
 }
 
 /* When all that wait are cancelled, a newcomer takes a free lock at once. */
@@ -153,8 +142,8 @@ static void cancelled_waiters_hold_nobody_up(void **state)
     assert_int_equal(asyncio_lock_release(&lock), 0);
     assert_int_equal(asyncio_lock_acquire(&lock), 0);
     assert_true(asyncio_lock_locked(&lock));
-    assert_int_equal(end_of(first), -ECANCELED);
-    assert_int_equal(end_of(second), -ECANCELED);
+    assert_int_equal(end_of_task(first), -ECANCELED);
+    assert_int_equal(end_of_task(second), -ECANCELED);
     assert_int_equal(asyncio_lock_release(&lock), 0);
 }
 
@@ -177,7 +166,7 @@ static void another_loop_is_refused(void **state)
         ASYNCIO_ERUNTIME);
     asyncio_loop_unref(other);
     assert_int_equal(asyncio_lock_release(&lock), 0);
-    assert_int_equal(end_of(waiter), 0);
+    assert_int_equal(end_of_task(waiter), 0);
 }
 
 /* NULL is refused, and so is a wait outside a task; fini takes NULL. */

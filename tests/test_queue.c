@@ -45,15 +45,12 @@ static int join_and_note(void *arg, void **ret_result)
 static void start(party_t *party, asyncio_coroutine_function_t *fn, int i)
 {
     party->i = i;
-    party->task = asyncio_loop_create_task(the_fixture()->loop, asyncio_coroutine(fn, party));
-    assert_non_null(party->task);
+    party->task = start_task(fn, party);
 }
 
 static int end_of(party_t *party)
 {
-    int rc = asyncio_loop_run_until_complete(the_fixture()->loop, party->task, NULL);
-    asyncio_task_unref(party->task);
-    return rc;
+    return end_of_task(party->task);
 }
 
 static int cancelled_end_of(party_t *party)

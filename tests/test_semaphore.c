@@ -21,17 +21,7 @@ static int hold_for_a_turn(void *arg, void **ret_result)
 
 static asyncio_task_t *start(const char *letter)
 {
-    asyncio_task_t *task = asyncio_loop_create_task(
-        the_fixture()->loop, asyncio_coroutine(hold_for_a_turn, (void *)(uintptr_t)letter));
-    assert_non_null(task);
-    return task;
-}
-
-static int end_of(asyncio_task_t *task)
-{
-    int rc = asyncio_loop_run_until_complete(the_fixture()->loop, task, NULL);
-    asyncio_task_unref(task);
-    return rc;
+    return start_noting(hold_for_a_turn, letter);
 }
 
 static void begin(long value)
@@ -63,7 +53,7 @@ static void first_come_first_served(void **state)
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "ab");
     for (int i = 0; i < 5; i++)
-        assert_int_equal(end_of(tasks[i]), 0);
+        assert_int_equal(end_of_task(tasks[i]), 0);
     assert_string_equal(fixture->trace, "abcde");
 }
 
@@ -76,8 +66,8 @@ static void releases_add_slots(void **state)
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "");
     assert_int_equal(asyncio_semaphore_release(&semaphore), 0);
-    assert_int_equal(end_of(second), 0);
-    assert_int_equal(end_of(first), 0);
+    assert_int_equal(end_of_task(second), 0);
+    assert_int_equal(end_of_task(first), 0);
     assert_string_equal(fixture->trace, "ab");
     assert_int_equal(asyncio_semaphore_release(&semaphore), 0);
     assert_int_equal(asyncio_semaphore_acquire(&semaphore), 0);
@@ -96,8 +86,8 @@ static void a_newcomer_queues_behind_the_woken(void **state)
     asyncio_task_t *newcomer = start("n");
     assert_int_equal(asyncio_semaphore_release(&semaphore), 0);
     assert_true(asyncio_semaphore_locked(&semaphore));
-    assert_int_equal(end_of(newcomer), 0);
-    assert_int_equal(end_of(first), 0);
+    assert_int_equal(end_of_task(newcomer), 0);
+    assert_int_equal(end_of_task(first), 0);
     assert_string_equal(fixture->trace, "an");
 }
 
@@ -111,8 +101,8 @@ static void a_cancel_gives_the_slot_back(void **state)
     run_turn_once(fixture);
     assert_int_equal(asyncio_semaphore_release(&semaphore), 0);
     assert_int_equal(asyncio_task_cancel(first, NULL), 1);
-    assert_int_equal(end_of(second), 0);
-    assert_int_equal(end_of(first), -ECANCELED);
+    assert_int_equal(end_of_task(second), 0);
+    assert_int_equal(end_of_task(first), -ECANCELED);
     assert_string_equal(fixture->trace, "b");
     assert_false(asyncio_semaphore_locked(&semaphore));
 }
@@ -129,8 +119,8 @@ static void a_release_passes_over_the_cancelled(void **state)
     assert_int_equal(asyncio_semaphore_release(&semaphore), 0);
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "b");
-    assert_int_equal(end_of(second), 0);
-    assert_int_equal(end_of(first), -ECANCELED);
+    assert_int_equal(end_of_task(second), 0);
+    assert_int_equal(end_of_task(first), -ECANCELED);
 }
 
 /* Several slots that come while the woken one is cancelled all find their waiters. */
@@ -146,8 +136,8 @@ static void no_slot_waits_while_a_task_does(void **state)
     run_turn_once(fixture);
     run_turn_once(fixture);
     assert_string_equal(fixture->trace, "bc");
-    assert_int_equal(end_of(tasks[0]), -ECANCELED);
-    assert_int_equal(end_of(tasks[1]) | end_of(tasks[2]), 0);
+    assert_int_equal(end_of_task(tasks[0]), -ECANCELED);
+    assert_int_equal(end_of_task(tasks[1]) | end_of_task(tasks[2]), 0);
 }
 
 /* A bounded one refuses to be released above its bound; a plain one does not mind. */
@@ -179,7 +169,7 @@ static void another_loop_is_refused(void **state)
                      ASYNCIO_ERUNTIME);
     asyncio_loop_unref(other);
     assert_int_equal(asyncio_semaphore_release(&semaphore), 0);
-    assert_int_equal(end_of(waiter), 0);
+    assert_int_equal(end_of_task(waiter), 0);
 }
 
 /* NULL and values below 0 are refused, and so is a wait outside a task; fini takes NULL. */

@@ -1,8 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that use one thing again and again; see contend.h. */
+/* Tasks that contend for one thing; see contend.h. */
 #include "contend.h"
 
 #include "faults.h"
+
+asyncio_task_t *start_task(asyncio_coroutine_function_t *fn, void *arg)
+{
+    asyncio_task_t *task =
+        asyncio_loop_create_task(the_fixture()->loop, asyncio_coroutine(fn, arg));
+    assert_non_null(task);
+    return task;
+}
+
+asyncio_task_t *start_noting(asyncio_coroutine_function_t *fn, const char *letter)
+{
+    return start_task(fn, (void *)(uintptr_t)letter);
+}
+
+int end_of_task(asyncio_task_t *task)
+{
+    int rc = asyncio_loop_run_until_complete(the_fixture()->loop, task, NULL);
+    asyncio_task_unref(task);
+    return rc;
+}
 
 #define ROUNDS 100
 #define WARM   20
