@@ -84,14 +84,6 @@ static void end_pool(asyncio_executor_t *pool)
     asyncio_executor_unref(pool);
 }
 
-/* Another thread may be giving back its last blocks just now. */
-static void await_blocks(long blocks)
-{
-    for (int i = 0; i < 1000000 && asyncio__live_blocks() != blocks; i++)
-        sched_yield();
-    assert_int_equal(asyncio__live_blocks(), blocks);
-}
-
 static void assert_message(const char *message)
 {
     asyncio_error_t *error = asyncio_error_last();

@@ -21,7 +21,7 @@
 
 /* How long other threads may take to end, when nothing tells of it. */
 #define PATIENCE_NS 1000000
-int accounts_patience_rounds = 2000;
+int accounts_patience_rounds = 10000;
 
 void (*accounts_on_failure)(const char *file, int line);
 
@@ -87,9 +87,28 @@ void accounts_take(accounts_t *ret_accounts)
     };
 }
 
-bool accounts_hold(const accounts_t *before, char *ret_text, size_t size)
+/* Gives other threads some time: little in the first rounds, for most need no more. */
+static void wait_a_moment(int round)
 {
     const struct timespec moment = {0, PATIENCE_NS};
+    if (round < 200)
+        sched_yield();
+    else
+        nanosleep(&moment, NULL);
+}
+
+void await_blocks(long blocks)
+{
+    for (int round = 0; round < accounts_patience_rounds; round++) {
+        if (asyncio__live_blocks() == blocks)
+            return;
+        wait_a_moment(round);
+    }
+    assert_int_equal(asyncio__live_blocks(), blocks);
+}
+
+bool accounts_hold(const accounts_t *before, char *ret_text, size_t size)
+{
     accounts_t now = *before;
     for (int round = 0; round < accounts_patience_rounds; round++) {
         accounts_take(&now);
@@ -97,10 +116,7 @@ bool accounts_hold(const accounts_t *before, char *ret_text, size_t size)
             return true;
         if (now.has_children && !before->has_children)
             break; /* nobody will wait for them any more */
-        if (round < 200)
-            sched_yield();
-        else
-            nanosleep(&moment, NULL);
+        wait_a_moment(round);
     }
     snprintf(ret_text, size,
              "blocks %ld -> %ld, stacks %zu -> %zu, descriptors %d -> %d, threads %d -> %d, "

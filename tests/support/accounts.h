@@ -40,6 +40,9 @@ bool accounts_hold(const accounts_t *before, char *ret_text, size_t size);
 /* How often that is looked at, a millisecond apart after the first 200. */
 extern int accounts_patience_rounds;
 
+/* Fails the test unless so many blocks are out once other threads had that time. */
+void await_blocks(long blocks);
+
 /* Said by a test of what the library abandons on purpose: so many stacks are never given back. */
 void accounts_expect_kept_stacks(size_t count);
 
