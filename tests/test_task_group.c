@@ -482,6 +482,98 @@ static void an_eager_task_cancels_its_group_and_itself(void **state)
     assert_string_equal(fixture->trace, "sPS0");
 }
 
+static int fail_at_once(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    return -EIO;
+}
+
+static const asyncio_task_options_t eager = {.size = sizeof(eager), .eager_start = 1};
+
+/* In its first step it makes a task that fails in its own. */
+static int make_a_failure(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    assert_non_null(asyncio_task_group_create_task_full(
+        arg, asyncio_coroutine(fail_at_once, NULL), &eager));
+    say_letter('m');
+    int rc = asyncio_sleep(10);
+    say_letter(rc == -ECANCELED ? 'M' : '?');
+    return rc;
+}
+
+static int fail_while_beginning(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_task_group_t group;
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    assert_non_null(asyncio_task_group_create_task_full(
+        &group, asyncio_coroutine(make_a_failure, &group), &eager));
+    assert_int_equal(asyncio_task_group_exit(&group, 0), ASYNCIO_EGROUP);
+    say_requests();
+    /* Without anything to wait for: the cancel that the body was sent does not come later. */
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    assert_non_null(asyncio_task_group_create_task_full(
+        &group, asyncio_coroutine(fail_at_once, NULL), &eager));
+    assert_int_equal(asyncio_task_group_exit(&group, 0), ASYNCIO_EGROUP);
+    say_requests();
+    return asyncio_sleep(1);
+}
+
+/* A group that gives up while one of its tasks begins at once cancels that one too, and no cancel
+ * of its own is left behind the exit. */
+static void a_group_may_give_up_while_a_task_begins(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, fail_while_beginning, NULL), 0);
+    assert_string_equal(fixture->trace, "mM00");
+    assert_true(asyncio_loop_time(fixture->loop) == 1);
+}
+
+/* Ends only at the second cancel, or later. */
+static int linger(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(asyncio_sleep(10), -ECANCELED);
+    say_letter('l');
+    return asyncio_sleep(10);
+}
+
+static int cancel_at_2(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    assert_int_equal(asyncio_sleep(2), 0);
+    return asyncio_task_group_cancel(arg);
+}
+
+static int cancel_below_a_timeout(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    for (double limit = 1; limit <= 3; limit += 2) {
+        asyncio_timeout_t timeout;
+        asyncio_task_group_t group;
+        assert_int_equal(asyncio_timeout_enter(&timeout, limit), 0);
+        assert_int_equal(asyncio_task_group_enter(&group), 0);
+        asyncio_task_group_create_task(&group, asyncio_coroutine(linger, NULL));
+        asyncio_task_t *other = asyncio_create_task(asyncio_coroutine(cancel_at_2, &group));
+        int rc = asyncio_task_group_exit(&group, 0);
+        say_requests();
+        assert_int_equal(asyncio_timeout_exit(&timeout, rc), -ETIMEDOUT);
+        say_requests();
+        assert_int_equal(asyncio_await_unref(other, NULL), 0);
+    }
+    return 0;
+}
+
+/* The cancel of a timeout around a group is not swallowed by a group that was cancelled before and
+ * waits for its tasks, nor by one that is cancelled later. */
+static void a_timeout_around_a_cancelled_group_is_heard(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, cancel_below_a_timeout, NULL), 0);
+    assert_string_equal(fixture->trace, "l10l10");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,6 +592,8 @@ int main(void)
         FIXTURE_TEST(a_task_cancels_its_group),
         FIXTURE_TEST(a_cancel_of_the_task_leaves_the_group),
         FIXTURE_TEST(an_eager_task_cancels_its_group_and_itself),
+        FIXTURE_TEST(a_group_may_give_up_while_a_task_begins),
+        FIXTURE_TEST(a_timeout_around_a_cancelled_group_is_heard),
         FIXTURE_TEST(bad_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

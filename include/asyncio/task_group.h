@@ -73,7 +73,8 @@ ASYNCIO_API int asyncio_task_group_aenter(asyncio_task_group_t *group);
 
 /**
  * Cancels a group: its tasks, and its body at what it waits for. The exit then answers as if the
- * body had ended well: this cancel does not leave the group, errors do.
+ * body had ended well: this cancel does not leave the group; errors do, and so does a cancel of the
+ * task by others, as that of a timeout around the group.
  *
  * Cancelling again is harmless, and so is it behind the exit; before the enter of a group that was
  * prepared it takes effect with the enter.
@@ -138,6 +139,7 @@ ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_full_at(
  *   - 0 or rc: all ended well.
  *   - ASYNCIO_EGROUP: tasks or the body failed; the errors are the children of the details.
  *   - -ECANCELED: this task was cancelled.
+ *   - ASYNCIO_ERUNTIME: tasks are left, and this is not inside a task.
  *   - -EINVAL: NULL.
  *
  * Ownership: group is the caller's again, and its tasks' references are given up.

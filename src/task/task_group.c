@@ -213,6 +213,8 @@ struct leaving {
     asyncio_error_t *error;        /* its details */
     bool is_cancelled;             /* a CancelledError is to leave */
     asyncio_error_t *cancelled_by; /* its details */
+    bool is_swallowed;             /* one came when the tasks had been cancelled already */
+    asyncio_error_t *swallowed;    /* the details of the latest */
 };
 
 /* Waits until all tasks are done: 0, or the code of any other error than a cancel that was thrown
@@ -229,13 +231,17 @@ static int wait_for_tasks(group_t *group, struct leaving *leaving)
         if (rc < 0 && rc != -ECANCELED) /* nobody will tell other tasks of this coroutine */
             asyncio__future_wake(&waiter);
         asyncio__future_fini(&waiter);
-        if (rc == -ECANCELED && !group->is_aborting) {
+        if (rc < 0 && rc != -ECANCELED)
+            return rc;
+        if (rc == -ECANCELED && group->is_aborting) {
+            asyncio_error_unref(leaving->swallowed);
+            leaving->swallowed = asyncio__error_take_of(rc);
+            leaving->is_swallowed = true;
+        } else if (rc == -ECANCELED) {
             asyncio_error_unref(leaving->cancelled_by);
             leaving->cancelled_by = asyncio__error_take_of(rc);
             leaving->is_cancelled = true;
             abort_tasks(group);
-        } else if (rc < 0 && rc != -ECANCELED) {
-            return rc;
         }
     }
     return 0;
@@ -275,11 +281,17 @@ static int raise_group(group_t *group, struct leaving *leaving)
 
 static int leave(group_t *group, struct leaving *leaving)
 {
-    if (group->parent_cancel_requested &&
-        asyncio_task_uncancel(&group->parent->future) == 0)
-        leaving->is_cancelled = false;
+    asyncio_error_t *cancelled_by = leaving->cancelled_by;
+    if (group->parent_cancel_requested) {
+        if (asyncio_task_uncancel(&group->parent->future) == 0) {
+            leaving->is_cancelled = false;
+        } else if (!leaving->is_cancelled && leaving->is_swallowed) {
+            leaving->is_cancelled = true; /* not the group's own: a timeout's around it, say */
+            cancelled_by = leaving->swallowed;
+        }
+    }
     if (leaving->is_cancelled && asyncio__list_is_empty(&group->failed))
-        return asyncio__fail_with(-ECANCELED, asyncio_error_ref(leaving->cancelled_by));
+        return asyncio__fail_with(-ECANCELED, asyncio_error_ref(cancelled_by));
     int rc = raise_group(group, leaving);
     return rc < 0 ? rc : leaving->code == -ECANCELED ? 0 : leaving->code;
 }
@@ -304,6 +316,7 @@ int asyncio_task_group_exit(asyncio_task_group_t *memory, int rc)
         rc = leave(group, &leaving);
     asyncio_error_unref(leaving.error);
     asyncio_error_unref(leaving.cancelled_by);
+    asyncio_error_unref(leaving.swallowed);
     free_members(group, &group->tasks);
     free_members(group, &group->done);
     free_members(group, &group->failed);
