@@ -10,6 +10,7 @@
 
 #define THREADS 4
 #define CALLS   2000
+#define MANY    100000
 
 struct counting {
     asyncio_loop_t *loop;     /* who is called */
@@ -95,7 +96,8 @@ static void *call_until_closed(void *arg)
     int rc;
     while ((rc = asyncio_loop_call_soon_threadsafe(counting.loop, count_numbered, &calls[0][0],
                                                    NULL)) == 0)
-        atomic_fetch_add(&counting.posts, 1);
+        if (atomic_fetch_add(&counting.posts, 1) > MANY)
+            usleep(100); /* or a closer that gets no time would find the memory full */
     assert_in_thread(rc == ASYNCIO_ERUNTIME);
     asyncio_error_clear();
     return NULL;
