@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs test functions and prints what cmocka would, so that they are counted in the same way."""
 
+import contextlib
+import socket
 import sys
 import traceback
 
@@ -11,6 +13,16 @@ class Failure(Exception):
 
 class Skip(Exception):
     """A test that cannot run here; its text says why."""
+
+
+@contextlib.contextmanager
+def own_port():
+    """A port of the loopback interface for a server that sets SO_REUSEADDR, as all of ours and
+    nginx do: held as long as it is used, so that no other program is given it before the server."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 def run_tests(name, tests):

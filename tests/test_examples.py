@@ -19,7 +19,7 @@ from harness import Failure, Skip, run_tests
 ROOT, BUILD, SANITIZER = (os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3])
 COMPILER = sys.argv[4:]
 ENGINE = os.environ.get("ASYNCIO_ENGINE", "")
-LIMIT = 60.0  # seconds for one program
+LIMIT = 500.0  # seconds for one program
 
 PAGE = ["slow_operation", "wait_coroutines", "wait_futures", "await_then_task",
         "sleep_then_await", "sleep_zero", "generator", "executor", "exceptions", "callbacks"]

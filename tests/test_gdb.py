@@ -29,7 +29,7 @@ def gdb(root, program, *commands, core=None):
     begin = [] if core else ["break stop_here", "run"]
     for command in begin + list(commands):
         line += ["-ex", command]
-    done = subprocess.run(line + [program] + ([core] if core else []), text=True, timeout=100,
+    done = subprocess.run(line + [program] + ([core] if core else []), text=True, timeout=500,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if re.search("ptrace: Operation not permitted|Couldn't get registers", done.stdout):
         raise Skip("this machine lets no process be traced")
