@@ -251,14 +251,15 @@ static void faults_strike_where_ordered(void **state)
     in_child("faults");
 }
 
-/* Each entry of the table has errors to fail with, and a name. */
+/* Each entry of the table has a name, and errors to fail with, but for the clock. */
 static void every_call_has_errors(void **state)
 {
     (void)state;
     for (int call = 0; call < FAULT_CALLS; call++) {
         assert_string_not_equal(faults_name((enum fault_call)call), "?");
         assert_non_null(faults_errors((enum fault_call)call));
-        assert_int_not_equal(faults_errors((enum fault_call)call)[0], 0);
+        assert_int_equal(faults_errors((enum fault_call)call)[0] == 0,
+                         call == FAULT_clock_gettime);
     }
     assert_int_equal(FAULT_MEMORY * sizeof(void (*)(void)), sizeof(asyncio__sys));
 }

@@ -76,8 +76,8 @@ static void look_up(lookup_t *lookup)
 
 static lookup_t *take_work(void)
 {
-    struct timespec until;
-    asyncio__sys.clock_gettime(CLOCK_REALTIME, &until);
+    struct timespec until = {0, 0};
+    (void)asyncio__sys.clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += IDLE_SECONDS;
     idle++;
     while (!first && pthread_cond_timedwait(&has_work, &lock, &until) == 0)

@@ -106,7 +106,7 @@ void faults_share(void);
 
 const char *faults_name(enum fault_call call);
 
-/* The errors that the manual of a call lists, ended by 0. */
+/* The errors that the manual of a call lists, ended by 0: none for the clock, which is there. */
 const int *faults_errors(enum fault_call call);
 
 /* An error after which one just tries again, so that it cannot last for good. */

@@ -22,10 +22,10 @@
 
 #define STATUS_FAILED   3 /* an assertion did not hold */
 #define STATUS_KEPT     4 /* all held, but something was not given back */
-#define CHILD_SECONDS   10
+#define CHILD_SECONDS   10 /* and so many times as long as the function takes alone */
 #define DENSE           150 /* so far every n is tried; behind it, fewer and fewer */
 #define DENSE_CALLS     12
-#define SLOW_SECONDS    0.05 /* a function that takes longer alone is tried at fewer places */
+#define SLOW_SECONDS    0.05 /* of the processor: one that takes more is tried at fewer places */
 #define LOST_ENOUGH     3 /* so many that did not survive say what is to be said */
 
 typedef struct subject {
@@ -33,13 +33,15 @@ typedef struct subject {
     const struct CMUnitTest *test; /* the function */
     CMFixtureFunction setup;       /* of the group, or NULL */
     CMFixtureFunction teardown;    /* likewise */
-    bool is_slow;                  /* alone it takes more than SLOW_SECONDS */
+    double seconds;                /* that it takes alone; many until that is known */
+    bool is_slow;                  /* alone it takes more than SLOW_SECONDS of the processor */
 } subject_t;
 
 static fault_t ordered;  /* for the child */
 static FILE *transcript; /* what the child said */
 static long runs;        /* of children, over all */
 static long waits;       /* of them, those that were cut short */
+static double busy;      /* seconds of the processor that the latest took */
 
 bool sweep_may_wait;
 
@@ -67,7 +69,7 @@ static void run_in_child(const subject_t *subject)
     setvbuf(stdout, NULL, _IONBF, 0);
     accounts_on_failure = on_failed_assertion;
     accounts_wait_seconds = 1;
-    alarm(sweep_may_wait ? 2 : CHILD_SECONDS);
+    alarm(sweep_may_wait ? 2 : CHILD_SECONDS * (1 + (unsigned)subject->seconds));
     int failed = accounted_run_one(subject->group, subject->test, subject->setup,
                                    subject->teardown, begin, faults_let_go, on_difference);
     _exit(failed ? STATUS_FAILED : 0);
@@ -84,6 +86,11 @@ static void tell(const subject_t *subject, int status)
     for (int i = 0; i < 60 && fgets(line, sizeof(line), transcript); i++)
         printf("    %s", line);
     printf("    of %s\n", subject->test->name);
+}
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
 /* One run: whether it was survived. */
@@ -107,8 +114,8 @@ static bool survive(const subject_t *subject, fault_t fault)
     while (wait4(child, &status, 0, &usage) < 0 && errno == EINTR)
         ;
     kill(-child, SIGKILL); /* what it left behind */
-    if (sweep_may_wait && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM &&
-        usage.ru_utime.tv_sec + usage.ru_stime.tv_sec == 0) {
+    busy = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    if (sweep_may_wait && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM && busy < 1) {
         waits++;
         return true;
     }
@@ -138,7 +145,8 @@ static bool pass_alone(subject_t *subject)
 {
     double begun = seconds();
     bool passed = survive(subject, (fault_t){.call = FAULT_MEMORY, .error = ENOMEM});
-    subject->is_slow = seconds() - begun > SLOW_SECONDS;
+    subject->seconds = seconds() - begun;
+    subject->is_slow = busy > SLOW_SECONDS;
     return passed;
 }
 
@@ -166,7 +174,11 @@ static int sweep_calls(const subject_t *subject)
     for (int call = 0; call < FAULT_MEMORY; call++) {
         const int *error = faults_errors((enum fault_call)call);
         for (; used[call] && *error; error++) {
-            lost += sweep_one(subject, (enum fault_call)call, *error, false, DENSE_CALLS);
+            /* A slow one sees the further errors where it sees the call first. */
+            if (subject->is_slow && error != faults_errors((enum fault_call)call))
+                lost += !survive(subject, (fault_t){(enum fault_call)call, *error, 1, false});
+            else
+                lost += sweep_one(subject, (enum fault_call)call, *error, false, DENSE_CALLS);
             if (!faults_is_passing(*error))
                 lost += !survive(subject, (fault_t){(enum fault_call)call, *error, 1, true});
         }
@@ -188,7 +200,7 @@ int sweep_run(const char *kind, const char *group, const struct CMUnitTest *test
     }
     faults_share();
     for (size_t i = 0; i < count; i++) {
-        subject_t subject = {group, &tests[i], group_setup, group_teardown, false};
+        subject_t subject = {group, &tests[i], group_setup, group_teardown, 30, false};
         if (only && *only && !strstr(tests[i].name, only))
             continue;
         printf("[ RUN      ] %s\n", tests[i].name);
