@@ -53,6 +53,17 @@ static inline void asyncio__engine_init(asyncio__engine_t *engine,
     asyncio__list_init(&engine->delivering);
 }
 
+/*
+ * Fetches ahead what the end of an operation leads to: its record, and what lies round it where
+ * that is in the frame of who waits: the frames below, which go on, and the first bytes of the
+ * buffer above. With 1,000 connections all of it has left the cache when its turn comes.
+ */
+static inline void asyncio__fetch_operation(const asyncio__operation_t *operation)
+{
+    for (int line = -2; line < 6; line++)
+        __builtin_prefetch((const char *)operation + line * 64, 1);
+}
+
 /* Queues an operation that is in no list, and is counted as in flight. */
 static inline void asyncio__finish(asyncio__engine_t *engine, asyncio__operation_t *operation,
                                    int result)

@@ -181,4 +181,14 @@ static inline bool asyncio__uring_reap(asyncio__uring_t *ring, asyncio__uring_cq
     return true;
 }
 
+/* The completion that reap() will take after so many others, or NULL if it is not there yet. */
+static inline const asyncio__uring_cqe_t *asyncio__uring_ahead(const asyncio__uring_t *ring,
+                                                               uint32_t distance)
+{
+    uint32_t head = atomic_load_explicit(ring->cq_head, memory_order_relaxed);
+    /* Pairs with the kernel's release of the tail, as in reap(). */
+    uint32_t count = atomic_load_explicit(ring->cq_tail, memory_order_acquire) - head;
+    return count > distance ? &ring->cqes[(head + distance) & ring->cq_mask] : NULL;
+}
+
 #endif
