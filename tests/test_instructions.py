@@ -26,11 +26,11 @@ COUNTED = {
     "future": 554,
     "call_soon": 170,
     "timers": 441,
-    "timeout": 395,
+    "timeout": 403,
     "cancel": 1690,
     "queue": 632,
-    "queue1000": 184,
-    "lock": 378,
+    "queue1000": 193,
+    "lock": 386,
     "echo": 1180,
 }
 

@@ -54,7 +54,7 @@ ASYNCIO_API void asyncio_barrier_fini(asyncio_barrier_t *barrier);
  * @return - 0 to parties - 1: its place in the round.
  *   - ASYNCIO_EBROKENBARRIER: it was reset meanwhile, or aborted.
  *   - -ECANCELED: the task was cancelled.
- *   - ASYNCIO_ERUNTIME: not inside a task, or bound to another loop.
+ *   - ASYNCIO_ERUNTIME: not inside a task, bound to another loop, or in a forked child.
  *   - -EINVAL: NULL.
  *
  * Ownership: barrier is *borrowed*.

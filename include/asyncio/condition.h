@@ -84,7 +84,7 @@ asyncio_condition_acquire_coroutine(asyncio_condition_t *condition);
  * Gives its lock up.
  *
  * @param condition  the condition
- * @return 0; ASYNCIO_ERUNTIME: nobody holds it; -EINVAL: NULL.
+ * @return as asyncio_lock_release().
  *
  * Ownership: condition is *borrowed*.
  * Context: loop thread.
@@ -175,7 +175,8 @@ asyncio_condition_wait_for_coroutine(asyncio_condition_t *condition,
  *
  * @param condition  the condition
  * @param count      how many
- * @return 0; ASYNCIO_ERUNTIME: nobody holds the lock; -EINVAL: NULL.
+ * @return 0; ASYNCIO_ERUNTIME: nobody holds the lock, or who waits is another thread's, or this is
+ *   a forked child; -EINVAL: NULL.
  *
  * Ownership: condition is *borrowed*.
  * Context: loop thread.

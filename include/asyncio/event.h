@@ -79,7 +79,8 @@ asyncio_event_wait_coroutine(asyncio_event_t *event);
  * Sets the event: all that wait go on.
  *
  * @param event  the event
- * @return 0; -EINVAL: NULL.
+ * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: who waits is another thread's, or this is a forked
+ *   child.
  *
  * Ownership: event is *borrowed*.
  * Context: loop thread.

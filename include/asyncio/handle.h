@@ -55,7 +55,7 @@ ASYNCIO_API void asyncio_handle_unref(asyncio_handle_t *handle);
  *
  * Ownership: handle is *borrowed*.
  * Context: loop thread; of call_soon_threadsafe(), any thread (a callback that is about to begin
- *   may still run).
+ *   may still run). In another thread a timer is called off too, but stays set until it is due.
  * Cancellation: does not suspend.
  * Twin: `Handle.cancel`.
  */

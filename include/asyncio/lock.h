@@ -86,7 +86,8 @@ asyncio_lock_acquire_coroutine(asyncio_lock_t *lock);
  * Gives the lock up; the first that waits will take it.
  *
  * @param lock  the lock
- * @return 0; ASYNCIO_ERUNTIME: nobody holds it; -EINVAL: NULL.
+ * @return 0; ASYNCIO_ERUNTIME: nobody holds it, or who waits for it is another thread's, or this
+ *   is a forked child; -EINVAL: NULL.
  *
  * Ownership: lock is *borrowed*.
  * Context: loop thread.

@@ -16,8 +16,14 @@
  * schedules runs in the next turn.
  *
  * A loop belongs to the thread that runs it. Another thread reaches it by
- * asyncio_loop_call_soon_threadsafe() and what is built on it. In a forked child every call on
- * the loop answers ASYNCIO_ERUNTIME.
+ * asyncio_loop_call_soon_threadsafe() and what is built on it. While it runs, every other call of
+ * another thread that would change what it does, on the loop or on its futures, tasks, scopes,
+ * servers, streams, sockets, or on a lock or queue that its tasks wait for, answers
+ * ASYNCIO_ERUNTIME and changes nothing; in debug mode that is reported too. In a forked child
+ * every such call does, whether the loop runs or not. Reference counts are plain: of a server,
+ * stream or socket a reference that is given up by such a thread is kept, rather than the loop
+ * harmed; other counts are not looked after. While the loop does not run, one thread at a time may
+ * use it, whichever that is.
  */
 #ifndef ASYNCIO_LOOP_H
 #define ASYNCIO_LOOP_H
@@ -192,7 +198,7 @@ ASYNCIO_API int asyncio_loop_run_until_complete(asyncio_loop_t *loop,
 /**
  * Makes the loop return from run_forever() at the end of this turn; before it runs, of its first.
  *
- * @param loop  NULL is ignored.
+ * @param loop  NULL is ignored; so is the call in another thread or a forked child.
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
@@ -548,7 +554,8 @@ ASYNCIO_API void asyncio_set_event_loop(asyncio_loop_t *loop);
 /**
  * Sets who is told of what would else be lost; the default writes to stderr.
  *
- * @param loop     the loop; NULL sets the handler for what belongs to no loop, process-wide.
+ * @param loop     the loop; NULL sets the handler for what belongs to no loop, process-wide. In
+ *                 another thread or a forked child nothing is set.
  * @param handler  NULL restores the default.
  * @param arg      passed to it.
  *
@@ -674,7 +681,7 @@ ASYNCIO_API bool asyncio_loop_get_debug(const asyncio_loop_t *loop);
  * It changes no order of what runs. It is on from the start where ASYNCIO_DEBUG of the environment
  * is neither empty nor 0 (not heeded in a program that runs with others' rights, AT_SECURE).
  *
- * @param loop   NULL is ignored.
+ * @param loop   NULL is ignored; so is the call in another thread or a forked child.
  * @param debug  on or off.
  *
  * Ownership: loop is *borrowed*.
@@ -690,7 +697,7 @@ ASYNCIO_API void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug);
  * @param loop     the loop.
  * @param seconds  on the monotonic clock, also where the loop has the virtual one; 0 or less: each;
  *                 ASYNCIO_FOREVER: none.
- * @return 0; -EINVAL: NULL, or NaN.
+ * @return 0; -EINVAL: NULL, or NaN; ASYNCIO_ERUNTIME: another thread's loop, or a forked child.
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.

@@ -164,7 +164,8 @@ asyncio_queue_get_coroutine(asyncio_queue_t *queue);
  *
  * @param queue  the queue
  * @param item   the item
- * @return 0; ASYNCIO_EQUEUEFULL; ASYNCIO_EQUEUESHUTDOWN; -ENOMEM; -EINVAL: NULL.
+ * @return 0; ASYNCIO_EQUEUEFULL; ASYNCIO_EQUEUESHUTDOWN; -ENOMEM; -EINVAL: NULL; ASYNCIO_ERUNTIME:
+ *   who waits is another thread's, or this is a forked child.
  *
  * Ownership: item passes through.
  * Context: loop thread.
@@ -178,7 +179,8 @@ ASYNCIO_API int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item);
  *
  * @param queue     the queue
  * @param ret_item  where to put it; NULL drops it
- * @return 0; ASYNCIO_EQUEUEEMPTY; ASYNCIO_EQUEUESHUTDOWN; -EINVAL: NULL.
+ * @return 0; ASYNCIO_EQUEUEEMPTY; ASYNCIO_EQUEUESHUTDOWN; -EINVAL: NULL; ASYNCIO_ERUNTIME as
+ *   asyncio_queue_put_nowait().
  *
  * Ownership: the item passes through.
  * Context: loop thread.
@@ -191,7 +193,8 @@ ASYNCIO_API int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item
  * Says that an item that was taken out has been dealt with.
  *
  * @param queue  the queue
- * @return 0; -EINVAL: NULL, or said more often than items were put in.
+ * @return 0; -EINVAL: NULL, or said more often than items were put in; ASYNCIO_ERUNTIME: as
+ *   asyncio_queue_put_nowait().
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.
@@ -236,7 +239,7 @@ asyncio_queue_join_coroutine(asyncio_queue_t *queue);
  * @param queue      the queue
  * @param immediate  drop what is in it; else it can still be taken out
  * @param drop       called with each item that is dropped; NULL for none
- * @return 0; -EINVAL: NULL.
+ * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: as asyncio_queue_put_nowait().
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.

@@ -97,7 +97,8 @@ asyncio_semaphore_acquire_coroutine(asyncio_semaphore_t *semaphore);
  * Gives a slot up; the first that waits gets it.
  *
  * @param semaphore  the semaphore
- * @return 0; -EINVAL: NULL, or a bounded one released too often.
+ * @return 0; -EINVAL: NULL, or a bounded one released too often; ASYNCIO_ERUNTIME: who waits is
+ *   another thread's, or this is a forked child.
  *
  * Ownership: semaphore is *borrowed*.
  * Context: loop thread.

@@ -154,7 +154,7 @@ ASYNCIO_API asyncio_server_t *asyncio_server_ref(asyncio_server_t *server);
 /**
  * Gives a reference up; the last one closes the server, if it is open.
  *
- * @param server  NULL is allowed
+ * @param server  NULL is allowed; in another thread or a forked child it stays
  *
  * Ownership: server is *taken*.
  * Context: loop thread.
@@ -167,7 +167,8 @@ ASYNCIO_API void asyncio_server_unref(asyncio_server_t *server);
  * Begins to accept; twice is harmless.
  *
  * @param server  the server
- * @return 0; ASYNCIO_ERUNTIME: it is closed; -ENOMEM; -EINVAL.
+ * @return 0; ASYNCIO_ERUNTIME: it is closed, another thread's, or in a forked child; -ENOMEM;
+ *   -EINVAL.
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
@@ -180,7 +181,7 @@ ASYNCIO_API int asyncio_server_start_serving(asyncio_server_t *server);
  * Stops accepting and closes the listening sockets; connections go on.
  *
  * @param server  the server
- * @return 0, or -EINVAL; twice is harmless.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child; twice is harmless.
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
@@ -193,7 +194,7 @@ ASYNCIO_API int asyncio_server_close(asyncio_server_t *server);
  * Closes every connection of the server, once what it wrote is sent.
  *
  * @param server  the server
- * @return 0, or -EINVAL.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
@@ -206,7 +207,7 @@ ASYNCIO_API int asyncio_server_close_clients(asyncio_server_t *server);
  * Closes every connection of the server now.
  *
  * @param server  the server
- * @return 0, or -EINVAL.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.

@@ -70,7 +70,8 @@ ASYNCIO_API asyncio_socket_t *asyncio_socket_ref(asyncio_socket_t *sock);
 /**
  * Gives a reference up; the last one closes the socket, if it is open.
  *
- * @param sock  NULL is allowed
+ * @param sock  NULL is allowed; in another thread or a forked child it stays, once a loop has used
+ *              it
  *
  * Ownership: sock is *taken*.
  * Context: loop thread.
@@ -83,7 +84,8 @@ ASYNCIO_API void asyncio_socket_unref(asyncio_socket_t *sock);
  * Closes a socket now: what waits on it ends with -EBADF.
  *
  * @param sock  closing twice is harmless
- * @return 0, or -EINVAL for NULL.
+ * @return 0; -EINVAL for NULL; ASYNCIO_ERUNTIME: the loop that uses it is another thread's, or
+ *   this is a forked child, which closes its copy of asyncio_socket_fileno() by close(2).
  *
  * Ownership: sock is *borrowed*; its descriptor is closed as soon as the kernel has let go of it.
  * Context: loop thread.

@@ -161,7 +161,7 @@ ASYNCIO_API asyncio_stream_reader_t *asyncio_stream_reader_ref(asyncio_stream_re
 /**
  * Gives a reference up.
  *
- * @param reader  NULL is allowed
+ * @param reader  NULL is allowed; in another thread or a forked child it stays
  *
  * Ownership: reader is *taken*.
  * Context: loop thread.
@@ -407,7 +407,7 @@ ASYNCIO_API asyncio_stream_writer_t *asyncio_stream_writer_ref(asyncio_stream_wr
 /**
  * Gives a reference up; the last one closes the connection, if it is open.
  *
- * @param writer  NULL is allowed
+ * @param writer  NULL is allowed; in another thread or a forked child it stays
  *
  * Ownership: writer is *taken*.
  * Context: loop thread.
@@ -502,7 +502,7 @@ ASYNCIO_API int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer)
  * Closes the connection once all is sent; reading ends at once.
  *
  * @param writer  the writer
- * @return 0, or -EINVAL; twice is harmless.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child; twice is harmless.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
@@ -515,7 +515,7 @@ ASYNCIO_API int asyncio_stream_writer_close(asyncio_stream_writer_t *writer);
  * Closes the connection now; what is unsent is dropped.
  *
  * @param writer  the writer
- * @return 0, or -EINVAL; twice is harmless.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child; twice is harmless.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
@@ -574,7 +574,8 @@ asyncio_stream_writer_wait_closed_coroutine(asyncio_stream_writer_t *writer);
  * @param writer      the writer
  * @param high_bytes  more than that unsent makes drain() wait; SIZE_MAX: 64 KiB
  * @param low_bytes   down to that; SIZE_MAX: a quarter of high
- * @return 0; -EINVAL: NULL, or low above high.
+ * @return 0; -EINVAL: NULL, or low above high; ASYNCIO_ERUNTIME: another thread's, or a forked
+ *   child.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.

@@ -182,7 +182,8 @@ ASYNCIO_API int asyncio_task_cancel(asyncio_task_t *task, const char *message);
  * Takes one request to cancel back.
  *
  * @param task  the task.
- * @return how many requests remain, or -EINVAL.
+ * @return how many requests remain; -EINVAL; ASYNCIO_ERUNTIME: the task is another thread's, or
+ *   this is a forked child.
  *
  * Ownership: task is *borrowed*.
  * Context: loop thread.
@@ -246,7 +247,8 @@ ASYNCIO_API void asyncio_task_unref(asyncio_task_t *task);
  * Gives a reference up and lets the task run on its own; an error goes to the exception handler.
  *
  * @param task  NULL (and the code of asyncio_errno()) is answered as that code.
- * @return 0, or the code why there is no task.
+ * @return 0, or the code why there is no task; ASYNCIO_ERUNTIME: it is another thread's, or this
+ *   is a forked child: then the reference stays.
  *
  * Ownership: task is *taken*.
  * Context: loop thread.
@@ -273,7 +275,8 @@ ASYNCIO_API const char *asyncio_task_get_name(asyncio_task_t *task);
  *
  * @param task  the task.
  * @param name  copied; NULL is -EINVAL.
- * @return 0, -EINVAL or -ENOMEM (the old name stands).
+ * @return 0; or, and the old name stands, -EINVAL, -ENOMEM or ASYNCIO_ERUNTIME (the task is another
+ *   thread's, or this is a forked child).
  *
  * Ownership: name is *borrowed*.
  * Context: loop thread.

@@ -34,7 +34,7 @@ typedef struct asyncio_task_group {
  * Begins a task group.
  *
  * @param group  the caller's memory.
- * @return 0; -EINVAL (NULL); ASYNCIO_ERUNTIME (not inside a task).
+ * @return 0; -EINVAL (NULL); ASYNCIO_ERUNTIME (not inside a task, or in a forked child).
  *
  * Ownership: group is *borrowed* until the exit.
  * Context: inside a task.
@@ -62,7 +62,8 @@ ASYNCIO_API int asyncio_task_group_init(asyncio_task_group_t *group);
  * Begins a group that was prepared by asyncio_task_group_init().
  *
  * @param group  prepared, and not entered before.
- * @return 0; -EINVAL (NULL); ASYNCIO_ERUNTIME (not inside a task, or entered before).
+ * @return 0; -EINVAL (NULL); ASYNCIO_ERUNTIME (not inside a task, entered before, or in a
+ *   forked child).
  *
  * Ownership: group is *borrowed* until the exit.
  * Context: inside a task.
@@ -80,7 +81,7 @@ ASYNCIO_API int asyncio_task_group_aenter(asyncio_task_group_t *group);
  * prepared it takes effect with the enter.
  *
  * @param group  prepared, entered or exited.
- * @return 0; -EINVAL (NULL).
+ * @return 0; -EINVAL (NULL); ASYNCIO_ERUNTIME (it is another thread's, or this is a forked child).
  *
  * Ownership: group is *borrowed*.
  * Context: loop thread.
@@ -96,7 +97,8 @@ ASYNCIO_API int asyncio_task_group_cancel(asyncio_task_group_t *group);
  * @param coroutine  the object.
  * @param place      the place for reports; the macro passes it.
  * @return the task, or NULL; then asyncio_errno() is ASYNCIO_ERUNTIME (not entered, ended, or
- *   being cancelled; the coroutine was closed), -ENOMEM or -EINVAL.
+ *   being cancelled; the coroutine was closed; the group is another thread's, or this is a forked
+ *   child), -ENOMEM or -EINVAL.
  *
  * Ownership: coroutine is *taken*, also on failure; the task is *borrowed* until the exit.
  * Context: loop thread.
@@ -141,6 +143,7 @@ ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_full_at(
  *   - -ECANCELED: this task was cancelled.
  *   - ASYNCIO_ERUNTIME: tasks are left, and this is not inside a task.
  *   - -EINVAL: NULL.
+ *   - ASYNCIO_ERUNTIME: the group is another thread's, or this is a forked child; it is not left.
  *
  * Ownership: group is the caller's again, and its tasks' references are given up.
  * Context: inside the task that entered it.

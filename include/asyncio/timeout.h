@@ -39,7 +39,8 @@ typedef struct asyncio_timeout {
  *
  * @param scope  the caller's memory.
  * @param delay  seconds from now; 0 and less: at the first suspension; ASYNCIO_FOREVER: never.
- * @return 0; -EINVAL (NULL, NaN); ASYNCIO_ERUNTIME (not inside a task); -ENOMEM (no timer).
+ * @return 0; -EINVAL (NULL, NaN); ASYNCIO_ERUNTIME (not inside a task, or in a forked child);
+ *   -ENOMEM (no timer).
  *
  * Ownership: scope is *borrowed* until the exit.
  * Context: inside a task.
@@ -70,6 +71,7 @@ ASYNCIO_API int asyncio_timeout_at_enter(asyncio_timeout_t *scope, double when);
  * @return
  *   - -ETIMEDOUT: the time was over, and the body was cancelled for that alone.
  *   - -EINVAL: NULL.
+ *   - ASYNCIO_ERUNTIME: the scope is another thread's, or this is a forked child; it is not left.
  *   - rc: otherwise.
  *
  * Ownership: scope is the caller's again.
@@ -84,7 +86,8 @@ ASYNCIO_API int asyncio_timeout_exit(asyncio_timeout_t *scope, int rc);
  *
  * @param scope  entered, and not expired.
  * @param when   seconds on the loop's clock; ASYNCIO_FOREVER: never; NaN is -EINVAL.
- * @return 0; ASYNCIO_ERUNTIME (expired, or not entered); -EINVAL; -ENOMEM (no deadline is set).
+ * @return 0; ASYNCIO_ERUNTIME (expired, or not entered; another thread's, or a forked child);
+ *   -EINVAL; -ENOMEM (no deadline is set).
  *
  * Ownership: scope is *borrowed*.
  * Context: loop thread.

@@ -58,6 +58,9 @@ int asyncio_loop_set_slow_callback_duration(asyncio_loop_t *loop, double seconds
 {
     if (!loop || isnan(seconds))
         return asyncio__fail(-EINVAL, "no loop, or no duration, was given");
+    int rc = asyncio__loop_check_thread(loop);
+    if (rc < 0)
+        return rc;
     loop->slow_ns = asyncio__nanoseconds(seconds);
     return 0;
 }
@@ -74,7 +77,7 @@ bool asyncio_loop_get_debug(const asyncio_loop_t *loop)
 
 void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug)
 {
-    if (loop)
+    if (asyncio__loop_check_thread(loop) == 0)
         loop->debug = debug;
 }
 

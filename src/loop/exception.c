@@ -18,6 +18,8 @@ void asyncio_loop_set_exception_handler(asyncio_loop_t *loop, asyncio_exception_
                                         void *arg)
 {
     if (loop) {
+        if (asyncio__loop_check_thread(loop) < 0)
+            return;
         loop->exception_handler = handler;
         loop->exception_arg = arg;
     } else {

@@ -342,6 +342,8 @@ void asyncio_handle_cancel(asyncio_handle_t *handle)
     /* A timer leaves the heap, so that it neither keeps memory nor moves the virtual clock. */
     if (handle->kind != TIMED || atomic_load_explicit(&handle->over, memory_order_relaxed))
         return;
+    if (ASYNCIO__UNLIKELY(asyncio__loop_check_here(handle->loop) < 0))
+        return; /* the heap is not touched: it stays there until it is due, and is not called */
     asyncio__timer_cancel(handle->loop, &handle->timer);
     atomic_store_explicit(&handle->over, true, memory_order_relaxed);
     asyncio_handle_unref(handle);

@@ -131,6 +131,7 @@ static void leave_in_child(void)
         return;
     loop->todo = 0;
     loop->turns_left = 0;
+    asyncio__thread.running_loop = NULL;
     asyncio__thread.coroutine = NULL;
 }
 

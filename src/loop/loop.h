@@ -110,6 +110,13 @@ int asyncio__loop_check(const asyncio_loop_t *loop);
 /* The same for what is allowed on a closed loop. */
 int asyncio__loop_check_thread(const asyncio_loop_t *loop);
 
+/* The same where the loop is mostly the one that runs here: that costs one comparison. */
+static inline int asyncio__loop_check_here(const asyncio_loop_t *loop)
+{
+    return ASYNCIO__LIKELY(asyncio__thread.running_loop == loop) ? 0
+                                                                : asyncio__loop_check_thread(loop);
+}
+
 /* The clock, in nanoseconds. */
 int64_t asyncio__loop_now(const asyncio_loop_t *loop);
 

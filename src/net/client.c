@@ -86,8 +86,9 @@ static int end_clients(asyncio_server_t *server, void (*end)(asyncio__connection
 {
     if (!server)
         return asyncio__fail(-EINVAL, "no server was given");
-    if (server->loop->closed)
-        return 0;
+    int rc = asyncio__loop_check_here(server->loop);
+    if (rc < 0 || server->loop->closed)
+        return rc;
     for (asyncio__list_t *at = server->clients.next; at != &server->clients; at = at->next)
         end(ASYNCIO__CONTAINER(at, client_t, link)->connection);
     return 0;

@@ -24,7 +24,8 @@ asyncio_stream_reader_t *asyncio_stream_reader_ref(asyncio_stream_reader_t *read
 
 void asyncio_stream_reader_unref(asyncio_stream_reader_t *reader)
 {
-    if (reader)
+    /* In another thread or a forked child it must be leaked rather than harmed. */
+    if (reader && asyncio__loop_check_here(asyncio__connection_of_reader(reader)->loop) == 0)
         asyncio__connection_unref(asyncio__connection_of_reader(reader));
 }
 

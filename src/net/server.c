@@ -48,7 +48,9 @@ asyncio_server_t *asyncio_server_ref(asyncio_server_t *server)
 
 void asyncio_server_unref(asyncio_server_t *server)
 {
-    if (!server || --server->refs > 0)
+    if (!server || asyncio__loop_check_here(server->loop) < 0)
+        return; /* in another thread or a forked child it must be leaked rather than harmed */
+    if (--server->refs > 0)
         return;
     if (!server->is_closed) {
         server->refs = 1; /* for the close */
@@ -256,6 +258,9 @@ int asyncio_server_close(asyncio_server_t *server)
 {
     if (!server)
         return asyncio__fail(-EINVAL, "no server was given");
+    int rc = asyncio__loop_check_here(server->loop);
+    if (rc < 0)
+        return rc;
     if (server->is_closed)
         return 0;
     server->is_closed = true;

@@ -64,8 +64,9 @@ int asyncio_socket_close(asyncio_socket_t *sock)
 {
     if (!sock)
         return asyncio__fail(-EINVAL, "no socket was given");
-    if (sock->fd < 0)
-        return 0;
+    int rc = sock->file ? asyncio__loop_check_here(sock->loop) : 0;
+    if (rc < 0 || sock->fd < 0)
+        return rc;
     if (!sock->file) {
         asyncio__sys.close(sock->fd);
     } else if (!sock->loop->closed) { /* else the engine closed it */
@@ -79,7 +80,9 @@ int asyncio_socket_close(asyncio_socket_t *sock)
 
 void asyncio_socket_unref(asyncio_socket_t *sock)
 {
-    if (!sock || --sock->refs > 0)
+    if (!sock || (sock->loop && asyncio__loop_check_here(sock->loop) < 0))
+        return; /* in another thread or a forked child it must be leaked rather than harmed */
+    if (--sock->refs > 0)
         return;
     asyncio__ignore(asyncio_socket_close(sock));
     asyncio__loop_drop_object(sock->loop);

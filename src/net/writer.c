@@ -27,6 +27,8 @@ void asyncio_stream_writer_unref(asyncio_stream_writer_t *writer)
     if (!writer)
         return;
     asyncio__connection_t *connection = asyncio__connection_of_writer(writer);
+    if (asyncio__loop_check_here(connection->loop) < 0)
+        return; /* in another thread or a forked child it must be leaked rather than harmed */
     if (--writer->refs == 0 && !connection->loop->closed)
         asyncio__connection_close(connection);
     asyncio__connection_unref(connection);
@@ -146,22 +148,28 @@ int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer)
     return 0;
 }
 
-int asyncio_stream_writer_close(asyncio_stream_writer_t *writer)
+/* May it be closed, or given limits: the loop may be closed. */
+static int check_thread(asyncio_stream_writer_t *writer)
 {
     if (!writer)
         return asyncio__fail(-EINVAL, "no writer was given");
-    if (!asyncio__connection_of_writer(writer)->loop->closed)
+    return asyncio__loop_check_here(asyncio__connection_of_writer(writer)->loop);
+}
+
+int asyncio_stream_writer_close(asyncio_stream_writer_t *writer)
+{
+    int rc = check_thread(writer);
+    if (rc == 0 && !asyncio__connection_of_writer(writer)->loop->closed)
         asyncio__connection_close(asyncio__connection_of_writer(writer));
-    return 0;
+    return rc;
 }
 
 int asyncio_stream_writer_abort(asyncio_stream_writer_t *writer)
 {
-    if (!writer)
-        return asyncio__fail(-EINVAL, "no writer was given");
-    if (!asyncio__connection_of_writer(writer)->loop->closed)
+    int rc = check_thread(writer);
+    if (rc == 0 && !asyncio__connection_of_writer(writer)->loop->closed)
         asyncio__connection_abort(asyncio__connection_of_writer(writer), 0);
-    return 0;
+    return rc;
 }
 
 bool asyncio_stream_writer_is_closing(const asyncio_stream_writer_t *writer)
@@ -201,8 +209,9 @@ asyncio_coroutine_t *asyncio_stream_writer_wait_closed_coroutine(asyncio_stream_
 int asyncio_stream_writer_set_write_buffer_limits(asyncio_stream_writer_t *writer,
                                                   size_t high_bytes, size_t low_bytes)
 {
-    if (!writer)
-        return asyncio__fail(-EINVAL, "no writer was given");
+    int rc = check_thread(writer);
+    if (rc < 0)
+        return rc;
     if (high_bytes == SIZE_MAX)
         high_bytes = low_bytes == SIZE_MAX ? HIGH_WATER_BYTES : 4 * low_bytes;
     if (low_bytes == SIZE_MAX)

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "sync/condition.h"
+#include "sync/waiter.h"
 #include "task/task.h"
 #include "task/twin.h"
 
@@ -26,6 +27,14 @@ static_assert(sizeof(barrier_t) <= sizeof(asyncio_barrier_t), "the public type h
 static int check(const asyncio_barrier_t *barrier)
 {
     return barrier ? 0 : asyncio__fail(-EINVAL, "no barrier was given");
+}
+
+/* The same for what wakes those that wait. */
+static int check_use(const asyncio_barrier_t *barrier)
+{
+    int rc = check(barrier);
+    return rc < 0 ? rc
+                  : asyncio__waiters_check(&((const barrier_t *)barrier)->condition.waiters);
 }
 
 int asyncio_barrier_init(asyncio_barrier_t *memory, size_t parties)
@@ -92,7 +101,7 @@ static void leave(barrier_t *barrier)
 int asyncio_barrier_wait(asyncio_barrier_t *memory)
 {
     barrier_t *barrier = (barrier_t *)memory;
-    int rc = check(memory);
+    int rc = check_use(memory);
     if (rc < 0)
         return rc;
     rc = asyncio__lock_acquire(&barrier->condition.lock);
@@ -114,7 +123,7 @@ int asyncio_barrier_wait(asyncio_barrier_t *memory)
 static int set_state(asyncio_barrier_t *memory, bool is_abort)
 {
     barrier_t *barrier = (barrier_t *)memory;
-    int rc = check(memory);
+    int rc = check_use(memory);
     if (rc < 0)
         return rc;
     rc = asyncio__lock_acquire(&barrier->condition.lock);

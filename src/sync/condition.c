@@ -37,8 +37,11 @@ int asyncio__condition_wait(asyncio__condition_t *condition)
 {
     if (!condition->lock.is_locked)
         return asyncio__fail(ASYNCIO_ERUNTIME, "cannot wait on un-acquired lock");
+    int rc = asyncio__waiters_check(&condition->lock.waiters);
+    if (rc < 0)
+        return rc;
     asyncio__waiter_t waiter;
-    int rc = asyncio__waiter_enter(&waiter, &condition->loop, &condition->waiters,
+    rc = asyncio__waiter_enter(&waiter, &condition->loop, &condition->waiters,
                                    "asyncio_condition_wait");
     if (rc < 0)
         return rc;
@@ -69,8 +72,10 @@ int asyncio__condition_notify(asyncio__condition_t *condition, size_t count)
 {
     if (!condition->lock.is_locked)
         return asyncio__fail(ASYNCIO_ERUNTIME, "cannot notify on un-acquired lock");
-    notify(condition, count);
-    return 0;
+    int rc = asyncio__waiters_check(&condition->waiters);
+    if (rc == 0)
+        notify(condition, count);
+    return rc;
 }
 
 /* --- the public face ----------------------------------------------------------------------- */

@@ -46,6 +46,9 @@ int asyncio_event_set(asyncio_event_t *memory)
     int rc = check(memory);
     if (rc < 0 || event->is_set)
         return rc;
+    rc = asyncio__waiters_check(&event->waiters);
+    if (rc < 0)
+        return rc;
     event->is_set = true;
     for (asyncio__list_t *at = event->waiters.next; at != &event->waiters; at = at->next)
         asyncio__future_wake(&asyncio__waiter_of(at)->future);

@@ -58,6 +58,9 @@ int asyncio__lock_release(asyncio__lock_t *lock)
 {
     if (!lock->is_locked)
         return asyncio__fail(ASYNCIO_ERUNTIME, "Lock is not acquired.");
+    int rc = asyncio__waiters_check(&lock->waiters);
+    if (rc < 0)
+        return rc;
     lock->is_locked = false;
     wake_first(lock);
     return 0;

@@ -208,7 +208,9 @@ int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item)
         return fail_shut_down();
     if (is_full(queue))
         return asyncio__fail(ASYNCIO_EQUEUEFULL, NULL);
-    rc = store(queue, item);
+    rc = asyncio__waiters_check(&queue->getters);
+    if (rc == 0)
+        rc = store(queue, item);
     if (rc < 0)
         return rc;
     queue->unfinished++;
@@ -223,6 +225,9 @@ int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item)
         return rc;
     if (queue->count == 0)
         return queue->is_shut_down ? fail_shut_down() : asyncio__fail(ASYNCIO_EQUEUEEMPTY, NULL);
+    rc = asyncio__waiters_check(&queue->putters);
+    if (rc < 0)
+        return rc;
     void *item = take(queue);
     if (ret_item)
         *ret_item = item;
@@ -237,6 +242,9 @@ int asyncio_queue_task_done(asyncio_queue_t *queue)
         return rc;
     if (queue->unfinished == 0)
         return asyncio__fail(-EINVAL, "task_done() called too many times");
+    rc = asyncio__waiters_check(&queue->joiners);
+    if (rc < 0)
+        return rc;
     if (--queue->unfinished == 0)
         wake_joiners(queue);
     return 0;
@@ -252,6 +260,12 @@ static void wake_all(asyncio__list_t *waiters)
 int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate, asyncio_destroy_t *drop)
 {
     int rc = check(queue);
+    if (rc == 0)
+        rc = asyncio__waiters_check(&queue->getters);
+    if (rc == 0)
+        rc = asyncio__waiters_check(&queue->putters);
+    if (rc == 0)
+        rc = asyncio__waiters_check(&queue->joiners);
     if (rc < 0)
         return rc;
     queue->is_shut_down = true;

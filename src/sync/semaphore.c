@@ -117,6 +117,9 @@ int asyncio_semaphore_release(asyncio_semaphore_t *memory)
         return rc;
     if (semaphore->bound >= 0 && semaphore->value >= semaphore->bound)
         return asyncio__fail(-EINVAL, "BoundedSemaphore released too many times");
+    rc = asyncio__waiters_check(&semaphore->waiters);
+    if (rc < 0)
+        return rc;
     semaphore->value++;
     asyncio__ignore(wake_next(semaphore));
     return 0;

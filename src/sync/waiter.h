@@ -47,6 +47,14 @@ static inline int asyncio__waiter_enter(asyncio__waiter_t *waiter, asyncio_loop_
     return 0;
 }
 
+/* Before those of a queue are woken, and anything is changed: may this thread use their loop. */
+static inline int asyncio__waiters_check(const asyncio__list_t *queue)
+{
+    if (asyncio__list_is_empty(queue))
+        return 0;
+    return asyncio__loop_check_here(asyncio__waiter_of(queue->next)->future.loop);
+}
+
 static inline __attribute__((always_inline)) int
 asyncio__waiter_wait(asyncio__waiter_t *waiter)
 {

@@ -138,8 +138,10 @@ int asyncio_task_detach(asyncio_task_t *task)
         return asyncio__fail_null();
     if (!asyncio__is_task(task))
         return asyncio__fail_kind(task, "no task was given");
-    asyncio_future_unref(task);
-    return 0;
+    int rc = asyncio__loop_check_here(task->loop);
+    if (rc == 0)
+        asyncio_future_unref(task);
+    return rc;
 }
 
 /* --- run_until_complete -------------------------------------------------------------------- */
@@ -235,6 +237,9 @@ int asyncio_task_set_name(asyncio_task_t *future, const char *name)
 {
     if (!asyncio__is_task(future) || !name)
         return asyncio__fail(-EINVAL, "no task, or no name, was given");
+    int rc = asyncio__loop_check_here(future->loop);
+    if (rc < 0)
+        return rc;
     char *copy = asyncio__strdup(name);
     if (!copy)
         return asyncio__fail(-ENOMEM, NULL);

@@ -155,6 +155,9 @@ int asyncio_task_uncancel(asyncio_task_t *future)
 {
     if (!asyncio__is_task(future))
         return asyncio__fail_kind(future, "no task was given");
+    int rc = asyncio__loop_check_here(future->loop);
+    if (rc < 0)
+        return rc;
     asyncio__task_t *task = asyncio__task_of(future);
     if (future->requests > 0 && --future->requests == 0) {
         task->must_cancel = false;

@@ -68,8 +68,9 @@ int asyncio_task_group_aenter(asyncio_task_group_t *memory)
     if (!group->is_cleared || group->parent)
         return asyncio__fail(ASYNCIO_ERUNTIME, "TaskGroup has already been entered");
     asyncio__task_t *task = asyncio__task_running();
-    if (!task)
-        return ASYNCIO_ERUNTIME;
+    int rc = task ? asyncio__loop_check_here(task->future.loop) : ASYNCIO_ERUNTIME;
+    if (rc < 0)
+        return rc;
     group->is_cleared = false;
     group->parent = task;
     asyncio__list_init(&group->tasks);
@@ -91,6 +92,9 @@ int asyncio_task_group_cancel(asyncio_task_group_t *memory)
     group_t *group = (group_t *)memory;
     if (!group)
         return asyncio__fail(-EINVAL, "no group was given");
+    int rc = group->parent ? asyncio__loop_check_here(group->parent->future.loop) : 0;
+    if (rc < 0)
+        return rc;
     if (!group->parent)
         group->cancel_on_enter = true;
     else if (!group->is_cleared && !group->is_aborting &&
@@ -159,6 +163,11 @@ asyncio_task_t *asyncio_task_group_create_task_full_at(asyncio_task_group_t *mem
         return asyncio__fail_new(ASYNCIO_ERUNTIME, refusal);
     }
     asyncio_loop_t *loop = group->parent->future.loop;
+    int rc = asyncio__loop_check_here(loop);
+    if (rc < 0) {
+        asyncio__discard(coroutine);
+        return asyncio__fail_new(rc, "the group's loop belongs to another thread");
+    }
     member_t *member = asyncio__calloc(sizeof(*member));
     if (!member || asyncio__loop_reserve(loop, 1) < 0) {
         asyncio__free(member, sizeof(*member));
@@ -303,6 +312,9 @@ int asyncio_task_group_exit(asyncio_task_group_t *memory, int rc)
         return asyncio__fail(-EINVAL, "no group was given");
     if (group->is_cleared || group->is_exiting)
         return rc;
+    int refusal = asyncio__loop_check_here(group->parent->future.loop);
+    if (refusal < 0)
+        return refusal;
     struct leaving leaving = {.code = rc, .error = rc < 0 ? asyncio__error_take_of(rc) : NULL};
     group->is_exiting = true;
     if (rc == -ECANCELED) {

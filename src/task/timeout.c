@@ -76,7 +76,7 @@ static int check_enter(scope_t *scope, double seconds)
         return asyncio__fail(-EINVAL, "the time is not a number");
     if (!asyncio__thread.task)
         return asyncio__fail(ASYNCIO_ERUNTIME, "Timeout should be used inside a task");
-    return 0;
+    return asyncio__loop_check_here(asyncio__thread.task->loop);
 }
 
 int asyncio_timeout_enter(asyncio_timeout_t *memory, double delay)
@@ -107,6 +107,9 @@ int asyncio_timeout_exit(asyncio_timeout_t *memory, int rc)
     if (scope->state != ENTERED && scope->state != EXPIRING)
         return rc;
     asyncio_future_t *task = &scope->task->future;
+    int refusal = asyncio__loop_check_here(task->loop);
+    if (ASYNCIO__UNLIKELY(refusal < 0))
+        return refusal;
     asyncio__timer_cancel(task->loop, &scope->timer);
     if (scope->state == ENTERED) {
         scope->state = EXITED;
@@ -130,7 +133,10 @@ int asyncio_timeout_reschedule(asyncio_timeout_t *memory, double when)
         return asyncio__fail(-EINVAL, "no scope, or no time, was given");
     if (scope->state != ENTERED)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the timeout is not entered, or has expired");
-    int rc = set(scope, asyncio__nanoseconds(when), asyncio__loop_now(scope->loop));
+    int rc = asyncio__loop_check_here(scope->loop);
+    if (rc < 0)
+        return rc;
+    rc = set(scope, asyncio__nanoseconds(when), asyncio__loop_now(scope->loop));
     return rc < 0 ? asyncio__fail(rc, NULL) : 0;
 }
 
