@@ -6,8 +6,10 @@ usage: shrink.py [--c] PROGRAM SCENARIO.json   (one scenario, or a list: the fir
 
 In each round every way to make the scenario a little smaller is tried at once, on CPython 3.13 and
 on PROGRAM, the built `conformance`; the smallest one whose traces still differ goes into the next
-round. At the end the scenario and both traces are printed; with --c a test in C, that runs the
-scenario and wants CPython's trace. It is a program of its own: link_of() says with what.
+round. At the end the scenario and both traces are printed; with --c a test in C, that makes the
+calls of the scenario (as_c.py) and wants CPython's trace. What as_c.py does not understand is run
+from its text instead, and the first lines say so. The test is a program of its own: link_of() says
+with what.
 """
 import copy
 import json
@@ -16,6 +18,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from conformance.as_c import Untranslatable, program_of  # noqa: E402
+from conformance.c_text import literal  # noqa: E402
 from conformance.witness import (Program, difference, find_witness, same,  # noqa: E402
                                  witness_traces)
 
@@ -146,9 +150,13 @@ class Judge:
 
 # --- as a test in C -------------------------------------------------------------------------------
 
-C_TEST = """\
+EMBEDDED = """\
 /* SPDX-License-Identifier: MIT */
-/* A scenario whose trace is not CPython's; made by tests/conformance/shrink.py. */
+/*
+ * A scenario whose trace is not CPython's; made by tests/conformance/shrink.py. It is run from its
+ * text, and not in calls of the library, because of
+ * %s
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -195,26 +203,34 @@ PARTS = ["observe", "run", "statements_now", "statements_sync", "statements_wait
          "variables"]
 
 
-def literal(lines):
-    """Lines of text as a literal of C, each in a line of its own."""
-    return "\n".join("    " + json.dumps(line) for line in lines)
-
-
 def as_c(scenario, expected):
-    """A program that runs a scenario and wants that trace (without its first line)."""
+    """A program that makes the calls of a scenario and wants that trace (without its first
+    line)."""
+    try:
+        return program_of([scenario], [expected])
+    except Untranslatable as reason:
+        return embedded(scenario, expected, str(reason))
+
+
+def embedded(scenario, expected, reason):
+    """A program that runs the text of a scenario, and says why."""
     text = json.dumps({key: scenario[key] for key in ("main", "coros") if key in scenario})
     pieces = text.replace("], [", "],\n [").split("\n")
-    return C_TEST % (literal(pieces), literal([line + "\n" for line in expected[1:]]))
+    return EMBEDDED % (reason.replace("*/", "*\\/"), literal(pieces),
+                       literal(line + "\n" for line in expected[1:]))
 
 
-def link_of(root, build):
-    """What the compiler needs beside the file itself."""
-    sources = [os.path.join(root, "tests", "scenarios", part + ".c") for part in PARTS]
-    folders = [os.path.join(root, name) for name in ("include", "src", "tests")]
+def link_of(root, build, text):
+    """What the compiler needs beside the file with that text."""
+    here = os.path.join(root, "tests")
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-I" + os.path.join(root, "include"), "-I" + here]
+    libraries = [os.path.join(build, "libasyncio.a"), "-fno-lto", "-lcmocka", "-lpthread", "-lm"]
+    if '"conformance/replay.h"' in text:
+        return [*flags, os.path.join(here, "conformance", "replay.c"), *libraries]
+    sources = [os.path.join(here, "scenarios", part + ".c") for part in PARTS]
     # Both cmocka and the scenarios have a function of that name.
-    return ["-std=gnu11", "-D_GNU_SOURCE", "-Dprint_error=print_scenario_error",
-            *("-I" + folder for folder in folders), *sources,
-            os.path.join(build, "libasyncio.a"), "-lcmocka", "-ljansson", "-lpthread", "-lm"]
+    return [*flags, "-Dprint_error=print_scenario_error", "-I" + os.path.join(root, "src"),
+            *sources, *libraries, "-ljansson"]
 
 
 def main():
