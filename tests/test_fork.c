@@ -129,6 +129,7 @@ static void end(struct shared *shared)
 /* In a child that was forked beside the loop every call is refused; the parent goes on. */
 static void a_child_beside_the_loop_is_refused(void **state)
 {
+    skip_loop_of_child_on_valgrind();
     asyncio_remote_t remote;
     struct shared shared;
     begin(*state, &shared, &remote);
@@ -166,6 +167,7 @@ static int fork_inside(void *arg, void **ret_result)
 /* The same in a child that was forked inside a task: it can neither wait nor wake anybody. */
 static void a_child_inside_a_task_is_refused(void **state)
 {
+    skip_loop_of_child_on_valgrind();
     fixture_t *fixture = *state;
     asyncio_remote_t remote;
     struct shared shared;

@@ -250,6 +250,7 @@ static void assert_killed(pid_t child)
 static void what_hangs_is_ended(void **state)
 {
     (void)state;
+    skip_loop_of_child_on_valgrind();
     asyncio_coroutine_function_t *const bodies[] = {hang, interrupt_three_times};
     for (int i = 0; i < 2; i++) {
         pid_t child = fork();

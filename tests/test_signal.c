@@ -359,6 +359,7 @@ static void a_forked_child_has_signals_of_its_own(void **state)
 {
     fixture_t *fixture = *state;
     int status = 0;
+    skip_loop_of_child_on_valgrind();
     assert_int_equal(
         asyncio_loop_add_signal_handler(fixture->loop, SIGUSR1, note_first, fixture), 0);
     pid_t child = fork();

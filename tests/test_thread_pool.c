@@ -324,6 +324,7 @@ static void a_job_may_shut_its_pool_down(void **state)
 static void a_forked_child_has_no_pool(void **state)
 {
     (void)state;
+    skip_on_valgrind("takes what the parent's threads hold for lost in the child");
     asyncio_executor_t *pool = new_pool(2);
     atomic_int runs = 0;
     asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, count_run, &runs);

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -142,6 +143,21 @@ void skip_fork_under_tsan(void)
     print_message("ThreadSanitizer does not follow a fork inside of a fiber\n");
     skip();
 #endif
+}
+
+void skip_on_valgrind(const char *why)
+{
+    if (asyncio__on_valgrind()) {
+        print_message("valgrind %s\n", why);
+        skip();
+    }
+}
+
+void skip_loop_of_child_on_valgrind(void)
+{
+    const char *engine = getenv("ASYNCIO_ENGINE");
+    if (engine && strcmp(engine, "uring") == 0)
+        skip_on_valgrind("does not follow the rings of a parent into its child");
 }
 
 void skip_without_descriptors(const fixture_t *with)

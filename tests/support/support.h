@@ -82,6 +82,13 @@ fixture_t *the_fixture(void);
  * was forked inside of one neither sees what is synchronized nor delivers signals. */
 void skip_fork_under_tsan(void);
 
+/* Skips the test under valgrind, and says what valgrind would make of it. */
+void skip_on_valgrind(const char *why);
+
+/* Skips the test where its forked child makes a loop on io_uring under valgrind, which dies of an
+ * assertion of its own at the first mapping that such a child makes. */
+void skip_loop_of_child_on_valgrind(void);
+
 /* Skips the test where the engine has no descriptors. */
 void skip_without_descriptors(const fixture_t *fixture);
 
