@@ -152,6 +152,6 @@ format:
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64 $(BUILD)-compilers \
-	    $(BUILD)-mutants $(BUILD)-fuzz $(BUILD)-clang-asan $(BUILD)-clang-tsan
+	    $(BUILD)-mutants $(BUILD)-fuzz $(BUILD)-clang-asan $(BUILD)-clang-tsan $(BUILD)-prove
 
 comma := ,

@@ -248,6 +248,7 @@ static void overflow_in_a_childs_own_loop(void *unused)
 static void forked_children_report(void **state)
 {
     (void)state;
+    skip_loop_of_child_on_valgrind();
     fate_t fate = fate_of(overflow_in_a_child, NULL);
     assert_int_equal(fate.status, 7);
     has(&fate, "stack overflow in ");

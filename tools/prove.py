@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs everything that can show a fault, one step after another: `python3 tools/prove.py BUILD`.
 
-What it takes is hours. A step that fails does not end it: its output stays in BUILD/prove/, and the
+What it takes is hours. A step that fails does not end it: its output stays in BUILD-prove/, and the
 end of it is shown. `--only tsan,fuzz` picks steps, `--list` names them. The last line is "N passed,
 N failed", of steps; the exit status is 0 only if something passed and nothing failed.
 """
@@ -22,10 +22,10 @@ STEPS = [
     ("clang-tsan", "clang: data races", "make clang-tsan", {}),
     ("valgrind", "memcheck", "make valgrind", {}),
     ("allocations", "each test with each allocation failing",
-     "make all && python3 tools/run_tests.py --patience 60 --unit {build}",
+     "make all && python3 tools/run_tests.py --patience 12 --unit {build}",
      {"ASYNCIO_TEST_SWEEP": "allocations"}),
     ("calls", "each test with each system call failing",
-     "make all && python3 tools/run_tests.py --patience 60 --unit {build}",
+     "make all && python3 tools/run_tests.py --patience 12 --unit {build}",
      {"ASYNCIO_TEST_SWEEP": "calls"}),
     ("scenarios", "20,000 fresh scenarios beside CPython",
      "make all && python3 tests/test_fresh_scenarios.py --count 20000 {build}/tests/conformance "
@@ -76,7 +76,7 @@ def main():
             print(f"{name:12} {shows:45} {settings}{command.format(build=options.build)}")
         return 0
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    folder = os.path.join(options.build, "prove")
+    folder = options.build + "-prove"  # a step may make the build folder anew
     os.makedirs(folder, exist_ok=True)
     passed = [run_step(step, options.build, folder) for step in steps]
     print(f"{sum(passed)} passed, {len(passed) - sum(passed)} failed")

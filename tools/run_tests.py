@@ -107,7 +107,7 @@ def main():
     parser.add_argument("--threaded", action="append", default=[], metavar="FOLDER",
                         help="a build folder of which only the suite threaded runs")
     parser.add_argument("--patience", type=int, metavar="TIMES",
-                        help="how much longer than planned a test may take; 20 under valgrind")
+                        help="how much longer than planned a test may take; 4 under valgrind")
     parser.add_argument("folders", nargs="*", help="build folders, built")
     options = parser.parse_args()
     extra = None
@@ -117,7 +117,7 @@ def main():
                              "--errors-for-leak-kinds=definite --show-leak-kinds=definite "
                              f"--suppressions={suppressions}")
     total = [0, 0, 0]
-    patience = options.patience or (20 if options.valgrind else 1)
+    patience = options.patience or (4 if options.valgrind else 1)
     for folder in options.folders + options.threaded + options.unit:
         suite = "unit" if options.valgrind or folder in options.unit else None
         suite = "threaded" if folder in options.threaded else suite
