@@ -32,8 +32,13 @@ NAMES = {"main": [
     ["await", "g"], ["set_result", "loop", [1, None, True]], ["state", "loop"], ["state", "9 a"],
     ["call_soon", "loop", "time", [["log", "100% \"x\""], ["state", "loop"]]], ["state", "loop"],
     ["cancel_handle", "loop"], ["gather", "h", ["9_a"], False], ["set_result", "h", 0],
-    ["await", "h"], ["cancel", "9_a", "é"], ["coro", "h", "index"], ["state", "h"], ["await", "h"]],
-    "coros": {"index": [["return", 0]], "main": [["call", "index"], ["call", "y0"]]}}
+    ["await", "h"], ["cancel", "9_a", "é"], ["coro", "h", "index"], ["state", "h"], ["await", "h"],
+    ["future", "turn_1"], ["future", "u_coroutine"], ["coro", "u", "u"], ["future", "size_t"],
+    ["future", "BUFSIZ"], ["repeat", 2, [["timeout", 1, [["state", "turn_1"], ["locked", "u"]]]]],
+    ["await", "u"], ["state", "size_t"], ["state", "BUFSIZ"], ["state", "u_coroutine"],
+    ["log", "100% \"x\" *\\ ??/ /* é"]],
+    "coros": {"index": [["return", 0]], "main": [["call", "index"], ["call", "y0"]],
+              "u": [["return", "%s"]]}}
 NAMES_TRACE = """\
 == 0
 0 main call index = 0
@@ -47,6 +52,17 @@ NAMES_TRACE = """\
 0 main cancel 9_a True
 0 main unbound state
 0 main await h = 0
+0 main state turn_1 pending
+0 main unbound locked
+0 main timeout_over False
+0 main state turn_1 pending
+0 main unbound locked
+0 main timeout_over False
+0 main await u = %s
+0 main state size_t pending
+0 main state BUFSIZ pending
+0 main state u_coroutine pending
+0 main log 100% "x" *\\ ??/ /* é
 0 loop main returned None
 0 loop shutdown 0
 0 loop end main finished None
@@ -82,6 +98,40 @@ BOUND_TRACE = """\
 1 loop end main finished None
 1 loop end x#1 finished None
 1 loop end x#2 finished None""".splitlines()
+
+# A value is that of the return that is obeyed: not of one in a `finally`, nor of one that an error
+# came after.
+RETURNS = {"main": [["call", "a"], ["call", "b"], ["call", "c"], ["call", "d"], ["call", "e"]],
+           "coros": {
+    "a": [["try", [["group", [["spawn", "t", "fails"], ["return", 3]]]], [["group", []]]]],
+    "b": [["try", [["return", 1]], [], [
+        ["try", [["group", [["spawn", "t", "fails"], ["return", 2]]]], [["all", []]]]]]],
+    "c": [["try", [["try", [["return", 1]], [], [["raise", "E2"]]]], [["error", []]]]],
+    "d": [["repeat", 2, [["try", [["timeout", 1, [["repeat", 3, [["return", 5]]]]]], [],
+                          [["repeat", 2, [["with", "L0", [["return", 6]]]]], ["log", "no"]]]]],
+          ["log", "no"]],
+    "e": [["try", [["with", "L1", [["release", "L1"], ["return", 7]]]],
+           [["error", []], ["any", [["locked", "L1"]]]]], ["locked", "L0"]],
+    "fails": [["raise", "E1"]]}}
+RETURNS_TRACE = """\
+== 0
+0 main caught Group[Error(E1)]
+0 main call a = None
+0 main caught Group[Error(E1)]
+0 main call b = 1
+0 main caught Error(E2)
+0 main call c = None
+0 main call d = 5
+0 main caught RuntimeError
+0 main locked L1 False
+0 main locked L0 False
+0 main call e = None
+0 loop main returned None
+0 loop shutdown 0
+0 loop end main finished None
+0 loop end t#1 raised Error(E1)
+0 loop end t#2 raised Error(E1)""".splitlines()
+BY_HAND = [(NAMES, NAMES_TRACE), (BOUND, BOUND_TRACE), (RETURNS, RETURNS_TRACE)]
 
 
 class Compiler:
@@ -184,7 +234,7 @@ def main():
                  for group, (scenarios, traces) in samples.items()]
         return run_tests("test_as_c", [
             *tests,
-            ("names and texts", same_traces(compiler, [NAMES, BOUND], [NAMES_TRACE, BOUND_TRACE])),
+            ("names, bindings and values", same_traces(compiler, *zip(*BY_HAND))),
             ("every statement is translated", every_statement_is_translated(samples.values())),
             ("a planted fault fails", a_planted_fault_fails(compiler))])
 

@@ -13,9 +13,9 @@ import tempfile
 from conformance import shrink
 from harness import Failure, run_tests
 
-SCENARIO = {"main": [["log", "a \"quoted\" one"], ["task", "t", "u"], ["await", "t"]],
+SCENARIO = {"main": [["log", "a \"quoted\" /* one */"], ["task", "t", "u"], ["await", "t"]],
             "coros": {"u": [["sleep", 1], ["return", 7]]}}
-TRACE = ["== 0", "0 main log a \"quoted\" one", "1 main await t = 7", "1 loop main returned None",
+TRACE = ["== 0", "0 main log a \"quoted\" /* one */", "1 main await t = 7", "1 loop main returned None",
          "1 loop shutdown 0", "1 loop end main finished None", "1 loop end t#1 finished 7"]
 
 

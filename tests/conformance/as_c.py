@@ -10,9 +10,9 @@ Untranslatable says so.
 import contextlib
 import json
 
-from conformance.c_text import (BODY, CALLBACK, FUNCTION, Do, Final, For, If, Leave, Names, Printer,
-                                Return, can_leave, ends, in_comment, literal, locals_of, quoted,
-                                value_of, value_text)
+from conformance.c_text import (BODY, CALLBACK, FUNCTION, Do, Final, For, Forget, If, Leave, Names,
+                                Printer, Return, can_leave, ends, in_comment, literal, locals_of,
+                                quoted, sets_value, value_of, value_text)
 
 # What a variable can hold, by the statement that binds it. `ensure` and `shield` bind what they
 # were given too.
@@ -28,6 +28,7 @@ CALLBACKS = {"on_done": 2, "call_soon": 2, "call_later": 3, "call_at": 3}
 SCOPES = {"repeat": 1, "timeout": 1, "group": 0, "with": 1}
 NESTED = {*SCOPES, "try", "call"}  # what a callback skips
 GROUP = "group"
+ENDINGS = ("_coroutine", "_run_", "_arguments_")  # of names that ASYNCIO_COROUTINE() makes
 
 EXCEPTIONS = {"cancelled": "rc == ASYNCIO_ECANCELED", "timeout": "rc == ASYNCIO_ETIMEDOUT",
               "error": "rc == ASYNCIO_EUSER", "group": "rc == ASYNCIO_EGROUP",
@@ -494,7 +495,7 @@ class Function:
         block = self.body(body) if times > 0 else []
         if times <= 1:
             return block
-        index = self.numbered("i")
+        index = self.numbered("turn")
         loop = For(f"for (int {index} = 0; {index} < {times}; {index}++)", block)
         return [loop] + ([Leave("rc != 0")] if can_leave(block) else [])
 
@@ -531,7 +532,7 @@ class Function:
                 return self.check(f"asyncio_{kind}_acquire({made})") + block + self.check(release)
             released = self.numbered("released")
             return [*self.check(f"asyncio_{kind}_acquire({made})"),
-                    Do(block, f"async with {name}".replace("*/", "")),
+                    Do(block, f"async with {made.strip('&')}"),
                     f"int {released} = {release};", f"rc = {released} < 0 ? {released} : rc;",
                     Leave("rc != 0")]
         return self.with_primitive("with", name, LOCKS, block_of)
@@ -539,8 +540,9 @@ class Function:
     def wait_try(self, body, handlers, final=None):
         block = self.body(body)
         if handlers and can_leave(block):
+            handled = [Forget(), "rc = 0;"] if sets_value(block) else ["rc = 0;"]
             cases = [(EXCEPTIONS[kind], ["log_caught(rc);"] + (
-                [] if handler == "reraise" else ["rc = 0;"] + self.body(handler)))
+                [] if handler == "reraise" else handled + self.body(handler)))
                 for kind, handler in handlers]
             block = [Do(block, "try"), If(*cases), Leave("rc != 0")]
         if final is None:
@@ -564,6 +566,7 @@ class Function:
     def wait_get(self, name):
         return self.got("get", name, QUEUES, "queue_get")
 
+
 # --- the whole ------------------------------------------------------------------------------------
 
 class Program:
@@ -582,7 +585,7 @@ class Program:
         self.callbacks = []    # functions that stand before the coroutine under way
         self.functions = []    # done
         self.translated = set()  # statements that became calls somewhere
-        self.main = names.new("scenario_main")
+        self.main = names.new("scenario_main", *ENDINGS)
         self.functions.append(self.function(self.main, self.scenario["main"]))
 
     # --- what statements ask for ------------------------------------------------------------------
@@ -639,7 +642,7 @@ class Program:
     def coroutine(self, name):
         """The name of a coroutine function, which is translated by now or declared ahead."""
         if name not in self.coroutines:
-            self.coroutines[name] = self.names.new(name)
+            self.coroutines[name] = self.names.new(name, *ENDINGS)
             self.under_way.append(name)
             outer, self.callbacks = self.callbacks, []
             text = self.function(self.coroutines[name], self.facts.coros.get(name, []))
@@ -744,7 +747,7 @@ HEAD = """\
 %s
  *
  *     cc -D_GNU_SOURCE -Iinclude -Itests THIS.c tests/conformance/replay.c \\
- *         build/libasyncio.a -lcmocka -lpthread -lm
+ *         build/libasyncio.a -fno-lto -lcmocka -lpthread -lm
  */
 #include "conformance/replay.h"
 

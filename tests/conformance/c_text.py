@@ -10,7 +10,8 @@ import textwrap
 
 WIDTH = 100  # columns
 
-# Names that C, its headers, cmocka or replay.h have; whatever begins with these is theirs too.
+# Names that C, its headers, cmocka, replay.h or the functions themselves have, and what such look
+# like.
 TAKEN = set("""
     auto break case char const continue default do double else enum extern float for goto if inline
     int long register restrict return short signed sizeof static struct switch typedef union
@@ -25,7 +26,9 @@ TAKEN = set("""
     make_newest remove_newest compare_numbers
     add_source forget_gathering rc value error future done state tests ret_result arg
 """.split())
-TAKEN_BEGINNINGS = ("asyncio", "ASYNCIO", "assert_", "log_", "keep_", "str", "mem", "print_", "_")
+TAKEN_SHAPES = re.compile(
+    r"asyncio|assert_|log_|keep_|str|mem|print_|\w*_t$|[A-Z][A-Z_]|[_0-9]"
+    r"|(timeout|group|task|sources|iteration|leaving|released|turn)(_\d+)?$", re.ASCII)
 
 
 # --- text -----------------------------------------------------------------------------------------
@@ -70,16 +73,16 @@ class Names:
     def __init__(self):
         self.used = set()
 
-    def new(self, wanted):
-        """A name that nothing has yet."""
+    def new(self, wanted, *endings):
+        """A name that nothing has yet, with these endings neither."""
         base = re.sub(r"\W", "_", wanted, flags=re.ASCII) or "empty"
-        if base in TAKEN or base.startswith(TAKEN_BEGINNINGS) or not base[0].isalpha():
+        if base in TAKEN or TAKEN_SHAPES.match(base):
             base = "the_" + base
         name, number = base, 1
-        while name in self.used:
+        while self.used & {name + ending for ending in ("", *endings)}:
             number += 1
             name = f"{base}_{number}"
-        self.used.add(name)
+        self.used |= {name + ending for ending in ("", *endings)}
         return name
 
 
@@ -97,6 +100,10 @@ class Return:
 
     def __init__(self, value):
         self.value = value
+
+
+class Forget:
+    """Takes the value of a return back: an error came after it, and is handled."""
 
 
 class Do:
@@ -145,6 +152,14 @@ def can_leave(block):
     return False
 
 
+def sets_value(block):
+    """Does a return in a block leave a value?"""
+    return any(isinstance(node, Return) and node.value != "NULL" or
+               isinstance(node, (Do, For)) and sets_value(node.block) or
+               isinstance(node, If) and any(sets_value(inside) for _, inside in node.alternatives)
+               for node in block)
+
+
 def breaks(block):
     """Is there a `break` that leaves just this body?"""
     return any(isinstance(node, (Leave, Return)) or
@@ -191,6 +206,9 @@ class Printer:
                 self.leave(node, depth, where, depth == 1 and following is None)
             elif isinstance(node, Return):
                 self.leave_with(node.value, depth, where)
+            elif isinstance(node, Forget):
+                if where in (FUNCTION, BODY):
+                    self.line(depth, "*ret_result = NULL;")
             elif isinstance(node, Do):
                 self.do(node, depth, where)
             elif isinstance(node, For):
@@ -263,13 +281,14 @@ def locals_of(lines):
 
 def in_comment(scenario):
     """A scenario as JSON in a comment, a line for each statement of its coroutines."""
-    def body_of(body, indent):
-        return "[" + (",\n" + indent).join(map(json.dumps, body)) + "]"
-    coros = [f'{json.dumps(name)}: {body_of(body, " " * 12)}'
+    def body_of(begin, body):
+        return begin + "[" + (",\n" + " " * (len(begin) + 1)).join(map(json.dumps, body)) + "]"
+    coros = [body_of(json.dumps(name) + ": ", body).replace("\n", "\n" + " " * 11)
              for name, body in scenario.get("coros", {}).items()]
-    text = (f'{{"main": {body_of(scenario["main"], " " * 10)},\n'
-            f' "coros": {{{(",%s" % (chr(10) + " " * 11)).join(coros)}}}}}')
-    lines = [part for line in text.replace("*/", "*\\/").split("\n") for part in textwrap.wrap(
-        line, WIDTH - 7, subsequent_indent=" " * 14, break_long_words=False,
-        break_on_hyphens=False, drop_whitespace=True)]
+    text = (body_of('{"main": ', scenario["main"]) + ',\n "coros": {'
+            + (",\n" + " " * 11).join(coros) + "}}")
+    text = text.replace("/*", "/\\u002a").replace("*/", "*\\/")
+    lines = [part for line in text.split("\n")
+             for part in textwrap.wrap(line, WIDTH - 7, subsequent_indent=" " * 14,
+                                       break_long_words=False, break_on_hyphens=False)]
     return "\n".join(" *     " + line for line in lines)
