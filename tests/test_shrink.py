@@ -15,8 +15,9 @@ from harness import Failure, run_tests
 
 SCENARIO = {"main": [["log", "a \"quoted\" /* one */"], ["task", "t", "u"], ["await", "t"]],
             "coros": {"u": [["sleep", 1], ["return", 7]]}}
-TRACE = ["== 0", "0 main log a \"quoted\" /* one */", "1 main await t = 7", "1 loop main returned None",
-         "1 loop shutdown 0", "1 loop end main finished None", "1 loop end t#1 finished 7"]
+TRACE = ["== 0", "0 main log a \"quoted\" /* one */", "1 main await t = 7",
+         "1 loop main returned None", "1 loop shutdown 0", "1 loop end main finished None",
+         "1 loop end t#1 finished 7"]
 
 
 # More sources than a test in C has room for, and what CPython does with them.

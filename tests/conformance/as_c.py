@@ -1,33 +1,18 @@
 # SPDX-License-Identifier: MIT
 """A scenario as a test in C: each statement becomes the calls of the library that it means.
 
-Knows the statements of LANGUAGE.md and replay.h, what a variable can hold and where it is bound for
-certain (Facts); not how traces are made or compared. Coroutines of the scenario become coroutine
-functions, bodies of callbacks become callbacks. A body that an error can leave is a `do` that
-`break` leaves: rc says with what. Where something is no statement that the language describes,
-Untranslatable says so.
+Knows the statements of LANGUAGE.md and replay.h; not how traces are made or compared. Coroutines of
+the scenario become coroutine functions, bodies of callbacks become callbacks. A body that an error
+can leave is a `do` that `break` leaves: rc says with what. Where something is no statement that the
+language describes, Untranslatable says so.
 """
-import contextlib
 import json
 
-from conformance.c_text import (BODY, CALLBACK, FUNCTION, Do, Final, For, Forget, If, Leave, Names,
+from conformance.c_text import (CALLBACK, FUNCTION, Do, Final, For, Forget, If, Leave, Names,
                                 Printer, Return, can_leave, ends, in_comment, literal, locals_of,
                                 quoted, sets_value, value_of, value_text)
+from conformance.facts import AWAITABLES, FUTURES, PLAIN, Facts, Untranslatable, described
 
-# What a variable can hold, by the statement that binds it. `ensure` and `shield` bind what they
-# were given too.
-BINDS = {"task": "task", "spawn": "task", "coro": "coroutine", "future": "future",
-         "gather": "gathering", "call_soon": "handle", "call_later": "handle", "call_at": "handle"}
-PLAIN = {"future", "gathering"}
-FUTURES = PLAIN | {"task"}
-AWAITABLES = FUTURES | {"coroutine"}
-
-# Which argument is the coroutine that a statement names, the body of a callback, that of a scope.
-STARTS = {"task": 1, "coro": 1, "spawn": 1, "call": 0}
-CALLBACKS = {"on_done": 2, "call_soon": 2, "call_later": 3, "call_at": 3}
-SCOPES = {"repeat": 1, "timeout": 1, "group": 0, "with": 1}
-NESTED = {*SCOPES, "try", "call"}  # what a callback skips
-GROUP = "group"
 ENDINGS = ("_coroutine", "_run_", "_arguments_")  # of names that ASYNCIO_COROUTINE() makes
 
 EXCEPTIONS = {"cancelled": "rc == ASYNCIO_ECANCELED", "timeout": "rc == ASYNCIO_ETIMEDOUT",
@@ -56,19 +41,6 @@ CALLS_WAIT = {
 }
 
 
-class Untranslatable(Exception):
-    """The scenario has something that LANGUAGE.md does not describe; the text says what."""
-
-
-@contextlib.contextmanager
-def described(statement):
-    """What is missing or wrong in a statement is said with it."""
-    try:
-        yield
-    except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
-        raise Untranslatable(f"{json.dumps(statement)[:60]}: {error}") from error
-
-
 def seconds(ticks):
     """Ticks as seconds; null is for ever."""
     if ticks is None:
@@ -76,89 +48,6 @@ def seconds(ticks):
     if isinstance(ticks, bool) or not isinstance(ticks, (int, float)):
         raise Untranslatable(f"{json.dumps(ticks)} is no number of ticks")
     return "TICK" if ticks == 1 else f"{ticks} * TICK" if ticks else "0"
-
-
-# --- what is known of a scenario ------------------------------------------------------------------
-
-class Facts:
-    """What each variable can hold, and what is bound for certain before each statement.
-
-    A variable that was bound stays so: what is bound where a coroutine is made or a callback is
-    added is bound when it runs."""
-
-    def __init__(self, scenario):
-        self.coros = {**scenario.get("coros", {})}
-        self.kinds = {}       # variable -> what it can hold, a sorted list
-        self.aliases = set()  # variables that can hold what another one holds
-        self.entry = {}       # coroutine that something makes -> what is bound when it begins
-        self.bound = {}       # id of a statement -> what is bound before it
-        self.removed = set()  # labels that off_done names
-        before = None
-        while before != repr((self.kinds, self.entry)):
-            before = repr((self.kinds, self.entry))
-            self.body(scenario["main"], frozenset())
-            for name in list(self.entry):
-                self.body(self.coros.get(name, []), frozenset(self.entry[name]))
-
-    def bind(self, var, kind):
-        self.kinds[var] = sorted({*self.kinds.get(var, ()), kind})
-
-    def body(self, body, bound, where=BODY):
-        """What is bound behind a body; where is CALLBACK, GROUP directly in one, or BODY."""
-        for statement in body:
-            with described(statement):
-                op, *args = statement
-                self.bound[id(statement)] = bound
-                if op == "spawn" and where != GROUP or where == CALLBACK and op in NESTED:
-                    continue  # not executed here
-                bound = self.statement(op, args, bound)
-        return bound
-
-    def statement(self, op, args, bound):
-        if op in BINDS:
-            self.bind(args[0], BINDS[op])
-            bound |= {args[0]}
-        elif op in ("ensure", "shield"):
-            bound = self.copy(op, args[0], args[1], bound)
-        elif op == "off_done":
-            self.removed.add(args[1])
-        elif op == "try":
-            return self.try_(args, bound)
-        if op in STARTS:
-            name = args[STARTS[op]]
-            self.entry[name] = sorted(bound & set(self.entry.get(name, bound)))
-        if op in CALLBACKS:
-            self.body(args[CALLBACKS[op]] if len(args) > CALLBACKS[op] else [], bound, CALLBACK)
-        elif op in SCOPES:
-            inside = self.body(args[SCOPES[op]], bound, GROUP if op == "group" else BODY)
-            return inside if op != "repeat" or args[0] > 0 else bound
-        return bound
-
-    def copy(self, op, var, source, bound):
-        kinds = self.kinds.get(source, [])
-        for kind in kinds:
-            if kind in FUTURES:
-                self.bind(var, kind)
-                self.aliases.add(var)
-            elif kind == "coroutine":
-                self.bind(var, "task" if op == "ensure" else "future")
-        if kinds and op == "shield":
-            self.bind(var, "future")
-        return bound | {var} if self.is_certain(source, AWAITABLES, bound) else bound
-
-    def try_(self, args, bound):
-        ends = [self.body(args[0], bound)]
-        ends += [self.body(handler, bound) for _, handler in args[1] if handler != "reraise"]
-        behind = frozenset.intersection(*map(frozenset, ends))
-        if len(args) > 2 and args[2]:
-            final = self.body(args[2], bound)
-            if '"return"' not in json.dumps(args[2]):  # it goes on behind one
-                behind |= final
-        return behind
-
-    def is_certain(self, var, kinds, bound):
-        """Does a variable hold one of these for certain?"""
-        return var in bound and set(self.kinds.get(var, ())) <= kinds
 
 
 # --- statements -----------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from conformance.as_c import Untranslatable, program_of  # noqa: E402
+from conformance.as_c import program_of  # noqa: E402
 from conformance.c_text import literal  # noqa: E402
+from conformance.facts import Untranslatable  # noqa: E402
 from conformance.witness import (Program, difference, find_witness, same,  # noqa: E402
                                  witness_traces)
 
