@@ -27,8 +27,11 @@ static void *post(void *arg)
 {
     wakes_t *wakes = arg;
     bench_run_beside();
-    for (long i = 0; i < wakes->count && wakes->rc == 0; i++)
-        wakes->rc = asyncio_loop_call_soon_threadsafe(wakes->loop, woken, wakes, NULL);
+    /* Here, for the loop's thread reads the line of `count` each time. */
+    int rc = 0;
+    for (long i = 0; i < wakes->count && rc == 0; i++)
+        rc = asyncio_loop_call_soon_threadsafe(wakes->loop, woken, wakes, NULL);
+    wakes->rc = rc;
     return NULL;
 }
 

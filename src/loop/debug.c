@@ -78,7 +78,7 @@ bool asyncio_loop_get_debug(const asyncio_loop_t *loop)
 void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug)
 {
     if (asyncio__loop_check_thread(loop) == 0)
-        loop->debug = debug;
+        loop->debug = loop->debug_elsewhere = debug;
 }
 
 /* --- misuse -------------------------------------------------------------------------------- */
