@@ -178,11 +178,13 @@ static inline void keep_context(asyncio_handle_t *handle, asyncio_context_t *giv
         handle->context = asyncio__context_inherit(given);
 }
 
-/* Hands a reference out, if one is wanted. */
+/* Hands a reference out, if one is wanted, of a handle that no other thread knows yet. */
 static int done(asyncio_handle_t *handle, asyncio_handle_t **ret_handle)
 {
-    if (ret_handle)
-        *ret_handle = asyncio_handle_ref(handle);
+    if (ret_handle) {
+        ASYNCIO__OWNER_ADD(&handle->refs, 1);
+        *ret_handle = handle;
+    }
     return 0;
 }
 
@@ -337,8 +339,11 @@ int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, asyncio_callback_
 
 void asyncio_handle_cancel(asyncio_handle_t *handle)
 {
-    if (!handle || atomic_exchange_explicit(&handle->cancelled, true, memory_order_relaxed))
+    /* No exchange: in several threads at once only those of call_soon_threadsafe() are cancelled,
+     * and for them twice is as good as once. */
+    if (!handle || atomic_load_explicit(&handle->cancelled, memory_order_relaxed))
         return;
+    atomic_store_explicit(&handle->cancelled, true, memory_order_relaxed);
     /* A timer leaves the heap, so that it neither keeps memory nor moves the virtual clock. */
     if (handle->kind != TIMED || atomic_load_explicit(&handle->over, memory_order_relaxed))
         return;
