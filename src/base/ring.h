@@ -42,14 +42,14 @@ static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint64_t wanted)
         capacity *= 2;
     if (capacity > UINT32_MAX / 2)
         return -ENOMEM;
-    void **items = asyncio__malloc(capacity * sizeof(*items));
+    size_t old_bytes = ring->items ? ((size_t)ring->mask + 1) * sizeof(*ring->items) : 0;
+    void **items = asyncio__realloc(ring->items, old_bytes, capacity * sizeof(*items));
     if (!items)
         return -ENOMEM;
     uint32_t mask = (uint32_t)capacity - 1;
     for (uint32_t at = ring->head; at != ring->tail; at++)
-        items[at & mask] = ring->items[at & ring->mask];
-    if (ring->items)
-        asyncio__free(ring->items, ((size_t)ring->mask + 1) * sizeof(*items));
+        if ((at & mask) != (at & ring->mask))
+            items[at & mask] = items[at & ring->mask];
     ring->items = items;
     ring->mask = mask;
     return 0;

@@ -29,7 +29,7 @@ struct gathering {
     asyncio__cancel_frame_t frame; /* of a cancel under way */
     asyncio__sources_t sources;    /* the children, with a reference each */
     struct child *children;        /* a callback for each child */
-    void **values;                 /* in order of the sources; the future's value */
+    void **values;                 /* in order of the sources; the future's value; or NULL */
     size_t finished;               /* children whose callback was called */
     bool return_exceptions;        /* errors are kept in their places */
     bool has_errors;               /* and there were some */
@@ -43,7 +43,7 @@ static gathering_t *gathering_of(asyncio_future_t *future)
 static asyncio_future_t *child_at(asyncio_future_t *future, size_t index)
 {
     const asyncio__sources_t *sources = &gathering_of(future)->sources;
-    return index < sources->source_count ? sources->futures[sources->places[index]] : NULL;
+    return index < sources->source_count ? asyncio__sources_at(sources, index) : NULL;
 }
 
 static asyncio__cancel_frame_t *frame_of(asyncio_future_t *future)
@@ -99,7 +99,8 @@ static void finish(gathering_t *gathering)
     }
     /* Where each source is a child of its own, and all went well, the values are there already. */
     size_t count = gathering->sources.source_count;
-    bool is_ready = count == gathering->sources.count && !gathering->has_errors;
+    bool is_ready = !gathering->values ||
+                    (count == gathering->sources.count && !gathering->has_errors);
     for (size_t i = 0; !is_ready && i < count; i++) {
         asyncio_future_t *child = child_at(&gathering->future, i);
         child->is_reported = true;
@@ -116,7 +117,8 @@ static void child_done(gathering_t *gathering, asyncio_future_t *child, size_t i
         return;
     }
     if (child->state == ASYNCIO__FINISHED) {
-        gathering->values[index] = child->value;
+        if (gathering->values)
+            gathering->values[index] = child->value;
     } else if (gathering->return_exceptions) {
         gathering->values[index] = NULL;
         gathering->has_errors = true;
@@ -154,6 +156,7 @@ static void begin(gathering_t *gathering)
     size_t count = gathering->sources.count;
     for (size_t i = 0; i < count; i++) {
         asyncio_future_t *child = gathering->sources.futures[i];
+        child->is_marked = false;
         gathering->children[i] = (struct child){.callback.ready.run = on_child_done,
                                                 .gathering = gathering};
         if (!asyncio__future_is_done(child))
@@ -166,27 +169,31 @@ static void begin(gathering_t *gathering)
         asyncio__future_finish(&gathering->future, gathering->values, NULL);
 }
 
+/* Errors are kept in their places only where values are wanted. */
 static asyncio_future_t *gather(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables,
-                                size_t count, bool return_exceptions)
+                                size_t count, bool return_exceptions, bool wants_values)
 {
     asyncio__sources_t sources;
-    int rc = asyncio__sources_collect(loop, awaitables, count, &sources);
+    int rc = asyncio__sources_collect_marked(loop, awaitables, count, &sources);
     if (rc < 0) {
         asyncio__thread.constructor_code = rc;
         return NULL;
     }
     asyncio_future_t *future = asyncio__future_new(loop, &gathering_class, "asyncio_gather");
     if (!future) {
+        asyncio__sources_unmark(&sources);
         asyncio__sources_fini(&sources);
         return asyncio__fail_new(-ENOMEM, NULL);
     }
     gathering_t *gathering = gathering_of(future);
     gathering->sources = sources;
     gathering->return_exceptions = return_exceptions;
-    gathering->values = asyncio__malloc(count * sizeof(*gathering->values));
+    if (wants_values)
+        gathering->values = asyncio__malloc(count * sizeof(*gathering->values));
     gathering->children = asyncio__malloc(sources.count * sizeof(*gathering->children));
-    if (!gathering->values || !gathering->children ||
+    if ((wants_values && !gathering->values) || !gathering->children ||
         asyncio__loop_reserve(loop, (uint32_t)sources.count) < 0) {
+        asyncio__sources_unmark(&sources);
         asyncio__free(gathering->children, sources.count * sizeof(*gathering->children));
         gathering->children = NULL;
         asyncio_future_unref(future);
@@ -202,7 +209,8 @@ asyncio_future_t *asyncio_gather(asyncio_awaitable_t *const *awaitables, size_t 
     asyncio_loop_t *loop = asyncio_get_running_loop();
     bool is_bad = options && options->size < sizeof(*options);
     if (loop && !is_bad)
-        return gather(loop, awaitables, count, options && options->return_exceptions);
+        return gather(loop, awaitables, count, options && options->return_exceptions,
+                      /* wants_values= */ true);
     for (size_t i = 0; awaitables && i < count; i++)
         asyncio__discard(awaitables[i]);
     return loop ? asyncio__fail_new(-EINVAL, "the options' size is not set")
@@ -260,7 +268,8 @@ int asyncio_gather_await(asyncio_awaitable_t *const *awaitables, size_t count, v
             asyncio__discard(awaitables[i]);
         return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
     }
-    asyncio_future_t *future = gather(loop, awaitables, count, /* return_exceptions= */ false);
+    asyncio_future_t *future = gather(loop, awaitables, count, /* return_exceptions= */ false,
+                                      /* wants_values= */ ret_values != NULL);
     if (!future)
         return asyncio_errno();
     int rc = asyncio_await(future, NULL);

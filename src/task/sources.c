@@ -18,21 +18,22 @@ void asyncio__sources_fini(asyncio__sources_t *sources)
     *sources = (asyncio__sources_t){0};
 }
 
-/* Where the same coroutine object stood before. */
-static size_t find_same(asyncio_awaitable_t *const *awaitables, size_t at)
+/* The source at that index stood there before. Until one does, each has a place of its own, and
+ * the places are not written down. */
+static int place_again(asyncio__sources_t *sources, size_t at, const asyncio_awaitable_t *awaitable)
 {
-    size_t i = 0;
-    while (awaitables[i] != awaitables[at])
-        i++;
-    return i;
-}
-
-static size_t find_future(const asyncio__sources_t *sources, const asyncio_future_t *future)
-{
-    size_t i = 0;
-    while (sources->futures[i] != future)
-        i++;
-    return i;
+    if (!sources->places) {
+        sources->places = asyncio__malloc(sources->source_count * sizeof(*sources->places));
+        if (!sources->places)
+            return asyncio__fail(-ENOMEM, NULL);
+        for (size_t i = 0; i < at; i++)
+            sources->places[i] = (uint32_t)i;
+    }
+    uint32_t place = 0;
+    while ((const void *)sources->futures[place] != awaitable)
+        place++;
+    sources->places[at] = place;
+    return 0;
 }
 
 /* Where the source at that index stands among those that are different, and whether it can be one.
@@ -44,9 +45,9 @@ static int place(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables, s
     if (asyncio_iscoroutine(awaitable)) {
         asyncio_coroutine_t *coroutine = awaitable;
         if (coroutine->is_marked) {
-            sources->places[at] = sources->places[find_same(awaitables, at)];
+            int rc = place_again(sources, at, coroutine);
             asyncio_coroutine_unref(coroutine);
-            return 0;
+            return rc;
         }
         coroutine->is_marked = true;
         sources->has_coroutines = true;
@@ -59,18 +60,19 @@ static int place(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables, s
             return rc < 0 ? rc : -EINVAL;
         }
         if (future->is_marked) {
-            sources->places[at] = (uint32_t)find_future(sources, future);
+            int rc = place_again(sources, at, future);
             asyncio_future_unref(future);
-            return 0;
+            return rc;
         }
         future->is_marked = true;
     }
-    sources->places[at] = (uint32_t)sources->count;
+    if (sources->places)
+        sources->places[at] = (uint32_t)sources->count;
     sources->futures[sources->count++] = awaitable;
     return 0;
 }
 
-static void unmark(const asyncio__sources_t *sources)
+void asyncio__sources_unmark(const asyncio__sources_t *sources)
 {
     for (size_t i = 0; i < sources->count; i++) {
         asyncio_awaitable_t *source = sources->futures[i];
@@ -108,6 +110,15 @@ static int start(asyncio_loop_t *loop, asyncio__sources_t *sources)
 int asyncio__sources_collect(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables,
                              size_t count, asyncio__sources_t *ret_sources)
 {
+    int rc = asyncio__sources_collect_marked(loop, awaitables, count, ret_sources);
+    if (rc == 0)
+        asyncio__sources_unmark(ret_sources);
+    return rc;
+}
+
+int asyncio__sources_collect_marked(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables,
+                                    size_t count, asyncio__sources_t *ret_sources)
+{
     asyncio__sources_t sources = {.source_count = count};
     int rc = 0;
     if (count > SOURCES_MOST || (count && !awaitables))
@@ -115,13 +126,13 @@ int asyncio__sources_collect(asyncio_loop_t *loop, asyncio_awaitable_t *const *a
     size_t at = 0;
     if (count) {
         sources.futures = asyncio__malloc(count * sizeof(*sources.futures));
-        sources.places = asyncio__malloc(count * sizeof(*sources.places));
-        if (!sources.futures || !sources.places)
+        if (!sources.futures)
             rc = asyncio__fail(-ENOMEM, NULL);
     }
     while (rc == 0 && at < count)
         rc = place(loop, awaitables, at++, &sources);
-    unmark(&sources);
+    if (rc < 0 || sources.has_coroutines)
+        asyncio__sources_unmark(&sources);
     /* What stands before a bad one is started all the same, as in asyncio. */
     asyncio_error_t *error = rc < 0 ? asyncio__error_take() : NULL;
     int started = sources.has_coroutines ? start(loop, &sources) : 0;

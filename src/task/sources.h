@@ -13,13 +13,25 @@ typedef struct asyncio__sources {
     size_t source_count;        /* as given */
     size_t count;               /* of different futures */
     asyncio_future_t **futures; /* each with a reference; in order of first appearance */
-    uint32_t *places;           /* of each source: the index of its future */
+    uint32_t *places;           /* of each source: the index of its future; NULL: its own */
     bool has_coroutines;        /* some were coroutine objects */
 } asyncio__sources_t;
+
+/* The future of a source. */
+static inline asyncio_future_t *asyncio__sources_at(const asyncio__sources_t *sources, size_t index)
+{
+    return sources->futures[sources->places ? sources->places[index] : index];
+}
 
 /* 0, or -EINVAL, -ENOMEM, ASYNCIO_ERUNTIME with the slot filled. */
 int asyncio__sources_collect(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables,
                              size_t count, asyncio__sources_t *ret_sources);
+
+/* The same for who looks at each of them next, and takes its mark (is_marked) away then: that
+ * spares a walk over records that are not in the cache. */
+int asyncio__sources_collect_marked(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables,
+                                    size_t count, asyncio__sources_t *ret_sources);
+void asyncio__sources_unmark(const asyncio__sources_t *sources);
 
 void asyncio__sources_fini(asyncio__sources_t *sources);
 

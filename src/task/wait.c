@@ -106,7 +106,7 @@ static int check(asyncio_awaitable_t *const *awaitables, size_t count, double ti
 static void replace(asyncio_awaitable_t **awaitables, const asyncio__sources_t *sources)
 {
     for (size_t i = 0; i < sources->source_count; i++) {
-        asyncio_future_t *future = sources->futures[sources->places[i]];
+        asyncio_future_t *future = asyncio__sources_at(sources, i);
         if (awaitables[i] != future)
             awaitables[i] = asyncio_future_ref(future);
     }
@@ -130,7 +130,7 @@ static int wait_collected(const asyncio__sources_t *sources, double timeout,
     int done = 0;
     int rc = wait_for_sources(asyncio_get_running_loop(), sources, timeout, return_when);
     for (size_t i = 0; rc == 0 && i < sources->source_count; i++) {
-        bool is_done = asyncio__future_is_done(sources->futures[sources->places[i]]);
+        bool is_done = asyncio__future_is_done(asyncio__sources_at(sources, i));
         done += is_done;
         if (ret_done)
             ret_done[i] = is_done;
