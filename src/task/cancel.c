@@ -139,8 +139,25 @@ static int walk(asyncio_future_t *future, asyncio_error_t *message, bool is_tria
     }
 }
 
+/* A future that a cancel ends at once. */
+static bool is_plain(const asyncio_future_t *future)
+{
+    return future->state == ASYNCIO__PENDING && !asyncio__is_task(future) &&
+           (!future->class || (!future->class->cancel && !future->class->child));
+}
+
 int asyncio__future_cancel(asyncio_future_t *future, asyncio_error_t *message)
 {
+    /* Most that are cancelled are tasks that wait for a plain future: a walk of one step. */
+    if (asyncio__is_task(future) && !asyncio__future_is_done(future)) {
+        asyncio__task_t *task = asyncio__task_of(future);
+        asyncio_future_t *end = task->wait.future;
+        if (end && is_plain(end) && !task->is_cancelling) {
+            future->requests++;
+            asyncio__future_make_cancelled(end, asyncio_error_ref(message));
+            return 1;
+        }
+    }
     return walk(future, message, /* is_trial= */ false);
 }
 
