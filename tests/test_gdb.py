@@ -59,7 +59,7 @@ def check_sleeper(text):
 
 def check_end(text):
     """The last frame is the first of the stack, and gdb has nothing to complain about."""
-    check(functions(text)[-1] in ("fiber_begin", "begin", "task_main"), text)
+    check(functions(text)[-1] in ("asyncio__fiber_begin", "begin", "task_main"), text)
     for complaint in ("corrupt", "previous frame", "?? ", "Traceback", "Python Exception"):
         check(complaint not in text, text)
 

@@ -117,12 +117,15 @@ static inline void *asyncio__malloc(size_t size)
 
 /* Zeroes a record, of a multiple of 8 bytes: by plain stores, for what compilers make of a memset
  * of such a size (rep stos) takes longer than all the rest of making a task. */
-static inline void *asyncio__clear(void *record, size_t size)
+static inline __attribute__((always_inline)) void *asyncio__clear(void *record, size_t size)
 {
     typedef long long asyncio__pair_t __attribute__((vector_size(16), may_alias, aligned(8)));
     const asyncio__pair_t zero = {0, 0};
     asyncio__pair_t *at = record;
     size_t left = size / 8;
+    /* Of a size that the compiler knows, the records of most, no loop is left. */
+    for (int i = 0; i < 3 && __builtin_constant_p(size) && left >= 8; i++, left -= 8, at += 4)
+        at[0] = at[1] = at[2] = at[3] = zero;
     for (; left >= 8; left -= 8, at += 4) {
         at[0] = at[1] = at[2] = at[3] = zero;
         __asm__ volatile(""); /* keeps the loop from becoming a memset again */

@@ -31,7 +31,7 @@ void asyncio__quarantine_end(void);
 
 void asyncio__quarantine_put(void *block, size_t size);
 
-static inline void asyncio__free_object(void *object, size_t size)
+static inline __attribute__((always_inline)) void asyncio__free_object(void *object, size_t size)
 {
     if (ASYNCIO__UNLIKELY(asyncio__thread.quarantine != NULL))
         asyncio__quarantine_put(object, size);

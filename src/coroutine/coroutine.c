@@ -5,13 +5,11 @@
  */
 #include "coroutine/coroutine.h"
 
-
 #include <string.h>
 
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/quarantine.h"
 #include "coroutine/overflow.h"
 
 #define STACK_MOST_BYTES ((size_t)64 << 20)
@@ -28,15 +26,9 @@ bool asyncio_iscoroutine(const asyncio_awaitable_t *awaitable)
     return is_coroutine(awaitable);
 }
 
-asyncio_coroutine_t *asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn, const void *arg,
-                                               const asyncio_coroutine_options_t *options,
-                                               const char *place)
+static inline __attribute__((always_inline)) asyncio_coroutine_t *
+make(asyncio_coroutine_function_t *fn, const void *arg, size_t copy_bytes, const char *place)
 {
-    size_t copy_bytes = options ? options->copy_bytes : 0;
-    size_t stack_bytes = options ? options->stack_bytes : 0;
-    if (!fn || (copy_bytes && !arg) || copy_bytes > UINT32_MAX / 2 ||
-        stack_bytes > STACK_MOST_BYTES || (options && options->size < sizeof(*options)))
-        return asyncio__fail_new(-EINVAL, "bad arguments of a coroutine object");
     asyncio_coroutine_t *coroutine = asyncio__calloc(sizeof(*coroutine) + copy_bytes);
     if (!coroutine)
         return asyncio__fail_new(-ENOMEM, NULL);
@@ -45,10 +37,23 @@ asyncio_coroutine_t *asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn,
     coroutine->fn = fn;
     coroutine->arg = (void *)arg;
     coroutine->place = place;
-    if (options) {
-        coroutine->destroy = options->destroy;
-        coroutine->stack_bytes = (uint32_t)stack_bytes;
-    }
+    return coroutine;
+}
+
+/* Apart, so that a plain object is made without a frame. */
+static __attribute__((noinline)) asyncio_coroutine_t *
+make_full(asyncio_coroutine_function_t *fn, const void *arg,
+          const asyncio_coroutine_options_t *options, const char *place)
+{
+    size_t copy_bytes = options->copy_bytes;
+    if (!fn || (copy_bytes && !arg) || copy_bytes > UINT32_MAX / 2 ||
+        options->stack_bytes > STACK_MOST_BYTES || options->size < sizeof(*options))
+        return asyncio__fail_new(-EINVAL, "bad arguments of a coroutine object");
+    asyncio_coroutine_t *coroutine = make(fn, arg, copy_bytes, place);
+    if (!coroutine)
+        return NULL;
+    coroutine->destroy = options->destroy;
+    coroutine->stack_bytes = (uint32_t)options->stack_bytes;
     if (copy_bytes) {
         coroutine->copy_bytes = (uint32_t)copy_bytes;
         coroutine->arg = memcpy(coroutine + 1, arg, copy_bytes);
@@ -56,20 +61,22 @@ asyncio_coroutine_t *asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn,
     return coroutine;
 }
 
+asyncio_coroutine_t *asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn, const void *arg,
+                                               const asyncio_coroutine_options_t *options,
+                                               const char *place)
+{
+    if (options)
+        return make_full(fn, arg, options, place);
+    if (ASYNCIO__UNLIKELY(!fn))
+        return asyncio__fail_new(-EINVAL, "bad arguments of a coroutine object");
+    return make(fn, arg, /* copy_bytes= */ 0, place);
+}
+
 asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coroutine)
 {
     if (coroutine)
         coroutine->refs++;
     return coroutine;
-}
-
-void asyncio__coroutine_end(asyncio_coroutine_t *coroutine)
-{
-    asyncio_destroy_t *destroy = coroutine->destroy;
-    coroutine->state = ASYNCIO__COROUTINE_ENDED;
-    coroutine->destroy = NULL;
-    if (destroy)
-        destroy(coroutine->arg);
 }
 
 /* Closes one that waits and that nobody holds: true if it is kept, to be closed by someone else. */
@@ -103,8 +110,7 @@ void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine)
         if (close_unheld(coroutine))
             return;
     }
-    coroutine->tag = ASYNCIO__TAG_FREED;
-    asyncio__free_object(coroutine, sizeof(*coroutine) + coroutine->copy_bytes);
+    asyncio__coroutine_unref_ended(coroutine);
 }
 
 int asyncio__coroutine_check(asyncio_coroutine_t *coroutine)
@@ -121,19 +127,11 @@ int asyncio__coroutine_check(asyncio_coroutine_t *coroutine)
 
 /* --- running ------------------------------------------------------------------------------- */
 
-int asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result)
+void asyncio__result_discard(asyncio__result_t *result)
 {
-    *ret_result = (asyncio__result_t){NULL, NULL};
-    coroutine->state = ASYNCIO__COROUTINE_RUNNING;
-    int code = coroutine->fn(coroutine->arg, &ret_result->value);
-    asyncio__coroutine_end(coroutine);
-    if (code >= 0)
-        return 0;
-    /* A value beside an error belongs to nobody. */
-    if (ret_result->destroy && ret_result->value)
-        ret_result->destroy(ret_result->value);
-    *ret_result = (asyncio__result_t){NULL, NULL};
-    return code;
+    if (result->destroy && result->value)
+        result->destroy(result->value);
+    *result = (asyncio__result_t){NULL, NULL};
 }
 
 int asyncio__coroutine_call(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result)

@@ -11,6 +11,7 @@
 
 #include <asyncio/coroutine.h>
 
+#include "base/quarantine.h"
 #include "base/tag.h"
 #include "base/thread.h"
 #include "coroutine/fiber.h"
@@ -82,14 +83,49 @@ extern void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
 /* May it be started: 0, ASYNCIO_ERUNTIME if it was, or -EINVAL from inside its own body. */
 int asyncio__coroutine_check(asyncio_coroutine_t *coroutine);
 
-/* Runs the body here, on the present stack, to its end; answers its code. */
-int asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result);
+/* A value beside an error belongs to nobody. */
+void asyncio__result_discard(asyncio__result_t *result);
+
+/* Runs the body here, on the present stack, to its end; answers its code. Inline: behind a switch
+ * each return is predicted wrongly, so the body shall return right to who goes on. */
+static inline __attribute__((always_inline)) int
+asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result);
 
 /* The same for `await coroutine`: on the stack of the running one, whose place it borrows. */
 int asyncio__coroutine_call(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result);
 
 /* It has ended, whether or not it ran: its argument is given back. */
-void asyncio__coroutine_end(asyncio_coroutine_t *coroutine);
+static inline void asyncio__coroutine_end(asyncio_coroutine_t *coroutine)
+{
+    asyncio_destroy_t *destroy = coroutine->destroy;
+    coroutine->state = ASYNCIO__COROUTINE_ENDED;
+    coroutine->destroy = NULL;
+    if (destroy)
+        destroy(coroutine->arg);
+}
+
+/* asyncio_coroutine_unref() of one that has ended. */
+static inline __attribute__((always_inline)) void
+asyncio__coroutine_unref_ended(asyncio_coroutine_t *coroutine)
+{
+    if (--coroutine->refs > 0)
+        return;
+    coroutine->tag = ASYNCIO__TAG_FREED;
+    asyncio__free_object(coroutine, sizeof(*coroutine) + coroutine->copy_bytes);
+}
+
+static inline __attribute__((always_inline)) int
+asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result)
+{
+    *ret_result = (asyncio__result_t){NULL, NULL};
+    coroutine->state = ASYNCIO__COROUTINE_RUNNING;
+    int code = coroutine->fn(coroutine->arg, &ret_result->value);
+    asyncio__coroutine_end(coroutine);
+    if (code >= 0)
+        return 0;
+    asyncio__result_discard(ret_result);
+    return code;
+}
 
 /* Gives one that has not started a stack to be driven on: 0 or -ENOMEM. */
 int asyncio__coroutine_prepare(asyncio_coroutine_t *coroutine);

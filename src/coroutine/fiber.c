@@ -111,8 +111,8 @@ static void first_frame(void *argument)
     start.entry(start.argument);
 }
 
-void asyncio__fiber_prepare(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
-                            void (*entry)(void *argument), void *argument)
+void asyncio__fiber_prepare_checked(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
+                                    void (*entry)(void *argument), void *argument)
 {
     start_t *start = (start_t *)(void *)stack->top - 1;
     *start = (start_t){entry, argument};
@@ -142,14 +142,6 @@ _Noreturn void asyncio__fiber_leave_checked(asyncio__fiber_t *to)
     announce(NULL, to, /* for_good= */ true);
     asyncio__fiber_swap(&nobody, to);
     __builtin_unreachable();
-}
-
-#else
-
-void asyncio__fiber_prepare(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
-                            void (*entry)(void *argument), void *argument)
-{
-    asyncio__fiber_lay(fiber, stack->bottom, stack->top, entry, argument);
 }
 
 #endif

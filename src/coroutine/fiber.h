@@ -50,8 +50,19 @@ typedef struct asyncio__fiber {
 int asyncio__fiber_check(void);
 
 /* A fiber that begins entry(argument) on the stack when it is switched to. */
-void asyncio__fiber_prepare(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
-                            void (*entry)(void *argument), void *argument);
+static inline void asyncio__fiber_prepare(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
+                                          void (*entry)(void *argument), void *argument);
+
+/* Another fiber goes on with the stack of the running one, in its place. */
+static inline void asyncio__fiber_hand_on(const asyncio__fiber_t *from, asyncio__fiber_t *to)
+{
+#if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
+    *to = *from;
+#else
+    /* All of it is written when it is left. */
+    (void)from, (void)to;
+#endif
+}
 
 /* Goes on in `to`; returns when someone switches to `from`. */
 static inline void asyncio__fiber_switch(asyncio__fiber_t *from, asyncio__fiber_t *to);
@@ -70,15 +81,15 @@ const char *asyncio__fiber_name(void);
 
 /* Saves the running fiber in from and goes on in to. */
 #if defined(ASYNCIO__FIBER_INLINE)
-static inline void asyncio__fiber_swap(asyncio__fiber_t *from, asyncio__fiber_t *to);
+#define ASYNCIO__FIBER_MACHINE static inline
 #else
-ASYNCIO__FIBER_LOCAL void asyncio__fiber_swap(asyncio__fiber_t *from,
-                                              asyncio__fiber_t *to);
+#define ASYNCIO__FIBER_MACHINE ASYNCIO__FIBER_LOCAL
 #endif
+ASYNCIO__FIBER_MACHINE void asyncio__fiber_swap(asyncio__fiber_t *from, asyncio__fiber_t *to);
 
 /* Fills fiber so that a swap to it calls entry(argument) on the memory between low and high,
  * which is 16-aligned. Only memory just below high is written. */
-ASYNCIO__FIBER_LOCAL void asyncio__fiber_lay(asyncio__fiber_t *fiber, void *low, void *high,
+ASYNCIO__FIBER_MACHINE void asyncio__fiber_lay(asyncio__fiber_t *fiber, void *low, void *high,
                                              void (*entry)(void *argument), void *argument);
 
 /* Which machine it is. */
@@ -89,9 +100,21 @@ ASYNCIO__FIBER_LOCAL extern const char asyncio__fiber_machine[];
 #endif
 
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
+void asyncio__fiber_prepare_checked(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
+                                    void (*entry)(void *argument), void *argument);
 void asyncio__fiber_switch_checked(asyncio__fiber_t *from, asyncio__fiber_t *to);
 _Noreturn void asyncio__fiber_leave_checked(asyncio__fiber_t *to);
 #endif
+
+static inline void asyncio__fiber_prepare(asyncio__fiber_t *fiber, asyncio__stack_t *stack,
+                                          void (*entry)(void *argument), void *argument)
+{
+#if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
+    asyncio__fiber_prepare_checked(fiber, stack, entry, argument);
+#else
+    asyncio__fiber_lay(fiber, stack->bottom, stack->top, entry, argument);
+#endif
+}
 
 static inline void asyncio__fiber_switch(asyncio__fiber_t *from, asyncio__fiber_t *to)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a fiber begins on x86-64 (System V ABI). The switch itself is in fiber_x86_64.h.
+ * How a fiber begins on x86-64 (System V ABI). The rest is in fiber_x86_64.h.
  *
  * No note claims that this object can do with shadow stacks, which it cannot: so the loader leaves
  * them off. Indirect branch tracking it can do with.
@@ -12,9 +12,11 @@
  * Nobody called it, so that the chain of frames ends here for debuggers and backtraces. It jumps to
  * the entry, for that never returns: a call would leave an entry too many on the processor's stack
  * of return addresses, and each return of the next fiber would be predicted wrongly. */
-    .type fiber_begin, @function
+    .globl asyncio__fiber_begin
+    .hidden asyncio__fiber_begin
+    .type asyncio__fiber_begin, @function
     .p2align 4
-fiber_begin:
+asyncio__fiber_begin:
     .cfi_startproc
     .cfi_undefined rip
     .cfi_undefined rbp
@@ -28,27 +30,7 @@ fiber_begin:
 fiber_end:
     ud2
     .cfi_endproc
-    .size fiber_begin, . - fiber_begin
-
-/* void asyncio__fiber_lay(asyncio__fiber_t *fiber [rdi], void *low [rsi], void *high [rdx],
- *                           void (*entry)(void *) [rcx], void *argument [r8]) */
-    .globl asyncio__fiber_lay
-    .hidden asyncio__fiber_lay
-    .type asyncio__fiber_lay, @function
-    .p2align 4
-asyncio__fiber_lay:
-    .cfi_startproc
-    endbr64
-    leaq fiber_begin(%rip), %rax
-    movq %rcx, -8(%rdx)
-    movq %r8, -16(%rdx)
-    addq $-16, %rdx
-    movq %rdx, 0(%rdi)  /* sp */
-    movq $0, 8(%rdi)    /* frame */
-    movq %rax, 16(%rdi) /* next */
-    ret
-    .cfi_endproc
-    .size asyncio__fiber_lay, . - asyncio__fiber_lay
+    .size asyncio__fiber_begin, . - asyncio__fiber_begin
 
     .section .rodata
     .globl asyncio__fiber_machine

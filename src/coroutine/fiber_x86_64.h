@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch on x86-64, part of coroutine/fiber.h; fiber_x86_64.S has its other half.
+ * The switch on x86-64, part of coroutine/fiber.h; where a fiber begins is in fiber_x86_64.S.
  *
  * Saved are the stack pointer, rbp and where to go on; of all other registers the compiler is told
  * that they change. So it keeps over a switch what it needs and nothing else, in the frame that it
@@ -30,6 +30,21 @@
 #else
 #define ASYNCIO__FIBER_APX
 #endif
+
+/* Where a fiber that was laid goes on; of fiber_x86_64.S. */
+ASYNCIO__FIBER_LOCAL extern const char asyncio__fiber_begin[];
+
+static inline void asyncio__fiber_lay(asyncio__fiber_t *fiber, void *low, void *high,
+                                      void (*entry)(void *argument), void *argument)
+{
+    (void)low;
+    uintptr_t *top = high;
+    top[-1] = (uintptr_t)entry;
+    top[-2] = (uintptr_t)argument;
+    fiber->sp = &top[-2];
+    fiber->frame = NULL;
+    fiber->next = (void *)(uintptr_t)asyncio__fiber_begin;
+}
 
 static inline __attribute__((always_inline)) void asyncio__fiber_swap(asyncio__fiber_t *from,
                                                                       asyncio__fiber_t *to)

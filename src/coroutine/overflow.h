@@ -42,7 +42,8 @@ void asyncio__overflow_fork(void);
 _Noreturn void asyncio__overflow_found(const asyncio__stack_t *stack);
 
 /* A coroutine has ended on this stack, its own. */
-static inline void asyncio__overflow_check(const asyncio__stack_t *stack)
+static inline __attribute__((always_inline)) void
+asyncio__overflow_check(const asyncio__stack_t *stack)
 {
     if (ASYNCIO__UNLIKELY(stack->guard == ASYNCIO__GUARD_CANARY) &&
         !asyncio__guard_is_whole(stack->bottom - asyncio__guard_bytes()))

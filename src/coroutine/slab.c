@@ -113,6 +113,7 @@ asyncio__stack_t *asyncio__slab_cut(asyncio__slab_t *slab)
     slab->unguarded += stack->guard == ASYNCIO__GUARD_CANARY;
 #if defined(ASYNCIO__VALGRIND)
     stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->bottom, stack->top);
+    stack->is_watched = asyncio__on_valgrind() && !asyncio__cache_on_valgrind;
 #endif
     /* Pairs with the load in asyncio__slab_find_guard(): the record is whole. */
     atomic_store_explicit(&slab->cut, slot + 1, memory_order_release);

@@ -28,16 +28,7 @@
 #include <valgrind/memcheck.h>
 #endif
 
-/* 16 KiB, 32 KiB, ... 64 MiB. */
-#define CLASSES 13
-
-/* Under sanitizers frames are larger, by red zones and by what is not optimised away: every stack
- * is of a class two higher. */
-#if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
-#define EXTRA_CLASSES 2
-#else
-#define EXTRA_CLASSES 0
-#endif
+#define CLASSES ASYNCIO__STACK_CLASSES
 
 #define RECORD_PAGE_BYTES 4096
 
@@ -69,16 +60,6 @@ static _Atomic(pool_t *) all_pools;
 static pthread_key_t exit_key; /* its destructor leaves the pool of a thread */
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static bool has_exit_key;
-
-/* The smallest class whose stacks have that size; CLASSES or more when none has. */
-static inline unsigned class_of(size_t size_bytes)
-{
-    size_t last = size_bytes ? size_bytes - 1 : 0;
-    unsigned class = 63 - (unsigned)__builtin_clzll((unsigned long long)last >> 13 | 1);
-    if (EXTRA_CLASSES && class < CLASSES)
-        class = class + EXTRA_CLASSES < CLASSES ? class + EXTRA_CLASSES : CLASSES - 1;
-    return class;
-}
 
 static void push(pool_t *pool, asyncio__stack_t *stack)
 {
@@ -266,6 +247,14 @@ static ASYNCIO__COLD asyncio__stack_t *acquire_slowly(unsigned class)
     return stack;
 }
 
+#if defined(ASYNCIO__VALGRIND)
+/* Apart: what asks valgrind takes a frame. */
+static __attribute__((noinline)) void forget_on_valgrind(const asyncio__stack_t *stack)
+{
+    VALGRIND_MAKE_MEM_UNDEFINED(stack->bottom, (size_t)(stack->top - stack->bottom));
+}
+#endif
+
 /* What checkers remember of the coroutine that had the stack before. */
 static inline void forget_contents(const asyncio__stack_t *stack)
 {
@@ -273,14 +262,15 @@ static inline void forget_contents(const asyncio__stack_t *stack)
     __asan_unpoison_memory_region(stack->bottom, (size_t)(stack->top - stack->bottom));
 #endif
 #if defined(ASYNCIO__VALGRIND)
-    VALGRIND_MAKE_MEM_UNDEFINED(stack->bottom, (size_t)(stack->top - stack->bottom));
+    if (ASYNCIO__UNLIKELY(stack->is_watched))
+        forget_on_valgrind(stack);
 #endif
     (void)stack;
 }
 
 asyncio__stack_t *asyncio__stack_acquire(size_t size_bytes)
 {
-    unsigned class = class_of(size_bytes);
+    unsigned class = asyncio__stack_class(size_bytes);
     pool_t *pool = own_pool;
     asyncio__stack_t *stack = class < CLASSES ? pool->free[class] : NULL;
     if (ASYNCIO__UNLIKELY(!stack))

@@ -20,9 +20,11 @@
 #ifndef ASYNCIO__COROUTINE_STACK_H
 #define ASYNCIO__COROUTINE_STACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/sanitizer.h"
 #include "coroutine/guard.h"
 
 /* The default of a coroutine's stack. Sanitizers make frames larger: there, every stack is four
@@ -43,7 +45,31 @@ struct asyncio__stack {
     unsigned valgrind_id;            /* from VALGRIND_STACK_REGISTER */
     uint8_t size_class;              /* 0: 16 KiB, 1: 32 KiB, ...: which free list it belongs to */
     uint8_t guard;                   /* asyncio__guard_t */
+    bool is_watched;                 /* by valgrind: it is told who has it */
 };
+
+/* 16 KiB, 32 KiB, ... 64 MiB. */
+#define ASYNCIO__STACK_CLASSES 13
+
+/* Under sanitizers frames are larger, by red zones and by what is not optimised away: every stack
+ * is of a class two higher. */
+#if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
+#define ASYNCIO__STACK_EXTRA_CLASSES 2u
+#else
+#define ASYNCIO__STACK_EXTRA_CLASSES 0u
+#endif
+
+/* The smallest class whose stacks have that size; ASYNCIO__STACK_CLASSES or more when none has. */
+static inline unsigned asyncio__stack_class(size_t size_bytes)
+{
+    size_t last = size_bytes ? size_bytes - 1 : 0;
+    unsigned class = 63 - (unsigned)__builtin_clzll((unsigned long long)last >> 13 | 1);
+    unsigned most = ASYNCIO__STACK_CLASSES - 1;
+    if (ASYNCIO__STACK_EXTRA_CLASSES && class <= most)
+        class = class + ASYNCIO__STACK_EXTRA_CLASSES < most ? class + ASYNCIO__STACK_EXTRA_CLASSES
+                                                            : most;
+    return class;
+}
 
 /* A stack of size_bytes (rounded up to a power of two of 16 KiB to 64 MiB; the guard and the
  * record are part of it), or NULL when memory is out or that is too much. The thread's own pool is

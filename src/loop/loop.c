@@ -191,7 +191,7 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     loop->is_virtual = options->clock == ASYNCIO_CLOCK_VIRTUAL;
     loop->now_ns = loop->is_virtual ? 0 : asyncio__clock_now();
     loop->turns_allowed = 1;
-    loop->stack_bytes = options->stack_bytes;
+    loop->stack_bytes = options->stack_bytes ? options->stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES;
     loop->slow_ns = SLOW_CALLBACK_NS;
     loop->debug = options->debug || is_asked_for("ASYNCIO_DEBUG");
     loop->debug_elsewhere = loop->debug;

@@ -23,17 +23,8 @@ asyncio_future_t *asyncio__future_new(asyncio_loop_t *loop, const asyncio__futur
                                       const char *place)
 {
     if (!class)
-        class = &plain;
-    asyncio_future_t *future = asyncio__calloc(class->size_bytes);
-    if (!future)
-        return NULL;
-    future->tag = ASYNCIO__TAG_FUTURE;
-    future->refs = 1;
-    future->loop = loop;
-    future->class = class;
-    future->place = place;
-    loop->objects++;
-    return future;
+        return asyncio__future_make(loop, &plain, sizeof(asyncio_future_t), place);
+    return asyncio__future_make(loop, class, class->size_bytes, place);
 }
 
 asyncio_future_t *asyncio_loop_create_future_at(asyncio_loop_t *loop, const char *place)

@@ -121,6 +121,23 @@ static inline void asyncio__future_fini(asyncio_future_t *future)
         asyncio__future_fini_rarely(future);
 }
 
+/* asyncio__future_new(), in the caller, which knows the size of the kind. */
+static inline __attribute__((always_inline)) asyncio_future_t *
+asyncio__future_make(asyncio_loop_t *loop, const asyncio__future_class_t *class, size_t size_bytes,
+                     const char *place)
+{
+    asyncio_future_t *future = asyncio__calloc(size_bytes);
+    if (!future)
+        return NULL;
+    future->tag = ASYNCIO__TAG_FUTURE;
+    future->refs = 1;
+    future->loop = loop;
+    future->class = class;
+    future->place = place;
+    loop->objects++;
+    return future;
+}
+
 /* A future of a kind in memory of its own (zero behind the record), or NULL. */
 asyncio_future_t *asyncio__future_new(asyncio_loop_t *loop, const asyncio__future_class_t *class,
                                       const char *place);

@@ -40,7 +40,7 @@ static inline bool asyncio__task_is_refused(const asyncio__task_t *task)
 }
 
 /* The step up to where the coroutine goes on: what its suspension will answer. */
-static inline void asyncio__step_begin(asyncio__task_t *task)
+static inline __attribute__((always_inline)) void asyncio__step_begin(asyncio__task_t *task)
 {
     asyncio_future_t *future = task->wait.future;
     int code = task->resume_code;
@@ -70,7 +70,8 @@ static inline void asyncio__step_begin(asyncio__task_t *task)
 }
 
 /* The next thing to run, if that is a step of a task and may be run from here; taken out. */
-static inline asyncio__task_t *asyncio__step_take(asyncio_loop_t *loop)
+static inline __attribute__((always_inline)) asyncio__task_t *
+asyncio__step_take(asyncio_loop_t *loop)
 {
     if (loop->todo == 0 && !asyncio__loop_next_turn_quickly(loop))
         return NULL;

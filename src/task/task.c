@@ -54,9 +54,11 @@ asyncio__task_hook_t *asyncio__task_hook_of(asyncio_loop_t *loop)
     return hook;
 }
 
-static inline asyncio_loop_t *usable_loop(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine)
+/* What usable_loop() answers where not all is as it mostly is. */
+static ASYNCIO__COLD asyncio_loop_t *check_usable(asyncio_loop_t *loop,
+                                                  asyncio_coroutine_t *coroutine)
 {
-    if (ASYNCIO__UNLIKELY(asyncio__tag_of(coroutine) != ASYNCIO__TAG_COROUTINE)) {
+    if (asyncio__tag_of(coroutine) != ASYNCIO__TAG_COROUTINE) {
         if (coroutine || !asyncio__thread.constructor_code)
             asyncio__fail_new_kind(coroutine, "a coroutine object was expected");
         return NULL;
@@ -72,13 +74,39 @@ static inline asyncio_loop_t *usable_loop(asyncio_loop_t *loop, asyncio_coroutin
     return asyncio__fail_new(rc, "no task could be made");
 }
 
+static inline asyncio_loop_t *usable_loop(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine)
+{
+    /* The one that runs in this thread needs no question whose it is. */
+    asyncio_loop_t *running = asyncio__thread.running_loop;
+    if (ASYNCIO__LIKELY(asyncio__tag_of(coroutine) == ASYNCIO__TAG_COROUTINE && running &&
+                        (!loop || loop == running) && !running->closed &&
+                        running->fork_generation == asyncio__fork_generation))
+        return running;
+    return check_usable(loop, coroutine);
+}
+
+/* Numbers of tasks are taken from the process's count so many at a time: an atomic addition costs
+ * as much as a tenth of all that making a task is. */
+#define NUMBERS_AT_ONCE 16
+
+static inline uintptr_t next_name(void)
+{
+    static ASYNCIO__THREAD_LOCAL uint32_t last, end;
+    if (ASYNCIO__UNLIKELY(last == end)) {
+        last = atomic_fetch_add_explicit(&task_count, NUMBERS_AT_ONCE, memory_order_relaxed);
+        end = last + NUMBERS_AT_ONCE;
+    }
+    return asyncio__name_of_number(++last);
+}
+
 static inline __attribute__((always_inline)) asyncio__task_t *make(
     asyncio_loop_t *loop, asyncio_coroutine_t *coroutine, const char *place)
 {
     if (!asyncio__task_hook_of(loop) || asyncio__loop_reserve(loop, 1) < 0)
         goto no_memory;
     asyncio_future_t *future =
-        asyncio__future_new(loop, &task_class, coroutine->place ? coroutine->place : place);
+        asyncio__future_make(loop, &task_class, sizeof(asyncio__task_t),
+                             coroutine->place ? coroutine->place : place);
     if (!future) {
         asyncio__loop_release(loop, 1);
         goto no_memory;
@@ -87,8 +115,7 @@ static inline __attribute__((always_inline)) asyncio__task_t *make(
     future->refs++; /* the loop's, while it is pending */
     asyncio__task_t *task = asyncio__task_of(future);
     task->coroutine = coroutine;
-    task->name = asyncio__name_of_number(
-        atomic_fetch_add_explicit(&task_count, 1, memory_order_relaxed) + 1);
+    task->name = next_name();
     task->wait.ready.run = asyncio__task_step;
     asyncio__list_append(&loop->tasks, &task->link);
     return task;
@@ -141,8 +168,9 @@ ASYNCIO__COLD int asyncio__task_throw_cancel(asyncio__task_t *task, int code)
     return -ECANCELED;
 }
 
-/* The coroutine has ended with that code: so does the task. */
-void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result)
+/* asyncio__task_end() but for the reference to its coroutine, which is the answer. */
+static inline __attribute__((always_inline)) asyncio_coroutine_t *
+finish(asyncio__task_t *task, int code, asyncio__result_t result)
 {
     asyncio_future_t *future = &task->future;
     asyncio_loop_t *loop = future->loop;
@@ -170,31 +198,39 @@ void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result
     asyncio__thread.task = NULL;
     asyncio__thread.coroutine = NULL;
     asyncio__thread.locals = NULL;
-    asyncio_coroutine_unref(coroutine);
-    asyncio_future_unref(future);
+    if (future->refs > 1)
+        future->refs--; /* mostly someone holds it still */
+    else
+        asyncio_future_unref(future);
+    return coroutine;
+}
+
+/* The coroutine has ended with that code: so does the task. */
+void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result)
+{
+    asyncio_coroutine_unref(finish(task, code, result));
 }
 
 static size_t stack_bytes_of(const asyncio__task_t *task)
 {
     size_t bytes = task->coroutine->stack_bytes;
-    if (!bytes)
-        bytes = task->future.loop->stack_bytes;
-    return bytes ? bytes : ASYNCIO__STACK_DEFAULT_BYTES;
+    return bytes ? bytes : task->future.loop->stack_bytes;
 }
 
-/* Runs the body of a task that has a stack, to its end. Never inlined: its caller's frame is the
- * first on the stack and stays while tasks come and go. */
-static __attribute__((noinline)) void run_body(asyncio__task_t *task)
+/* Runs the body of a task that has a stack, to its end. The body returns right to the first frame
+ * on the stack: see suspend.h. */
+static inline __attribute__((always_inline)) void run_body(asyncio__task_t *task,
+                                                           asyncio_coroutine_t *coroutine)
 {
     asyncio__result_t result;
-    asyncio_coroutine_t *coroutine = task->coroutine;
     task->is_started = true;
     coroutine->result = &result;
     asyncio_coroutine_ref(coroutine);
     int code = asyncio__coroutine_run(coroutine, &result);
     asyncio__overflow_check(coroutine->stack);
     coroutine->result = NULL;
-    asyncio__task_end(asyncio__task_of(asyncio__thread.task), code, result); /* see take_over.c */
+    task = asyncio__task_of(asyncio__thread.task); /* see take_over.c */
+    asyncio__coroutine_unref_ended(finish(task, code, result));
 }
 
 /* The first frame on a task's stack. When the task has ended the stack goes to the next one. */
@@ -204,22 +240,21 @@ static void task_main(void *argument)
     for (;;) {
         asyncio_loop_t *loop = task->future.loop;
         asyncio_coroutine_t *coroutine = task->coroutine;
-        size_t stack_bytes = stack_bytes_of(task);
-        run_body(task);
+        run_body(task, coroutine);
         asyncio__stack_t *stack = coroutine->stack;
         coroutine->stack = NULL;
         task = asyncio__step_take(loop);
-        if (task && !task->is_started && stack_bytes_of(task) == stack_bytes) {
+        if (task && !task->is_started &&
+            asyncio__stack_class(stack_bytes_of(task)) == stack->size_class) {
             /* In place: no switch, and the stack is warm. */
-            asyncio__fiber_t dead = coroutine->fiber;
             task->coroutine->stack = stack;
-            task->coroutine->fiber = dead;
-            asyncio_coroutine_unref(coroutine);
+            asyncio__fiber_hand_on(&coroutine->fiber, &task->coroutine->fiber);
+            asyncio__coroutine_unref_ended(coroutine);
             asyncio__step_begin(task);
             continue;
         }
         asyncio__fiber_t dead = coroutine->fiber, *to = &asyncio__root;
-        asyncio_coroutine_unref(coroutine);
+        asyncio__coroutine_unref_ended(coroutine);
         if (task && !task->is_started) {
             /* Another size of stack: the loop gets it one. */
             loop->todo++;
@@ -237,12 +272,13 @@ static void task_main(void *argument)
 bool asyncio__task_give_stack(asyncio__task_t *task)
 {
     asyncio_coroutine_t *coroutine = task->coroutine;
-    coroutine->stack = asyncio__stack_acquire(stack_bytes_of(task));
-    if (!coroutine->stack)
+    asyncio__stack_t *stack = asyncio__stack_acquire(stack_bytes_of(task));
+    coroutine->stack = stack;
+    if (!stack)
         return false;
     if (ASYNCIO__UNLIKELY(task->future.loop->debug))
-        asyncio__stack_refresh(coroutine->stack); /* its high-water mark is this task's */
-    asyncio__fiber_prepare(&coroutine->fiber, coroutine->stack, task_main, task);
+        asyncio__stack_refresh(stack); /* its high-water mark is this task's */
+    asyncio__fiber_prepare(&coroutine->fiber, stack, task_main, task);
     return true;
 }
 
