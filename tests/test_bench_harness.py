@@ -100,7 +100,10 @@ def settings_are_read():
          (False, "build/bench-results", 3, 0.5))
     same([part.picks(name) for name in ("yield1000", "spawn", "echo", "scale_timers")],
          [True, True, False, False])
-    for name, value in (("REPEATS", "0"), ("REPEATS", "x"), ("SECONDS", "-1")):
+    same(settings.read("build", {"PEERS": "go"}, peers=["go", "tokio"]).peers, ["go"])
+    same(settings.read("build", {"ENGINES": "epoll"}).is_whole, False)
+    for name, value in (("REPEATS", "0"), ("REPEATS", "x"), ("SECONDS", "-1"), ("ONLY", "spam"),
+                        ("PEERS", "spam"), ("ENGINES", "spam")):
         try:
             settings.read("build", {name: value})
         except ValueError as error:

@@ -106,6 +106,13 @@ static int connect_to(uint16_t port, size_t number)
     return -1;
 }
 
+/** Ends the program, for a server that answers something else is not measured. */
+static void refuse(const char *what)
+{
+    fprintf(stderr, "load: the answer %s\n", what);
+    exit(1);
+}
+
 static void ask(connection_t *connection)
 {
     /* The answer to the last request has come, so that there is room for this one. */
@@ -117,16 +124,16 @@ static void ask(connection_t *connection)
 static void on_readable(connection_t *connection)
 {
     int flags = connection->checked ? MSG_DONTWAIT | MSG_TRUNC : MSG_DONTWAIT;
-    ssize_t count = recv(connection->fd, answer, connection->awaited, flags);
+    ssize_t count = recv(connection->fd, answer, connection->awaited + 1, flags);
     if (count < 0 && errno == EAGAIN)
         return;
     if (count <= 0)
         die("recv");
+    if ((size_t)count > connection->awaited)
+        refuse("is longer than the request");
     size_t from = request_bytes - connection->awaited;
-    if (!connection->checked && memcmp(answer, request + from, (size_t)count) != 0) {
-        fprintf(stderr, "load: the answer is not the request\n");
-        exit(1);
-    }
+    if (!connection->checked && memcmp(answer, request + from, (size_t)count) != 0)
+        refuse("is not the request");
     connection->awaited -= (size_t)count;
     if (connection->awaited > 0)
         return;
@@ -153,7 +160,7 @@ static void open_connections(int epoll, uint16_t port, size_t count)
 {
     connection_t *connections = calloc(count, sizeof(*connections));
     request = malloc(request_bytes);
-    answer = malloc(request_bytes);
+    answer = malloc(request_bytes + 1);
     if (!request || !answer || !connections)
         die("memory");
     for (size_t i = 0; i < request_bytes; i++)

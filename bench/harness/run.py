@@ -73,7 +73,8 @@ def write_all(results, settings):
 
 def main():
     try:
-        settings = settings_module.read(sys.argv[1] if len(sys.argv) > 1 else "build")
+        build = sys.argv[1] if len(sys.argv) > 1 else "build"
+        settings = settings_module.read(build, peers=peers.KEYS)
     except ValueError as error:
         sys.exit(f"bench: {error}")
     begin = time.monotonic()

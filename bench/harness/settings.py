@@ -4,9 +4,24 @@
 import os
 from dataclasses import dataclass, field
 
+from works import SCALES, SERVERS, WORKS
+
+ENGINES = ["uring", "epoll"]
+PICKED = [work.name for work in WORKS] + SERVERS + [f"scale_{scale.name}" for scale in SCALES] + [
+    "scale_connections"]
+
 
 def words(environment, name):
     return [word for word in environment.get(name, "").replace(" ", ",").split(",") if word]
+
+
+def known_words(environment, name, known, are_beginnings=False):
+    """Answers the words of the environment; ValueError says which of them mean nothing."""
+    chosen = words(environment, name)
+    for word in chosen:
+        if not any(one == word or are_beginnings and one.startswith(word) for one in known):
+            raise ValueError(f"{name}={word} is none of {', '.join(known)}")
+    return chosen
 
 
 def number(environment, name, default, kind):
@@ -42,7 +57,7 @@ class Settings:
     @property
     def is_whole(self):
         """Whether this is a run whose table is worth keeping."""
-        return not (self.only or self.peers or self.is_quick)
+        return not (self.only or self.peers or self.is_quick or set(self.engines) != set(ENGINES))
 
     def picks(self, name):
         """Says whether a work is asked for: by the beginning of its name, or because all are."""
@@ -58,12 +73,13 @@ class Settings:
         return "; ".join(said)
 
 
-def read(build, environment=os.environ):
-    """Answers the settings that an environment asks for."""
+def read(build, environment=os.environ, peers=()):
+    """Answers the settings that an environment asks for; peers are the keys that there are."""
     is_quick = environment.get("QUICK", "0") not in ("", "0")
     settings = Settings(
-        build=build, only=words(environment, "ONLY"), peers=words(environment, "PEERS"),
-        engines=words(environment, "ENGINES") or ["uring", "epoll"], is_quick=is_quick,
+        build=build, only=known_words(environment, "ONLY", PICKED, are_beginnings=True),
+        peers=known_words(environment, "PEERS", peers),
+        engines=known_words(environment, "ENGINES", ENGINES) or ENGINES, is_quick=is_quick,
         repeats=number(environment, "REPEATS", 2 if is_quick else 7, int),
         seconds=number(environment, "SECONDS", 0.3 if is_quick else 1.0, float),
         scale_repeats=number(environment, "SCALE_REPEATS", 1 if is_quick else 3, int),

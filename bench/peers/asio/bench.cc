@@ -14,7 +14,7 @@ static void work_spawn(long count, bench_result_t *result)
     auto body = [=]() -> awaitable<void> {
         int64_t begin_ns = bench_now_ns();
         for (long i = 0; i < count; i++)
-            co_await asio::co_spawn(context, nothing(), use_awaitable);
+            co_await asio::co_spawn(context, nothing(), deferred);
         result->elapsed_ns = bench_now_ns() - begin_ns;
     };
     run(body());

@@ -29,7 +29,7 @@ using boost::system::error_code;
 inline asio::io_context context(1);
 
 /** Completes with an error code instead of throwing. */
-inline constexpr auto no_throw = asio::as_tuple(use_awaitable);
+inline constexpr auto no_throw = asio::as_tuple(deferred);
 
 /** Runs a coroutine until it, and all that it left behind, has ended. */
 inline void run(awaitable<void> body)
@@ -45,7 +45,7 @@ inline void run(awaitable<void> body)
 /** Gives way to whatever is ready. */
 inline auto give_way()
 {
-    return asio::post(context, use_awaitable);
+    return asio::post(context, deferred);
 }
 
 /** Starts so many coroutines, and awaits them all. */
@@ -57,7 +57,7 @@ template <typename Make> awaitable<void> run_all(long count, Make make)
     for (long i = 0; i < count; i++)
         operations.push_back(asio::co_spawn(context, make(i), deferred));
     co_await asio::experimental::make_parallel_group(std::move(operations))
-        .async_wait(asio::experimental::wait_for_all(), use_awaitable);
+        .async_wait(asio::experimental::wait_for_all(), deferred);
 }
 
 void work_queue(long count, bench_result_t *result);

@@ -13,7 +13,7 @@ static awaitable<void> produce(queue_t &queue, long count)
 {
     for (long i = 0; i < count; i++) {
         if (!queue.try_send(error_code(), i))
-            co_await queue.async_send(error_code(), i, use_awaitable);
+            co_await queue.async_send(error_code(), i, deferred);
     }
 }
 
@@ -22,7 +22,7 @@ static awaitable<void> consume(queue_t &queue, long count, bool is_ordered)
     for (long i = 0; i < count; i++) {
         long got = -1;
         if (!queue.try_receive([&](error_code, long item) { got = item; }))
-            got = co_await queue.async_receive(use_awaitable);
+            got = co_await queue.async_receive(deferred);
         peer_check(!is_ordered || got == i, "the order of a queue");
     }
 }
@@ -61,7 +61,7 @@ static awaitable<void> take_turns(signal_t &lock, long rounds)
 {
     for (long i = 0; i < rounds; i++) {
         if (!lock.try_send(error_code()))
-            co_await lock.async_send(error_code(), use_awaitable);
+            co_await lock.async_send(error_code(), deferred);
         co_await give_way();
         lock.try_receive([](error_code) {});
     }
@@ -101,7 +101,7 @@ static awaitable<void> wait_for_other(meeting_t &meeting, long count)
     for (long i = 0; i < count; i++) {
         signal_t future(context, 1);
         meeting.future = &future;
-        co_await future.async_receive(use_awaitable);
+        co_await future.async_receive(deferred);
     }
 }
 

@@ -94,7 +94,7 @@ void work_cancel(long count, bench_result_t *result)
                            asio::bind_cancellation_slot(signal.slot(), on_end));
             co_await give_way();
             signal.emit(asio::cancellation_type::terminal);
-            co_await done.async_receive(use_awaitable);
+            co_await done.async_receive(deferred);
         }
         result->elapsed_ns = bench_now_ns() - begin_ns;
         peer_check(cancelled == count, "all cancelled");
@@ -113,7 +113,9 @@ void work_timeout(long count, bench_result_t *result)
         int64_t begin_ns = bench_now_ns();
         for (long i = 0; i < count; i++) {
             asio::steady_timer timer(context, 10s);
-            auto which = co_await (give_way_once() || timer.async_wait(no_throw));
+            /* The operator takes awaitables, not what is deferred. */
+            auto which = co_await (give_way_once() ||
+                                   timer.async_wait(asio::as_tuple(use_awaitable)));
             peer_check(which.index() == 0, "in time");
         }
         result->elapsed_ns = bench_now_ns() - begin_ns;

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The works on asyncio: `bench.py WORK N`, and the servers: `bench.py echo PORT`.
 
-Written as its manual writes them. `echo` is a Protocol, which is the fastest way of asyncio;
-`echo_streams` is start_server and streams. The loop is CPython's; uvloop's peer imports this file.
+Written as its manual writes them. `echo` is the fastest way that the loop has: a BufferedProtocol
+on asyncio, which else makes an object of 256 KiB for each receive (3 times the time), a Protocol on
+uvloop. `echo_streams` is start_server and streams. The loop is CPython's; uvloop's peer imports
+this file.
 """
 
 import asyncio
@@ -296,7 +298,7 @@ async def work_wake(count):
 
 
 class Echo(asyncio.Protocol):
-    """Sends back what comes; asyncio sets TCP_NODELAY by itself."""
+    """Sends back what comes; TCP_NODELAY is set by the loop itself."""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -305,9 +307,34 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
+class BufferedEcho(asyncio.BufferedProtocol):
+    """The same from one buffer.
+
+    What the socket does not take stays in that buffer: until it is gone nothing is received.
+    """
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.buffer = memoryview(bytearray(BUFFER_BYTES))
+        transport.set_write_buffer_limits(0)
+
+    def get_buffer(self, size_hint):
+        return self.buffer
+
+    def buffer_updated(self, count):
+        self.transport.write(self.buffer[:count])
+
+    def pause_writing(self):
+        self.transport.pause_reading()
+
+    def resume_writing(self):
+        self.transport.resume_reading()
+
+
 async def server_echo(port):
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Echo, "127.0.0.1", port, backlog=1024)
+    protocol = BufferedEcho if isinstance(loop, asyncio.BaseEventLoop) else Echo
+    server = await loop.create_server(protocol, "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 

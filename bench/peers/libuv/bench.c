@@ -126,7 +126,8 @@ typedef struct wakes {
     inbox_t inbox;    /**< the callbacks */
     uv_async_t async; /**< wakes the loop */
     long count;       /**< callbacks to post */
-    long ran;         /**< callbacks that have run */
+    /** callbacks that have run; the loop's thread only, hence apart from what the other reads */
+    _Alignas(64) long ran;
 } wakes_t;
 
 static void woken(void *arg)

@@ -365,7 +365,8 @@ typedef struct wakes {
     inbox_t inbox; /**< the callbacks */
     int fd;        /**< an eventfd, on which the loop waits */
     long count;    /**< callbacks to post */
-    long ran;      /**< callbacks that have run */
+    /** callbacks that have run; the loop's thread only, hence apart from what the other reads */
+    _Alignas(64) long ran;
 } wakes_t;
 
 static void woken(void *arg)
