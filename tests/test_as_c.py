@@ -138,20 +138,35 @@ class Compiler:
     """Makes programs of texts in C, and runs them."""
 
     def __init__(self, root, build, engines, folder):
-        self.root, self.build, self.engines, self.folder = root, build, engines, folder
+        self.root, self.build = os.path.abspath(root), os.path.abspath(build)
+        self.engines, self.folder = engines, folder
+        self.objects = {}  # of sources that are part of each program
         self.made = 0
 
-    def failures(self, text):
-        """The tests of a program that fail, with the engine: it must compile without a warning."""
-        self.made += 1
-        program = os.path.join(self.folder, f"test_{self.made}")
-        with open(program + ".c", "w", encoding="utf-8") as file:
-            file.write(text)
-        done = subprocess.run(["cc", "-pedantic", "-Wall", "-Wextra", "-Werror", "-o", program,
-                               program + ".c", *shrink.link_of(self.root, self.build, text)],
-                              capture_output=True, text=True)
+    def cc(self, *arguments):
+        """Names of files stay the same, so that a cache of compilers can know them."""
+        done = subprocess.run(["cc", *arguments], cwd=self.folder, capture_output=True, text=True)
         if done.returncode:
             raise Failure(done.stderr[:4000])
+
+    def object_of(self, source, flags):
+        """The name of what a source is compiled to, once, and without a warning."""
+        if source not in self.objects:
+            self.objects[source] = os.path.basename(source)[:-2] + ".o"
+            self.cc("-c", "-pedantic", "-Wall", "-Wextra", "-Werror", *flags, source, "-o",
+                    self.objects[source])
+        return self.objects[source]
+
+    def failures(self, text):
+        """The tests of a program that fail, with the engine."""
+        self.made += 1
+        name = f"test_{self.made}"
+        with open(os.path.join(self.folder, name + ".c"), "w", encoding="utf-8") as file:
+            file.write(text)
+        flags, sources, libraries = shrink.link_of(self.root, self.build, text)
+        objects = [self.object_of(source, flags) for source in (name + ".c", *sources)]
+        self.cc("-o", name, *objects, *libraries)
+        program = os.path.join(self.folder, name)
         return [one for engine in self.engines for one in self.run(program, engine)]
 
     def run(self, program, engine):

@@ -37,8 +37,9 @@ def run_as_c(trace, scenario=None):
             if (" in calls of the library;" in text) != (scenario is None):
                 raise Failure(text[:400])
             file.write(text)
+        flags, sources, libraries = shrink.link_of(root, build, text)
         made = subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, source,
-                               *shrink.link_of(root, build, text)], capture_output=True, text=True)
+                               *flags, *sources, *libraries], capture_output=True, text=True)
         if made.returncode:
             raise Failure(made.stderr)
         return subprocess.run([program], env={**os.environ, "ASYNCIO_ENGINE": "sim"},

@@ -222,16 +222,16 @@ def embedded(scenario, expected, reason):
 
 
 def link_of(root, build, text):
-    """What the compiler needs beside the file with that text."""
+    """What the compiler needs beside the file with that text: options, sources, libraries."""
     here = os.path.join(root, "tests")
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-I" + os.path.join(root, "include"), "-I" + here]
     libraries = [os.path.join(build, "libasyncio.a"), "-fno-lto", "-lcmocka", "-lpthread", "-lm"]
     if '"conformance/replay.h"' in text:
-        return [*flags, os.path.join(here, "conformance", "replay.c"), *libraries]
-    sources = [os.path.join(here, "scenarios", part + ".c") for part in PARTS]
+        return flags, [os.path.join(here, "conformance", "replay.c")], libraries
     # Both cmocka and the scenarios have a function of that name.
-    return [*flags, "-Dprint_error=print_scenario_error", "-I" + os.path.join(root, "src"),
-            *sources, *libraries, "-ljansson"]
+    flags += ["-Dprint_error=print_scenario_error", "-I" + os.path.join(root, "src")]
+    sources = [os.path.join(here, "scenarios", part + ".c") for part in PARTS]
+    return flags, sources, [*libraries, "-ljansson"]
 
 
 def main():
