@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Task groups: they end when all tasks have, fail as one, and pass cancels on. */
+#include <string.h>
+
 #include "support/support.h"
 
 static int work(double delay, int code, void **ret_result)
@@ -284,6 +286,13 @@ static void bad_input_is_refused(void **state)
     assert_int_equal(asyncio_task_group_cancel(NULL), -EINVAL);
     asyncio_task_group_cleanup(&group);
     asyncio_task_group_cleanup(NULL);
+    /* What is zero, as a variable may be that ASYNCIO_AUTO() exits, was never entered. */
+    memset(&group, 0, sizeof(group));
+    assert_int_equal(asyncio_task_group_exit(&group, -EIO), -EIO);
+    asyncio_task_group_cleanup(&group);
+    asyncio_timeout_t timeout = {{0}};
+    assert_int_equal(asyncio_timeout_exit(&timeout, -EIO), -EIO);
+    asyncio_timeout_cleanup(&timeout);
     assert_int_equal(run(*state, misuse, NULL), 0);
 }
 
@@ -346,6 +355,24 @@ static void a_cancel_of_the_group_stays_in_it(void **state)
     fixture_t *fixture = *state;
     assert_int_equal(run(fixture, cancel_from_body, NULL), 0);
     assert_string_equal(fixture->trace, "abc1AB|0o0");
+}
+
+static int enter_and_exit(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    assert_int_equal(asyncio_task_group_enter(arg), 0);
+    return asyncio_task_group_exit(arg, 0);
+}
+
+/* A group outlives the task that entered it: then its cancel does nothing, and it makes no task. */
+static void a_group_outlives_its_task(void **state)
+{
+    asyncio_task_group_t group;
+    assert_int_equal(run(*state, enter_and_exit, &group), 0);
+    assert_int_equal(asyncio_task_group_cancel(&group), 0);
+    assert_null(asyncio_task_group_create_task(&group, work_coroutine(1, 0)));
+    assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_task_group_exit(&group, 3), 3);
 }
 
 static int cancel_before(void *arg, void **ret_result)
@@ -589,6 +616,7 @@ int main(void)
         FIXTURE_TEST(closing_ends_a_group),
         FIXTURE_TEST(a_cancel_of_the_group_stays_in_it),
         FIXTURE_TEST(a_group_can_be_cancelled_before_it_is_entered),
+        FIXTURE_TEST(a_group_outlives_its_task),
         FIXTURE_TEST(a_task_cancels_its_group),
         FIXTURE_TEST(a_cancel_of_the_task_leaves_the_group),
         FIXTURE_TEST(an_eager_task_cancels_its_group_and_itself),

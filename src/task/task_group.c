@@ -14,7 +14,7 @@
 
 /* What is in the caller's memory. */
 typedef struct __attribute__((may_alias)) group {
-    asyncio__task_t *parent;    /* who entered; NULL before and after */
+    asyncio__task_t *parent;    /* who entered; NULL before, and it may be gone after the exit */
     asyncio__list_t tasks;      /* members that run, in order of creation */
     asyncio__list_t done;       /* members that have ended */
     asyncio__list_t failed;     /* members that have failed, in that order */
@@ -22,7 +22,7 @@ typedef struct __attribute__((may_alias)) group {
     bool is_exiting;            /* exit() was called */
     bool is_aborting;           /* the tasks were cancelled */
     bool parent_cancel_requested; /* the parent was cancelled: a task failed, or cancel() */
-    bool is_cleared;            /* not entered, or the exit is over */
+    bool is_over;               /* the exit is over */
     bool cancel_on_enter;       /* cancel() came before */
 } group_t;
 static_assert(sizeof(group_t) <= sizeof(asyncio_task_group_t), "the public type has room");
@@ -56,7 +56,7 @@ int asyncio_task_group_init(asyncio_task_group_t *memory)
     group_t *group = (group_t *)memory;
     if (!group)
         return asyncio__fail(-EINVAL, "no group was given");
-    *group = (group_t){.is_cleared = true};
+    *group = (group_t){0};
     return 0;
 }
 
@@ -65,13 +65,12 @@ int asyncio_task_group_aenter(asyncio_task_group_t *memory)
     group_t *group = (group_t *)memory;
     if (!group)
         return asyncio__fail(-EINVAL, "no group was given");
-    if (!group->is_cleared || group->parent)
+    if (group->parent)
         return asyncio__fail(ASYNCIO_ERUNTIME, "TaskGroup has already been entered");
     asyncio__task_t *task = asyncio__task_running();
     int rc = task ? asyncio__loop_check_here(task->future.loop) : ASYNCIO_ERUNTIME;
     if (rc < 0)
         return rc;
-    group->is_cleared = false;
     group->parent = task;
     asyncio__list_init(&group->tasks);
     asyncio__list_init(&group->done);
@@ -92,15 +91,15 @@ int asyncio_task_group_cancel(asyncio_task_group_t *memory)
     group_t *group = (group_t *)memory;
     if (!group)
         return asyncio__fail(-EINVAL, "no group was given");
-    int rc = group->parent ? asyncio__loop_check_here(group->parent->future.loop) : 0;
-    if (rc < 0)
-        return rc;
     if (!group->parent)
         group->cancel_on_enter = true;
-    else if (!group->is_cleared && !group->is_aborting &&
-             !(group->is_exiting && asyncio__list_is_empty(&group->tasks)))
+    if (!group->parent || group->is_over)
+        return 0;
+    int rc = asyncio__loop_check_here(group->parent->future.loop);
+    if (rc == 0 && !group->is_aborting &&
+        !(group->is_exiting && asyncio__list_is_empty(&group->tasks)))
         cancel_all(group);
-    return 0;
+    return rc;
 }
 
 static void member_failed(group_t *group, member_t *member)
@@ -152,7 +151,7 @@ asyncio_task_t *asyncio_task_group_create_task_full_at(asyncio_task_group_t *mem
 {
     group_t *group = (group_t *)memory;
     const char *refusal = NULL;
-    if (!group || group->is_cleared || !group->parent)
+    if (!group || group->is_over || !group->parent)
         refusal = "TaskGroup has not been entered";
     else if (group->is_exiting && asyncio__list_is_empty(&group->tasks))
         refusal = "TaskGroup is finished";
@@ -310,7 +309,7 @@ int asyncio_task_group_exit(asyncio_task_group_t *memory, int rc)
     group_t *group = (group_t *)memory;
     if (!group)
         return asyncio__fail(-EINVAL, "no group was given");
-    if (group->is_cleared || group->is_exiting)
+    if (!group->parent || group->is_over || group->is_exiting)
         return rc;
     int refusal = asyncio__loop_check_here(group->parent->future.loop);
     if (refusal < 0)
@@ -332,7 +331,7 @@ int asyncio_task_group_exit(asyncio_task_group_t *memory, int rc)
     free_members(group, &group->tasks);
     free_members(group, &group->done);
     free_members(group, &group->failed);
-    group->is_cleared = true;
+    group->is_over = true;
     return rc;
 }
 
