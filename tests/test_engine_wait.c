@@ -249,111 +249,7 @@ static void test_close_engine(void **state)
     close(peer);
 }
 
-/* ---- Watches ---- */
-
-typedef struct seen {
-    asyncio__watch_t watch;
-    int reads;            /* calls that told of input */
-    int writes;           /* calls that told of room */
-    struct seen *ends;    /* a watch that is ended by the first call, or NULL */
-} seen_t;
-
-static void see(asyncio__watch_t *watch, unsigned events)
-{
-    seen_t *seen = ASYNCIO__CONTAINER(watch, seen_t, watch);
-    seen->reads += (events & ASYNCIO__WATCH_READ) != 0;
-    seen->writes += (events & ASYNCIO__WATCH_WRITE) != 0;
-    if (seen->ends) {
-        seen->ends->watch.events = 0;
-        assert_int_equal(engine->class->watch(engine, &seen->ends->watch), 0);
-        seen->ends->ends = NULL;
-        seen->ends = NULL;
-    }
-}
-
-static void watch(seen_t *seen, int fd, unsigned events)
-{
-    seen->watch.ready = see;
-    seen->watch.fd = fd;
-    seen->watch.events = events;
-    assert_int_equal(engine->class->watch(engine, &seen->watch), 0);
-}
-
-/* A watch calls at every wait while the descriptor is ready, for each direction that is asked. */
-static void test_watch(void **state)
-{
-    NEEDS_ENGINE();
-    int fds[2];
-    char byte;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-    seen_t *seen = calloc(1, sizeof(*seen));
-    watch(seen, fds[0], ASYNCIO__WATCH_READ);
-    wait_once(0);
-    assert_int_equal(seen->reads, 0);
-    assert_int_equal(write(fds[1], "xy", 2), 2);
-    for (int i = 1; i <= 3; i++) {
-        wait_once(1000000000);
-        assert_int_equal(seen->reads, i);
-    }
-    watch(seen, fds[0], ASYNCIO__WATCH_READ | ASYNCIO__WATCH_WRITE);
-    for (int i = 0; seen->reads < 6 || seen->writes < 3; i++) {
-        assert_in_range(i, 0, 20);
-        wait_once(1000000000);
-    }
-    assert_int_equal(read(fds[0], &byte, 1), 1);
-    assert_int_equal(read(fds[0], &byte, 1), 1);
-    wait_once(0);
-    int reads = seen->reads, writes = seen->writes;
-    for (int i = 0; i < 3; i++)
-        wait_once(1000000000);
-    assert_in_range(seen->reads, reads, reads + 1);
-    assert_true(seen->writes > writes);
-    watch(seen, fds[0], ASYNCIO__WATCH_READ);
-    wait_once(0);
-    wait_once(0);
-    writes = seen->writes;
-    wait_once(0);
-    assert_int_equal(seen->writes, writes);
-    assert_int_equal(engine->in_flight, 1);
-    watch(seen, fds[0], 0);
-    assert_int_equal(engine->in_flight, 0);
-    free(seen);
-    assert_int_equal(write(fds[1], "x", 1), 1);
-    wait_once(0);
-    close(fds[0]);
-    /* Nothing holds it any more: its peer sees the end. */
-    assert_int_equal(recv(fds[1], &byte, 1, 0), -1);
-    assert_int_equal(errno, ECONNRESET);
-    close(fds[1]);
-}
-
-/* A watch that a callback ends is not called any more, though its event is there already. */
-static void test_watch_ended_inside_batch(void **state)
-{
-    NEEDS_ENGINE();
-    for (int i = 0; i < 20; i++) {
-        int first[2], second[2];
-        assert_int_equal(pipe2(first, O_NONBLOCK | O_CLOEXEC), 0);
-        assert_int_equal(pipe2(second, O_NONBLOCK | O_CLOEXEC), 0);
-        seen_t one = {.ends = NULL}, two = {.ends = &one};
-        one.ends = &two;
-        watch(&one, first[0], ASYNCIO__WATCH_READ);
-        watch(&two, second[0], ASYNCIO__WATCH_READ);
-        wait_once(0);
-        assert_int_equal(write(first[1], "x", 1), 1);
-        assert_int_equal(write(second[1], "x", 1), 1);
-        wait_once(1000000000);
-        wait_once(1000000000);
-        assert_true((one.reads == 0) != (two.reads == 0));
-        watch(&one, first[0], 0);
-        watch(&two, second[0], 0);
-        for (int j = 0; j < 2; j++) {
-            close(first[j]);
-            close(second[j]);
-        }
-    }
-    assert_int_equal(engine->in_flight, 0);
-}
+/* ---- What cannot be polled ---- */
 
 /* What is always ready cannot be waited for: regular files, directories, /dev/null. */
 static void test_not_pollable(void **state)
@@ -363,40 +259,15 @@ static void test_not_pollable(void **state)
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
         asyncio__file_t *file;
-        seen_t seen = {.watch = {.ready = see, .fd = fd, .events = ASYNCIO__WATCH_READ}};
+        asyncio__watch_t watch = {.fd = fd, .events = ASYNCIO__WATCH_READ};
         assert_true(fd >= 0);
         assert_int_equal(engine->class->open_file(engine, fd, &file), -EPERM);
-        assert_int_equal(engine->class->watch(engine, &seen.watch), -EPERM);
+        assert_int_equal(engine->class->watch(engine, &watch), -EPERM);
         close(fd);
         assert_int_equal(engine->class->open_file(engine, fd, &file), -EBADF);
-        assert_int_equal(engine->class->watch(engine, &seen.watch), -EBADF);
+        assert_int_equal(engine->class->watch(engine, &watch), -EBADF);
     }
     assert_int_equal(engine->in_flight, 0);
-}
-
-/* A watched descriptor that is closed without a word harms neither the engine nor the number's
- * next owner. */
-static void test_watch_closed_behind(void **state)
-{
-    NEEDS_ENGINE();
-    int fds[2], peer;
-    char byte;
-    assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
-    seen_t seen = {.ends = NULL};
-    watch(&seen, fds[0], ASYNCIO__WATCH_READ);
-    wait_once(0);
-    close(fds[0]);
-    close(fds[1]);
-    asyncio__file_t *file = open_pair(&peer);
-    assert_int_equal(file->fd, fds[0]);
-    job_t job = transfer(ASYNCIO__RECV, file, &byte, 1);
-    assert_int_equal(submit(&job), 0);
-    wait_once(0);
-    watch(&seen, fds[0], 0);
-    assert_int_equal(write(peer, "x", 1), 1);
-    assert_int_equal(finish(&job, 0), 1);
-    close_file(file);
-    close(peer);
 }
 
 /* ---- Waking ---- */
@@ -710,9 +581,6 @@ int main(void)
         ON_ALL(test_close_inside_batch),
         ON_ALL(test_detach),
         ON_ALL(test_close_engine),
-        ON_ALL(test_watch),
-        ON_ALL(test_watch_ended_inside_batch),
-        ON_ALL(test_watch_closed_behind),
         ON_ALL(test_not_pollable),
         ON_ALL(test_wake),
         ON_ALL(test_poll_fd),

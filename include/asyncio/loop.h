@@ -443,6 +443,12 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_full_at(asyncio_loop_t *loop,
  * A second call for the same descriptor replaces the callback. It runs in a copy of the context
  * that is current now, the same each time.
  *
+ * The watch is to be ended before the descriptor is closed. Where it is not, and a copy of the
+ * descriptor is open still (of dup(2) or fork(2)), the callback may run some more times; as soon
+ * as it is noticed the watch ends and the exception handler is told, with -EBADF and the place.
+ * A watch that is ended too late leaves nothing behind, and who watches the same number later
+ * hears of what it means then.
+ *
  * @param loop   the loop.
  * @param fd     an open descriptor that can be polled and is not an asyncio_socket_t's.
  * @param fn     the callback; NULL is -EINVAL.
@@ -468,7 +474,7 @@ ASYNCIO_API int asyncio_loop_add_reader_at(asyncio_loop_t *loop, int fd, asyncio
     asyncio_loop_add_reader_at((loop), (fd), (fn), (arg), ASYNCIO_PLACE)
 
 /**
- * Ends a watch for input; do so before the descriptor is closed.
+ * Ends a watch for input; do so before the descriptor is closed: see asyncio_loop_add_reader().
  *
  * @param loop  the loop.
  * @param fd    the descriptor.

@@ -74,6 +74,7 @@ struct asyncio__file {
 /* A level-triggered watch of a descriptor that has no file (add_reader, add_writer). */
 #define ASYNCIO__WATCH_READ  1u
 #define ASYNCIO__WATCH_WRITE 2u
+#define ASYNCIO__WATCH_GONE  4u /* alone: the descriptor was closed; the watch is to be ended */
 
 struct asyncio__watch {
     void (*ready)(asyncio__watch_t *watch, unsigned events); /* called from wait() while ready */
@@ -117,7 +118,11 @@ typedef struct asyncio__engine_class {
     /* Makes the present wait(), or the next one, return at once. Any thread, signal handlers. */
     void (*wake)(asyncio__engine_t *engine);
 
-    /* Begins, changes (events) or ends (events = 0) a watch. 0, or -errno (EPERM: not pollable). */
+    /*
+     * Begins, changes (events) or ends (events = 0) a watch. 0; 1: its descriptor was closed, and
+     * what its number means now is watched instead; or -errno (EPERM: not pollable): then the
+     * watch is as before, or has ended (engine_data is NULL).
+     */
     int (*watch)(asyncio__engine_t *engine, asyncio__watch_t *watch);
 
     /* A descriptor that a foreign loop can poll for input to know that wait(0) has work. */

@@ -14,7 +14,9 @@
  *
  * The kernel names registrations by open file, we by number. owners[] says whose the present
  * registration of a number is: a descriptor that the program closed behind our back, and whose
- * number has a new owner, must not take the new owner's registration away.
+ * number has a new owner, must not take the new owner's registration away. Where a copy of such a
+ * descriptor is open, the kernel goes on reporting it, and nobody can name it any more: its record
+ * is lost, and an event that leads there has the set made anew, of what is there by right.
  */
 #include <errno.h>
 #include <limits.h>
@@ -34,13 +36,21 @@
  * were looked through, by its task: with so few of them their sockets are still in the cache. */
 #define EVENTS_MAX 64
 
+/* After so many reports of a watch the kernel is asked whether it is of the number's descriptor. */
+#define REPORTS_BETWEEN 1024
+/* So many lost entries more than others have the set made anew, so that they do not pile up. */
+#define LOST_MOST 8
+
+#define FILE_EVENTS ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET))
+#define WAKE_EVENTS ((uint32_t)(EPOLLIN | EPOLLET))
+
 /* What an event of the set leads to: how the records of files and watches begin. */
 typedef struct entry {
     enum { ENTRY_WAKE, ENTRY_FILE, ENTRY_WATCH } kind;
     int fd;               /* the number under which it was registered */
     bool is_registered;   /* it is in the epoll set */
-    bool is_ended;        /* only here because the kernel may still name it */
-    asyncio__list_t link; /* in the engine's files, watches or lost */
+    bool is_lost;         /* its number means something else: no event counts */
+    asyncio__list_t link; /* in the engine's files, watches or, ended and lost, in lost */
 } entry_t;
 
 typedef struct file {
@@ -57,7 +67,8 @@ typedef struct file {
 typedef struct watch {
     entry_t entry;
     asyncio__watch_t *user;   /* whose events these are */
-    unsigned polled;          /* epoll's bits that are to be delivered */
+    unsigned polled;          /* epoll's bits that are to be delivered; 0: its descriptor is gone */
+    unsigned reports;         /* of it so far */
     asyncio__operation_t due; /* stands for the watch in the queue of completions */
 } watch_t;
 
@@ -66,12 +77,15 @@ typedef struct engine {
     int epoll_fd;          /* the set */
     int wake_fd;           /* an eventfd in the set, edge-triggered and never read */
     bool lacks_pwait2;     /* the kernel has only epoll_wait's milliseconds */
+    bool is_stale;         /* the set names what is lost: the next wait() makes it anew */
     entry_t wake_entry;    /* of wake_fd */
     entry_t **owners;      /* by number: the entry registered there, or NULL */
     size_t owners_count;   /* room in owners */
     asyncio__list_t files; /* all that are open */
     asyncio__list_t watches; /* all that go on */
-    asyncio__list_t lost;  /* ended entries that the kernel may still name; freed at the end */
+    size_t entry_count;    /* of files and watches */
+    asyncio__list_t lost;  /* ended entries that the kernel may still name; freed with the set */
+    size_t lost_count;     /* of lost */
     struct epoll_event events[EVENTS_MAX]; /* of the present wait() */
 } engine_t;
 
@@ -104,6 +118,8 @@ static int reserve_owner(engine_t *engine, int fd)
     return 0;
 }
 
+static void lose_entry(engine_t *engine, entry_t *entry);
+
 static int add_entry(engine_t *engine, entry_t *entry, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = entry};
@@ -112,6 +128,9 @@ static int add_entry(engine_t *engine, entry_t *entry, uint32_t events)
         return rc;
     if (asyncio__sys.epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, entry->fd, &event) < 0)
         return -errno;
+    /* Two descriptors cannot have one number: the former one was closed. */
+    if (engine->owners[entry->fd])
+        lose_entry(engine, engine->owners[entry->fd]);
     engine->owners[entry->fd] = entry;
     entry->is_registered = true;
     return 0;
@@ -125,10 +144,8 @@ static bool remove_entry(engine_t *engine, entry_t *entry)
 {
     struct epoll_event event = {.events = 0};
     if (!entry->is_registered)
-        return true;
+        return !entry->is_lost;
     entry->is_registered = false;
-    if (engine->owners[entry->fd] != entry)
-        return false;
     engine->owners[entry->fd] = NULL;
     return asyncio__sys.epoll_ctl(engine->epoll_fd, EPOLL_CTL_DEL, entry->fd, &event) == 0;
 }
@@ -145,24 +162,36 @@ static void free_entry(entry_t *entry)
 /* Ends an entry; true when its number still means its descriptor. */
 static bool end_entry(engine_t *engine, entry_t *entry)
 {
+    engine->entry_count--;
     if (remove_entry(engine, entry)) {
         free_entry(entry);
         return true;
     }
-    entry->is_ended = true;
+    entry->is_lost = true;
     asyncio__list_remove(&entry->link);
     asyncio__list_append(&engine->lost, &entry->link);
+    if (++engine->lost_count > engine->entry_count + LOST_MOST)
+        engine->is_stale = true;
     return false;
+}
+
+static void free_lost(engine_t *engine)
+{
+    while (!asyncio__list_is_empty(&engine->lost))
+        free_entry(ASYNCIO__CONTAINER(engine->lost.next, entry_t, link));
+    engine->lost_count = 0;
 }
 
 static ASYNCIO__COLD int register_file(engine_t *engine, file_t *file)
 {
     int protocol = 0;
     socklen_t size = sizeof(protocol);
+    if (file->entry.is_lost)
+        return -EBADF;
     if (file->is_socket && asyncio__sys.getsockopt(file->base.fd, SOL_SOCKET, SO_PROTOCOL,
                                                    &protocol, &size) == 0)
         file->drains = protocol == IPPROTO_TCP;
-    return add_entry(engine, &file->entry, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
+    return add_entry(engine, &file->entry, FILE_EVENTS);
 }
 
 /* ---- Operations ---- */
@@ -288,6 +317,7 @@ static int epoll_open_file(asyncio__engine_t *base, int fd, asyncio__file_t **re
     file->ready[ASYNCIO__READ] = file->ready[ASYNCIO__WRITE] = true;
     asyncio__list_init(&file->base.operations);
     asyncio__list_append(&engine_of(base)->files, &file->entry.link);
+    engine_of(base)->entry_count++;
     *ret_file = &file->base;
     return 0;
 }
@@ -315,18 +345,57 @@ static int epoll_detach_file(asyncio__engine_t *base, asyncio__file_t *file)
 static void deliver_watch(asyncio__operation_t *due)
 {
     watch_t *watch = ASYNCIO__CONTAINER(due, watch_t, due);
-    unsigned events = asyncio__watch_events(watch->polled, watch->user->events);
+    unsigned events = watch->polled ? asyncio__watch_events(watch->polled, watch->user->events)
+                                    : ASYNCIO__WATCH_GONE;
     if (events)
         watch->user->ready(watch->user, events);
 }
 
-static void handle_watch(engine_t *engine, watch_t *watch, uint32_t events)
+/* Zero says that the descriptor is gone. */
+static void report_watch(engine_t *engine, watch_t *watch, uint32_t events)
 {
     watch->polled = events;
     if (asyncio__list_is_member(&watch->due.link))
         return;
     engine->base.in_flight++;
     asyncio__finish(&engine->base, &watch->due, 0);
+}
+
+static uint32_t events_of(const entry_t *entry)
+{
+    if (entry->kind == ENTRY_WATCH)
+        return asyncio__poll_events(
+            ASYNCIO__CONTAINER(entry, const watch_t, entry)->user->events);
+    return entry->kind == ENTRY_FILE ? FILE_EVENTS : WAKE_EVENTS;
+}
+
+/* Is the registration of a number no more of the descriptor that it means. */
+static bool is_gone(const engine_t *engine, entry_t *entry)
+{
+    struct epoll_event event = {.events = events_of(entry), .data.ptr = entry};
+    return asyncio__sys.epoll_ctl(engine->epoll_fd, EPOLL_CTL_MOD, entry->fd, &event) < 0 &&
+           (errno == ENOENT || errno == EBADF);
+}
+
+/* The descriptor was closed behind our back: who waits is told. */
+static ASYNCIO__COLD void lose_entry(engine_t *engine, entry_t *entry)
+{
+    entry->is_lost = true;
+    entry->is_registered = false;
+    engine->owners[entry->fd] = NULL;
+    if (entry->kind == ENTRY_FILE)
+        end_operations(engine, ASYNCIO__CONTAINER(entry, file_t, entry), -EBADF);
+    else
+        report_watch(engine, ASYNCIO__CONTAINER(entry, watch_t, entry), 0);
+}
+
+static void handle_watch(engine_t *engine, watch_t *watch, uint32_t events)
+{
+    if (ASYNCIO__UNLIKELY(++watch->reports % REPORTS_BETWEEN == 0) &&
+        is_gone(engine, &watch->entry))
+        lose_entry(engine, &watch->entry);
+    else
+        report_watch(engine, watch, events);
 }
 
 static void end_watch(engine_t *engine, watch_t *watch)
@@ -360,6 +429,7 @@ static int begin_watch(engine_t *engine, asyncio__watch_t *user)
         return rc;
     }
     asyncio__list_append(&engine->watches, &watch->entry.link);
+    engine->entry_count++;
     engine->base.in_flight++;
     user->engine_data = watch;
     return 0;
@@ -377,12 +447,57 @@ static int epoll_watch(asyncio__engine_t *base, asyncio__watch_t *user)
     }
     struct epoll_event event = {.events = asyncio__poll_events(user->events),
                                 .data.ptr = &watch->entry};
-    if (engine->owners[user->fd] == &watch->entry &&
-        asyncio__sys.epoll_ctl(engine->epoll_fd, EPOLL_CTL_MOD, user->fd, &event) == 0)
-        return 0;
+    if (watch->entry.is_registered) {
+        if (asyncio__sys.epoll_ctl(engine->epoll_fd, EPOLL_CTL_MOD, user->fd, &event) == 0)
+            return 0;
+        if (errno != ENOENT && errno != EBADF)
+            return -errno;
+    }
     /* The descriptor was closed and the number may mean another one: begin again with that. */
     end_watch(engine, watch);
-    return begin_watch(engine, user);
+    int rc = begin_watch(engine, user);
+    return rc < 0 ? rc : 1;
+}
+
+/* ---- A new set ---- */
+
+/* Registers in another set what is in this one by right: 0 or -errno. */
+static int move_entries(engine_t *engine, int fresh, asyncio__list_t *entries)
+{
+    for (asyncio__list_t *link = entries->next; link != entries; link = link->next) {
+        entry_t *entry = ASYNCIO__CONTAINER(link, entry_t, link);
+        if (entry->is_registered && is_gone(engine, entry))
+            lose_entry(engine, entry);
+        struct epoll_event event = {.events = events_of(entry), .data.ptr = entry};
+        if (entry->is_registered &&
+            asyncio__sys.epoll_ctl(fresh, EPOLL_CTL_ADD, entry->fd, &event) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+/*
+ * Leaves behind what the kernel names and we cannot take out. If that fails, the old set stays,
+ * and the next event of what is lost has it tried again; so where a foreign loop polls the set.
+ */
+static ASYNCIO__COLD void renew_set(engine_t *engine)
+{
+    engine->is_stale = false;
+    if (engine->base.is_foreign)
+        return;
+    int fresh = asyncio__sys.epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = WAKE_EVENTS, .data.ptr = &engine->wake_entry};
+    if (fresh < 0)
+        return;
+    if (asyncio__sys.epoll_ctl(fresh, EPOLL_CTL_ADD, engine->wake_fd, &event) < 0 ||
+        move_entries(engine, fresh, &engine->files) < 0 ||
+        move_entries(engine, fresh, &engine->watches) < 0) {
+        asyncio__sys.close(fresh);
+        return;
+    }
+    asyncio__sys.close(engine->epoll_fd);
+    engine->epoll_fd = fresh;
+    free_lost(engine);
 }
 
 /* ---- Waiting ---- */
@@ -426,6 +541,8 @@ static int epoll_wait_(asyncio__engine_t *base, int64_t timeout_ns)
 {
     engine_t *engine = engine_of(base);
     int rc = 0;
+    if (ASYNCIO__UNLIKELY(engine->is_stale))
+        renew_set(engine);
     if (!asyncio__list_is_empty(&base->done))
         timeout_ns = 0;
     base->is_waiting = true;
@@ -436,8 +553,12 @@ static int epoll_wait_(asyncio__engine_t *base, int64_t timeout_ns)
         entry_t *entry = engine->events[i].data.ptr;
         uint32_t events = engine->events[i].events;
         fetch_ahead(&engine->events[i], count - i);
-        if (entry->kind == ENTRY_WAKE || entry->is_ended)
+        if (entry->kind == ENTRY_WAKE)
             continue;
+        if (ASYNCIO__UNLIKELY(entry->is_lost)) {
+            engine->is_stale = true;
+            continue;
+        }
         if (entry->kind == ENTRY_FILE)
             handle_file(engine, ASYNCIO__CONTAINER(entry, file_t, entry), events);
         else
@@ -487,8 +608,7 @@ static void epoll_close(asyncio__engine_t *base)
     while (!asyncio__list_is_empty(&engine->files))
         epoll_close_file(base,
                          &ASYNCIO__CONTAINER(engine->files.next, file_t, entry.link)->base);
-    while (!asyncio__list_is_empty(&engine->lost))
-        free_entry(ASYNCIO__CONTAINER(engine->lost.next, entry_t, link));
+    free_lost(engine);
     free_engine(engine);
 }
 
@@ -528,7 +648,7 @@ int asyncio__epoll_open(asyncio__engine_t **ret_engine)
     if (rc == 0) {
         engine->wake_entry.kind = ENTRY_WAKE;
         engine->wake_entry.fd = engine->wake_fd;
-        rc = add_entry(engine, &engine->wake_entry, EPOLLIN | EPOLLET);
+        rc = add_entry(engine, &engine->wake_entry, WAKE_EVENTS);
     }
     if (rc < 0) {
         free_engine(engine);

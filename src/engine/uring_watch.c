@@ -21,7 +21,7 @@ struct asyncio__uring_watch {
     asyncio__operation_t due;   /* stands for the watch in the queue of completions */
     int fd;                     /* the user's, as it was at the beginning */
     unsigned asked;             /* poll's bits that the kernel polls for */
-    unsigned polled;            /* poll's bits that are to be delivered */
+    unsigned polled;            /* poll's bits that are to be delivered; 0: the number is closed */
     bool is_polling;            /* the kernel holds the record */
     bool is_cancel_sent;        /* it was asked to let go */
 };
@@ -76,7 +76,8 @@ void asyncio__uring_rearm_watches(asyncio__uring_engine_t *engine)
 static void deliver_watch(asyncio__operation_t *due)
 {
     asyncio__uring_watch_t *watch = ASYNCIO__CONTAINER(due, asyncio__uring_watch_t, due);
-    unsigned events = asyncio__watch_events(watch->polled, watch->user->events);
+    unsigned events = watch->polled ? asyncio__watch_events(watch->polled, watch->user->events)
+                                    : ASYNCIO__WATCH_GONE;
     if (events)
         watch->user->ready(watch->user, events);
 }
@@ -96,13 +97,12 @@ void asyncio__uring_handle_watch(asyncio__uring_engine_t *engine, asyncio__uring
             rearm_later(engine, watch);
         return;
     }
-    /* A number that was closed is silent, as epoll would be. */
-    if (cqe->result == -EBADF)
+    /* A number that was closed is not polled for again. */
+    if (cqe->result != -EBADF)
+        rearm_later(engine, watch);
+    if (cqe->result < 0 && cqe->result != -EBADF)
         return;
-    rearm_later(engine, watch);
-    if (cqe->result < 0)
-        return;
-    watch->polled = (unsigned)cqe->result;
+    watch->polled = cqe->result < 0 ? 0 : (unsigned)cqe->result;
     engine->base.in_flight++;
     asyncio__finish(&engine->base, &watch->due, 0);
 }
@@ -150,6 +150,7 @@ int asyncio__uring_watch(asyncio__engine_t *base, asyncio__watch_t *user)
     if (!watch)
         return user->events ? begin_watch(engine, user) : 0;
     if (user->events) {
+        watch->asked = 0; /* the poll is begun anew: it may be of a descriptor that was closed */
         if (adjust(engine, watch) < 0)
             rearm_later(engine, watch);
         return 0;

@@ -55,15 +55,6 @@ static void schedule(watched_t *watched, struct direction *direction)
     direction->position = asyncio__loop_schedule(watched->loop, &direction->ready);
 }
 
-static void on_ready(asyncio__watch_t *watch, unsigned events)
-{
-    watched_t *watched = ASYNCIO__CONTAINER(watch, watched_t, watch);
-    if (events & ASYNCIO__WATCH_READ)
-        schedule(watched, &watched->input);
-    if (events & ASYNCIO__WATCH_WRITE)
-        schedule(watched, &watched->output);
-}
-
 static watched_t *find(asyncio_loop_t *loop, int fd)
 {
     for (asyncio__list_t *at = loop->watches.next; at != &loop->watches; at = at->next) {
@@ -91,13 +82,50 @@ static void forget(watched_t *watched)
     asyncio__free(watched, sizeof(*watched));
 }
 
-/* Tells the engine what is asked for now. */
-static int update(watched_t *watched)
+/* Has the engine watch for that: 0, 1 if its number means another descriptor than before, or an
+ * error, and what is watched is as before or, without engine_data, nothing. */
+static int watch_for(watched_t *watched, unsigned events)
 {
-    watched->watch.events = (watched->input.fn ? ASYNCIO__WATCH_READ : 0) |
-                            (watched->output.fn ? ASYNCIO__WATCH_WRITE : 0);
     asyncio__engine_t *engine = watched->loop->engine;
-    return engine->class->watch(engine, &watched->watch);
+    unsigned former = watched->watch.events;
+    watched->watch.events = events;
+    int rc = engine->class->watch(engine, &watched->watch);
+    if (rc < 0)
+        watched->watch.events = former;
+    return rc;
+}
+
+static void report_gone(asyncio_loop_t *loop, const char *place)
+{
+    asyncio__loop_report(loop, "a descriptor was closed while it was watched", -EBADF, NULL, NULL,
+                         place, NULL);
+}
+
+/* The descriptor was closed by the program, which has not ended the watch. */
+static void lose(watched_t *watched)
+{
+    asyncio_loop_t *loop = watched->loop;
+    const char *place = watched->input.fn ? watched->input.place : watched->output.place;
+    bool was_watched = watched->input.fn || watched->output.fn;
+    unschedule(watched, &watched->input);
+    unschedule(watched, &watched->output);
+    asyncio__ignore(watch_for(watched, 0));
+    forget(watched);
+    if (was_watched)
+        report_gone(loop, place);
+}
+
+static void on_ready(asyncio__watch_t *watch, unsigned events)
+{
+    watched_t *watched = ASYNCIO__CONTAINER(watch, watched_t, watch);
+    if (ASYNCIO__UNLIKELY(events & ASYNCIO__WATCH_GONE)) {
+        lose(watched);
+        return;
+    }
+    if (events & ASYNCIO__WATCH_READ)
+        schedule(watched, &watched->input);
+    if (events & ASYNCIO__WATCH_WRITE)
+        schedule(watched, &watched->output);
 }
 
 static void describe(asyncio__ready_t *item, asyncio__description_t *description)
@@ -184,21 +212,29 @@ static int add(asyncio_loop_t *loop, int fd, bool is_input, asyncio_callback_t *
         return asyncio__fail(rc, NULL);
     }
     struct direction *direction = is_input ? &watched->input : &watched->output;
-    bool was_watched = direction->fn != NULL;
+    struct direction *other = is_input ? &watched->output : &watched->input;
+    unsigned wanted = is_input ? ASYNCIO__WATCH_READ : ASYNCIO__WATCH_WRITE;
+    /* Asked also where it is watched already: the number may mean another descriptor by now. */
+    rc = watch_for(watched, watched->watch.events | wanted);
+    if (rc < 0) {
+        if (!watched->watch.engine_data)
+            lose(watched);
+        asyncio_context_unref(context);
+        return asyncio__fail(rc, "the descriptor cannot be watched");
+    }
+    const char *lost_place = other->place;
+    bool is_other_lost = rc > 0 && other->fn;
+    if (is_other_lost) {
+        unschedule(watched, other);
+        asyncio__ignore(watch_for(watched, wanted));
+    }
     unschedule(watched, direction); /* the former callback will not run any more */
     direction->fn = fn;
     direction->arg = arg;
     direction->place = place;
     direction->context = context;
-    if (was_watched)
-        return 0;
-    rc = update(watched);
-    if (rc < 0) {
-        unschedule(watched, direction);
-        if (!watched->input.fn && !watched->output.fn)
-            forget(watched);
-        return asyncio__fail(rc, "the descriptor cannot be watched");
-    }
+    if (is_other_lost)
+        report_gone(loop, lost_place);
     return 0;
 }
 
@@ -213,9 +249,13 @@ static int take_away(asyncio_loop_t *loop, int fd, bool is_input)
     struct direction *direction = is_input ? &watched->input : &watched->output;
     if (!direction->fn)
         return 0;
+    unsigned left = watched->watch.events &
+                    ~(is_input ? ASYNCIO__WATCH_READ : ASYNCIO__WATCH_WRITE);
     unschedule(watched, direction);
-    asyncio__ignore(update(watched)); /* to watch less cannot fail in a way that matters */
-    if (!watched->input.fn && !watched->output.fn)
+    rc = watch_for(watched, left); /* that less is watched for fails in no way that matters, but: */
+    if (left && (rc > 0 || !watched->watch.engine_data))
+        lose(watched);
+    else if (!left)
         forget(watched);
     return 1;
 }
@@ -249,7 +289,7 @@ void asyncio__loop_close_watches(asyncio_loop_t *loop)
         watched_t *watched = ASYNCIO__CONTAINER(first, watched_t, link);
         unschedule(watched, &watched->input);
         unschedule(watched, &watched->output);
-        asyncio__ignore(update(watched));
+        asyncio__ignore(watch_for(watched, 0));
         forget(watched);
     }
     asyncio__free(loop->claimed, loop->claimed_bytes);
