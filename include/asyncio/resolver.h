@@ -10,8 +10,11 @@
  *     freeaddrinfo(addresses);
  * @endcode
  *
- * Look-ups have threads of their own, at most eight, so that blocked jobs of the default executor
- * cannot starve them.
+ * Look-ups have threads of their own, at most eight in the process, so that blocked jobs of the
+ * default executor cannot starve them. Who comes while all eight are busy waits for its turn. How
+ * many may wait has no bound but that of the tasks: each look-up that waits is of a task that
+ * waits for it, costs a few hundred bytes and the names, and is gone as soon as the task is
+ * cancelled, its timeout over, or its loop closed. So who bounds tasks bounds look-ups.
  */
 #ifndef ASYNCIO_RESOLVER_H
 #define ASYNCIO_RESOLVER_H
@@ -35,7 +38,8 @@ struct addrinfo;
  * @param ret_addresses  where to put the list
  * @return - 0: *ret_addresses is the list.
  *   - ASYNCIO_EGAI: it cannot be resolved; the message says why.
- *   - -ECANCELED: the task was cancelled; the look-up goes on and its answer is dropped.
+ *   - -ECANCELED: the task was cancelled; a look-up that a thread has begun goes on, and its answer
+ *     is dropped.
  *   - -EINVAL: NULL.
  *   - -ENOMEM, -EAGAIN: out of memory or threads.
  *   - ASYNCIO_ERUNTIME: not inside a task of that loop.

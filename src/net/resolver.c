@@ -3,8 +3,9 @@
  * The resolver: getaddrinfo and getnameinfo in threads of their own.
  *
  * At most LOOKUPS_MOST threads, started as they are needed, serve one queue for the process; an
- * idle one ends after a while. A look-up whose task was cancelled goes on, and what it finds is
- * dropped. What must not be known here: who asks.
+ * idle one ends after a while. The queue has no bound of its own: each look-up in it is of a task
+ * that waits, and leaves it at once when that is cancelled or its loop closed. One that a thread
+ * has begun goes on, and what it finds is dropped. What must not be known here: who asks.
  */
 #include <asyncio/resolver.h>
 #include <netdb.h>
@@ -25,7 +26,7 @@
 
 typedef struct lookup {
     asyncio__inbox_node_t node;      /* brings it back to its loop */
-    struct lookup *next;             /* in the queue */
+    asyncio__list_t link;            /* in the queue, until a thread takes it */
     asyncio__inbox_t *inbox;         /* of its loop: a reference */
     asyncio_loop_t *loop;            /* used in its thread only */
     asyncio_future_t *waiter;        /* of who waits; NULL once nobody does */
@@ -45,9 +46,9 @@ typedef struct lookup {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t has_work = PTHREAD_COND_INITIALIZER;
-static lookup_t *first, **last = &first; /* the queue */
-static unsigned threads, idle;           /* all of them; those that wait for work */
-static unsigned queued;                  /* look-ups in the queue */
+static asyncio__list_t queue = {&queue, &queue}; /* of look-ups, oldest first */
+static unsigned threads, idle;                   /* all of them; those that wait for work */
+static unsigned queued;                          /* look-ups in the queue */
 
 static void free_lookup(lookup_t *lookup)
 {
@@ -80,16 +81,14 @@ static lookup_t *take_work(void)
     (void)asyncio__sys.clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += IDLE_SECONDS;
     idle++;
-    while (!first && pthread_cond_timedwait(&has_work, &lock, &until) == 0)
+    while (queued == 0 && pthread_cond_timedwait(&has_work, &lock, &until) == 0)
         ;
     idle--;
-    lookup_t *lookup = first;
-    if (!lookup)
+    asyncio__list_t *first = asyncio__list_pop(&queue);
+    if (!first)
         return NULL;
     queued--;
-    if (!(first = lookup->next))
-        last = &first;
-    return lookup;
+    return ASYNCIO__CONTAINER(first, lookup_t, link);
 }
 
 static void *work(void *unused)
@@ -133,8 +132,7 @@ static void forget(void)
 {
     lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     has_work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
-    first = NULL;
-    last = &first;
+    asyncio__list_init(&queue);
     threads = idle = queued = 0;
 }
 
@@ -150,14 +148,25 @@ static int submit(lookup_t *lookup)
     pthread_mutex_lock(&lock);
     int rc = start_thread();
     if (rc == 0) {
-        lookup->next = NULL;
-        *last = lookup;
-        last = &lookup->next;
+        asyncio__list_append(&queue, &lookup->link);
         queued++;
         pthread_cond_signal(&has_work);
     }
     pthread_mutex_unlock(&lock);
     return rc;
+}
+
+/* Takes a look-up out of the queue; false if a thread has it, or had it. */
+static bool take_back(lookup_t *lookup)
+{
+    pthread_mutex_lock(&lock);
+    bool is_queued = asyncio__list_is_member(&lookup->link);
+    if (is_queued) {
+        asyncio__list_remove(&lookup->link);
+        queued--;
+    }
+    pthread_mutex_unlock(&lock);
+    return is_queued;
 }
 
 /* --- in the loop --------------------------------------------------------------------------- */
@@ -205,8 +214,12 @@ static int run_lookup(asyncio_loop_t *loop, lookup_t *lookup)
         return 0;
     if (rc == 0)
         rc = fail(lookup);
-    if (lookup->is_back)
+    if (lookup->is_back) {
         free_lookup(lookup);
+    } else if (take_back(lookup)) {
+        loop->jobs--;
+        free_lookup(lookup);
+    }
     return rc;
 }
 
