@@ -318,6 +318,8 @@ static size_t chain_length(void)
 #if defined(ASYNCIO__TSAN)
     return 5000;
 #endif
+    if (sweep_is_on)
+        return 500;
     return asyncio__on_valgrind() ? 2000 : 100000;
 }
 

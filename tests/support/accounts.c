@@ -132,7 +132,7 @@ bool accounts_hold(const accounts_t *before, char *ret_text, size_t size)
 typedef struct account {
     const struct CMUnitTest *test; /* the program's own */
     accounts_t before;             /* when it began */
-    void (*begin)(void);           /* called before the function, or NULL */
+    void (*begin)(void);           /* called first in the function, or NULL */
     void (*end)(void);             /* called after it, or NULL */
     void (*on_difference)(void);   /* instead of a failure, or NULL */
 } account_t;
@@ -144,10 +144,14 @@ static int set_up(void **state)
     present = *state;
     *state = present->test->initial_state;
     accounts_take(&present->before);
-    int rc = present->test->setup_func ? present->test->setup_func(state) : 0;
-    if (rc == 0 && present->begin)
+    return present->test->setup_func ? present->test->setup_func(state) : 0;
+}
+
+static void call_function(void **state)
+{
+    if (present->begin)
         present->begin();
-    return rc;
+    present->test->test_func(state);
 }
 
 static int tear_down(void **state)
@@ -195,7 +199,7 @@ int accounts_sem_wait(sem_t *semaphore, const char *file, int line)
 static struct CMUnitTest wrap(account_t *account, const struct CMUnitTest *test)
 {
     account->test = test;
-    return (struct CMUnitTest){test->name, test->test_func, set_up, tear_down, account};
+    return (struct CMUnitTest){test->name, call_function, set_up, tear_down, account};
 }
 
 int accounted_run(const char *group, const struct CMUnitTest *tests, size_t count,

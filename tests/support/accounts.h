@@ -79,10 +79,13 @@ int accounts_sem_wait(sem_t *semaphore, const char *file, int line);
 #define sem_wait(semaphore) accounts_sem_wait((semaphore), __FILE__, __LINE__)
 extern int accounts_wait_seconds;
 
-/* Set by programs that talk over sockets in real time: where they do not look at an error, they
- * may wait for what never comes. In a sweep such a run is cut short and counted; one that spins
- * still fails. */
+/* Set by programs that wait in real time, for sockets or signals: where they do not look at an
+ * error, they may wait for what never comes. In a sweep such a run is cut short and counted; one
+ * that spins still fails. */
 extern bool sweep_may_wait;
+
+/* True in a sweep: what is only large may be smaller, since it is run a hundred times. */
+extern bool sweep_is_on;
 
 /* In a child of the sweep an assertion that fails ends it: quietly, and at once. */
 extern void (*accounts_on_failure)(const char *file, int line);
