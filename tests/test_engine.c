@@ -481,5 +481,6 @@ int main(void)
         ON_ALL(test_connect_refused),
         ON_ALL(test_port_is_free_after_close),
     };
+    sweep_may_wait = true;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

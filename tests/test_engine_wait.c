@@ -592,5 +592,6 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_open_fails),
     };
+    sweep_may_wait = true;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,7 @@ static void calloc_is_zero(void **state)
     for (size_t size = 1; size < 2000; size += 61) {
         for (int round = 0; round < 2; round++) {
             unsigned char *block = asyncio__calloc(size);
+            assert_non_null(block);
             for (size_t i = 0; i < size; i++)
                 assert_int_equal(block[i], 0);
             memset(block, 0xff, size);
@@ -203,6 +204,7 @@ static void strings_are_copied(void **state)
     (void)state;
     long before = asyncio__live_blocks();
     char *copy = asyncio__strdup("the copy");
+    assert_non_null(copy);
     assert_string_equal(copy, "the copy");
     assert_int_equal(asyncio__live_blocks(), before + 1);
     asyncio__free_string(copy);

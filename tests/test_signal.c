@@ -498,5 +498,6 @@ int main(void)
         FIXTURE_TEST(bad_input_is_refused),
         FIXTURE_TEST(a_refusing_system_leaves_nothing),
     };
+    sweep_may_wait = true;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,5 +204,6 @@ int main(void)
     };
     if (!faults_install())
         return 1;
+    sweep_may_wait = true;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,10 +24,11 @@
 #define STATUS_FAILED   3 /* an assertion did not hold */
 #define STATUS_KEPT     4 /* all held, but something was not given back */
 #define CHILD_SECONDS   10 /* and so many times as long as the function takes alone */
+#define WAIT_SECONDS    0.5 /* the same for one that may wait for what never comes */
 #define DENSE           150 /* so far every n is tried; behind it, fewer and fewer */
 #define DENSE_CALLS     12
 #define SLOW_SECONDS    0.05 /* of the processor: one that takes more is tried at fewer places */
-#define LOST_ENOUGH     3 /* so many that did not survive say what is to be said */
+#define LOST_ENOUGH     3 /* so many that did not survive, or waited, say what is to be said */
 
 typedef struct subject {
     const char *group;             /* of cmocka */
@@ -37,11 +39,12 @@ typedef struct subject {
     bool is_slow;                  /* alone it takes more than SLOW_SECONDS of the processor */
 } subject_t;
 
-static fault_t ordered;  /* for the child */
-static FILE *transcript; /* what the child said */
-static long runs;        /* of children, over all */
-static long waits;       /* of them, those that were cut short */
-static double busy;      /* seconds of the processor that the latest took */
+static fault_t ordered;        /* for the child */
+static FILE *transcript;       /* what the child said */
+static long runs;              /* of children, over all */
+static long waits;             /* of them, those that were cut short */
+static struct itimerval limit; /* of the child */
+static double busy;            /* seconds of the processor that the latest took */
 
 bool sweep_may_wait;
 bool sweep_is_on;
@@ -74,7 +77,7 @@ static void run_in_child(const subject_t *subject)
     setvbuf(stdout, NULL, _IONBF, 0);
     accounts_on_failure = on_failed_assertion;
     accounts_wait_seconds = 1;
-    alarm(sweep_may_wait ? 2 : CHILD_SECONDS * (1 + (unsigned)subject->seconds));
+    setitimer(ITIMER_REAL, &limit, NULL);
     int failed = accounted_run_one(subject->group, subject->test, subject->setup,
                                    subject->teardown, begin, faults_let_go, on_difference);
     _exit(failed ? STATUS_FAILED : 0);
@@ -101,6 +104,10 @@ static double seconds_of(struct timeval time)
 /* One run: whether it was survived. */
 static bool survive(const subject_t *subject, fault_t fault)
 {
+    double seconds = sweep_may_wait ? WAIT_SECONDS : CHILD_SECONDS;
+    seconds += CHILD_SECONDS * subject->seconds;
+    limit.it_value.tv_sec = (time_t)seconds;
+    limit.it_value.tv_usec = (suseconds_t)(1e6 * (seconds - (double)limit.it_value.tv_sec));
     ordered = fault;
     runs++;
     faults_arm(NULL); /* for counts that are 0 if the child does not come so far */
@@ -120,7 +127,8 @@ static bool survive(const subject_t *subject, fault_t fault)
         ;
     kill(-child, SIGKILL); /* what it left behind */
     busy = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-    if (sweep_may_wait && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM && busy < 1) {
+    if (sweep_may_wait && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM &&
+        busy < seconds / 2) {
         waits++;
         return true;
     }
@@ -141,7 +149,7 @@ static long next(const subject_t *subject, long at, long dense)
     return at < dense ? at + 1 : at + at / 8 + 1;
 }
 
-static double seconds(void)
+static double now_seconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -151,9 +159,9 @@ static double seconds(void)
 /* Alone, without a fault, it must pass: else the rest says nothing. */
 static bool pass_alone(subject_t *subject)
 {
-    double begun = seconds();
+    double begun = now_seconds();
     bool passed = survive(subject, (fault_t){.call = FAULT_MEMORY, .error = ENOMEM});
-    subject->seconds = seconds() - begun;
+    subject->seconds = now_seconds() - begun;
     subject->is_slow = busy > SLOW_SECONDS;
     return passed;
 }
@@ -162,10 +170,11 @@ static int sweep_one(const subject_t *subject, enum fault_call call, int error, 
                      long dense)
 {
     int lost = 0;
+    long waits_before = waits;
     const char *one = getenv("ASYNCIO_TEST_SWEEP_AT"); /* to look closer at one run */
     if (one && *one)
         return !survive(subject, (fault_t){call, error, atol(one), for_good});
-    for (long at = 1; lost < LOST_ENOUGH; at = next(subject, at, dense)) {
+    for (long at = 1; lost + waits - waits_before < LOST_ENOUGH; at = next(subject, at, dense)) {
         lost += !survive(subject, (fault_t){call, error, at, for_good});
         if (!faults_met())
             break;
