@@ -536,6 +536,54 @@ static void many_steps_need_nothing(void **state)
     assert_true(asyncio__live_blocks() <= blocks + 2);
 }
 
+/* Waits at the bottom of so many calls, in one of four places, and answers how many they were. */
+static int descend(int depth, int place, asyncio_queue_t *queue)
+{
+    if (depth > 0) {
+        int rc = descend(depth - 1, place, queue);
+        return rc < 0 ? rc : rc + 1;
+    }
+    if (place == 0)
+        return asyncio_sleep(0);
+    if (place == 1)
+        return asyncio_await(asyncio_sleep_coroutine(0), NULL);
+    if (place == 2)
+        return asyncio_sleep(1e-9);
+    void *item;
+    int rc = asyncio_queue_put(queue, ASYNCIO_INT(depth));
+    return rc < 0 ? rc : asyncio_queue_get(queue, &item);
+}
+
+static int descend_often(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    static int started;
+    int number = started++;
+    for (int i = 0; i < 200; i++) {
+        int depth = i % 2 ? 0 : (i * 7 + number) % 30;
+        assert_int_equal(descend(depth, (i + number) % 4, arg), depth);
+    }
+    return 0;
+}
+
+static int descend_together(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_queue_t *queue = asyncio_queue_new(1);
+    asyncio_awaitable_t *awaitables[8];
+    for (int i = 0; i < 8; i++)
+        awaitables[i] = asyncio_coroutine(descend_often, queue);
+    int rc = asyncio_gather_await(awaitables, 8, NULL);
+    asyncio_queue_unref(queue);
+    return rc;
+}
+
+/* A wait returns to who called it, from whatever depth and place others suspended meanwhile. */
+static void waits_return_to_their_callers(void **state)
+{
+    assert_int_equal(run(*state, descend_together, NULL), 0);
+}
+
 static void *no_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
     (void)address, (void)size, (void)protection, (void)flags, (void)fd, (void)offset;
@@ -641,6 +689,7 @@ int main(void)
         FIXTURE_TEST(a_task_cannot_be_set),
         FIXTURE_TEST(a_stopped_loop_can_go_on),
         FIXTURE_TEST(many_steps_need_nothing),
+        FIXTURE_TEST(waits_return_to_their_callers),
         FIXTURE_TEST(without_a_stack_nothing_runs),
         FIXTURE_TEST(without_a_stack_others_go_on),
         FIXTURE_TEST(null_is_harmless),

@@ -5,6 +5,7 @@
  */
 #include "coroutine/coroutine.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/context.h"
@@ -13,6 +14,14 @@
 #include "coroutine/overflow.h"
 
 #define STACK_MOST_BYTES ((size_t)64 << 20)
+
+static_assert(offsetof(asyncio__thread_t, coroutine) == ASYNCIO__OFFSET_OF_COROUTINE &&
+                  offsetof(asyncio__thread_t, returns_to) == ASYNCIO__OFFSET_OF_RETURNS_TO,
+              "fiber_x86_64.S finds them");
+#if defined(__LP64__)
+static_assert(offsetof(struct asyncio_coroutine, stack) == ASYNCIO__OFFSET_OF_STACK,
+              "fiber_x86_64.S finds it");
+#endif
 
 void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
 

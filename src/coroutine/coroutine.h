@@ -15,6 +15,7 @@
 #include "base/tag.h"
 #include "base/thread.h"
 #include "coroutine/fiber.h"
+#include "coroutine/fiber_return.h"
 
 typedef enum asyncio__coroutine_state {
     ASYNCIO__COROUTINE_CREATED, /* nothing has run */

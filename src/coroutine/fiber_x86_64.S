@@ -6,6 +6,8 @@
  * them off. Indirect branch tracking it can do with.
  */
 
+#include "coroutine/fiber_return.h"
+
     .text
 
 /* Where a prepared fiber goes on: its argument and its entry are on the stack, rbp is zero.
@@ -31,6 +33,33 @@ fiber_end:
     ud2
     .cfi_endproc
     .size asyncio__fiber_begin, . - asyncio__fiber_begin
+
+/* Where a function that is marked ASYNCIO__RETURNS_ANEW jumps in the place of a return: the name is
+ * the compiler's. It must not change what the function answers. */
+    .weak __x86_return_thunk
+    .hidden __x86_return_thunk
+    .type __x86_return_thunk, @function
+    .p2align 4
+__x86_return_thunk:
+    .cfi_startproc
+    movq asyncio__thread@gottpoff(%rip), %rcx
+    movq (%rsp), %rsi
+    cmpq %fs:ASYNCIO__OFFSET_OF_RETURNS_TO(%rcx), %rsi
+    jne 2f
+1:  ret
+2:  movq %fs:ASYNCIO__OFFSET_OF_COROUTINE(%rcx), %rcx
+    testq %rcx, %rcx
+    jz 3f /* the loop */
+    movq ASYNCIO__OFFSET_OF_STACK(%rcx), %rcx
+    subq %rsp, %rcx
+    cmpq $ASYNCIO__SHALLOW_BYTES, %rcx
+    ja 1b
+3:  addq $8, %rsp
+    .cfi_def_cfa_offset 0
+    .cfi_register rip, rsi
+    notrack jmpq *%rsi
+    .cfi_endproc
+    .size __x86_return_thunk, . - __x86_return_thunk
 
     .section .rodata
     .globl asyncio__fiber_machine

@@ -28,7 +28,7 @@ static void wake_first(asyncio__lock_t *lock)
         asyncio__future_wake(&asyncio__waiter_of(lock->waiters.next)->future);
 }
 
-static __attribute__((noinline)) int wait_for_turn(asyncio__lock_t *lock)
+static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int wait_for_turn(asyncio__lock_t *lock)
 {
     asyncio__waiter_t waiter;
     int rc = asyncio__waiter_enter(&waiter, &lock->loop, &lock->waiters,

@@ -58,7 +58,7 @@ static inline int asyncio__waiters_check(const asyncio__list_t *queue)
 static inline __attribute__((always_inline)) int
 asyncio__waiter_wait(asyncio__waiter_t *waiter)
 {
-    return asyncio__future_wait_here(&waiter->future);
+    return asyncio__future_wait_alone(&waiter->future);
 }
 
 static inline void asyncio__waiter_leave(asyncio__waiter_t *waiter)

@@ -63,23 +63,32 @@ static int await_coroutine(asyncio_coroutine_t *coroutine, void **ret_result)
     return 0;
 }
 
-/* Inline in both that call it; see suspend.h for why. */
-static inline __attribute__((always_inline)) int await_future(asyncio_future_t *future,
-                                                              void **ret_result)
+static int await_done(asyncio_future_t *future, void **ret_result)
 {
-    if (!asyncio__future_is_done(future)) {
-        future->refs++; /* others may give theirs up meanwhile */
-        int rc = asyncio__future_wait_here(future);
-        if (rc == 0 && future->is_moved)
-            rc = asyncio__fail(ASYNCIO_EINVALIDSTATE, "the result was moved out");
-        if (rc == 0 && ret_result)
-            *ret_result = future->value;
-        asyncio_future_unref(future);
-        return rc;
-    }
     if (!asyncio__thread.coroutine)
         return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
     return asyncio_future_result(future, ret_result);
+}
+
+/* Waits, with a reference that the caller has. Inline in both that call it; see suspend.h. */
+static inline __attribute__((always_inline)) int await_pending(asyncio_future_t *future)
+{
+    int rc = asyncio__future_wait_here(future);
+    if (ASYNCIO__UNLIKELY(rc == 0 && future->is_moved))
+        rc = asyncio__fail(ASYNCIO_EINVALIDSTATE, "the result was moved out");
+    return rc;
+}
+
+/* Apart from what does not wait, which returns as ever. */
+static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int await_future(asyncio_future_t *future,
+                                                                        void **ret_result)
+{
+    future->refs++; /* others may give theirs up meanwhile */
+    int rc = await_pending(future);
+    if (rc == 0 && ret_result)
+        *ret_result = future->value;
+    asyncio_future_unref(future);
+    return rc;
 }
 
 int asyncio_await(asyncio_awaitable_t *awaitable, void **ret_result)
@@ -89,18 +98,18 @@ int asyncio_await(asyncio_awaitable_t *awaitable, void **ret_result)
         return await_coroutine(awaitable, ret_result);
     case ASYNCIO__TAG_FUTURE:
     case ASYNCIO__TAG_TASK:
-        return await_future(awaitable, ret_result);
+        return asyncio__future_is_done(awaitable) ? await_done(awaitable, ret_result)
+                                                  : await_future(awaitable, ret_result);
     default:
         return awaitable ? asyncio__fail_kind(awaitable, "not awaitable") : asyncio__fail_null();
     }
 }
 
-int asyncio_await_unref(asyncio_future_t *future, void **ret_result)
+ASYNCIO__RETURNS_ANEW int asyncio_await_unref(asyncio_future_t *future, void **ret_result)
 {
-    if (!asyncio__is_future(future))
+    if (ASYNCIO__UNLIKELY(!asyncio__is_future(future)))
         return future ? asyncio__fail_kind(future, "not a future") : asyncio__fail_null();
-    void *value;
-    int rc = await_future(future, &value);
+    int rc = asyncio__future_is_done(future) ? await_done(future, NULL) : await_pending(future);
     if (rc == 0 && ret_result)
         *ret_result = asyncio__future_move_value(future);
     asyncio_future_unref(future);

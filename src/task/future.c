@@ -132,18 +132,13 @@ void asyncio__future_wake(asyncio_future_t *future)
 
 void asyncio__future_add_callback(asyncio_future_t *future, asyncio__callback_t *callback)
 {
-    callback->future = future;
-    if (future->state != ASYNCIO__PENDING) {
-        future->refs++;
-        callback->position = asyncio__loop_schedule(future->loop, &callback->ready);
+    if (future->state == ASYNCIO__PENDING) {
+        asyncio__future_append_callback(future, callback);
         return;
     }
-    callback->next = NULL;
-    if (future->callbacks)
-        future->last_callback->next = callback;
-    else
-        future->callbacks = callback;
-    future->last_callback = callback;
+    callback->future = future;
+    future->refs++;
+    callback->position = asyncio__loop_schedule(future->loop, &callback->ready);
 }
 
 /* Unlinks what `at` points to; before is the one ahead of it, or NULL. */

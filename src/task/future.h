@@ -166,6 +166,19 @@ void asyncio__future_make_cancelled(asyncio_future_t *future, asyncio_error_t *e
 /* Finishes it with no value unless it is done: what wakes a waiter. */
 void asyncio__future_wake(asyncio_future_t *future);
 
+/* Adds a callback to the list of a pending future. */
+static inline void asyncio__future_append_callback(asyncio_future_t *future,
+                                                   asyncio__callback_t *callback)
+{
+    callback->future = future;
+    callback->next = NULL;
+    if (future->callbacks)
+        future->last_callback->next = callback;
+    else
+        future->callbacks = callback;
+    future->last_callback = callback;
+}
+
 /* Adds a callback to the list, or to the ready queue if the future is done. */
 void asyncio__future_add_callback(asyncio_future_t *future, asyncio__callback_t *callback);
 

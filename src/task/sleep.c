@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "loop/timer.h"
-#include "task/task.h"
+#include "task/suspend.h"
 #include "task/twin.h"
 
 typedef struct sleeper {
@@ -21,7 +21,8 @@ static void on_timer(asyncio__ready_t *self)
 }
 
 /* Apart, so that giving way does not carry its frame. */
-static __attribute__((noinline)) int sleep_until(asyncio_loop_t *loop, int64_t when_ns)
+static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int sleep_until(asyncio_loop_t *loop,
+                                                                       int64_t when_ns)
 {
     sleeper_t sleeper;
     asyncio__timer_init(&sleeper.timer, on_timer);
@@ -30,7 +31,7 @@ static __attribute__((noinline)) int sleep_until(asyncio_loop_t *loop, int64_t w
     int rc = asyncio__timer_start(loop, &sleeper.timer, when_ns);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
-    rc = asyncio__future_wait(&sleeper.waiter);
+    rc = asyncio__future_wait_alone(&sleeper.waiter);
     asyncio__timer_cancel(loop, &sleeper.timer);
     asyncio__future_fini(&sleeper.waiter);
     return rc;

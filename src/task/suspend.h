@@ -24,13 +24,14 @@ extern ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 void asyncio__steps_fetch(const asyncio__ring_t *ready);
 
 /* The rare cases, of task.c. */
-int asyncio__task_throw_cancel(asyncio__task_t *task, int code);
+int asyncio__step_outcome(asyncio__task_t *task, asyncio_future_t *future);
 bool asyncio__task_give_stack(asyncio__task_t *task);
 void asyncio__task_end_unstarted(asyncio__task_t *task, int code, const char *message);
 void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result);
 int asyncio__refuse_await(asyncio_coroutine_t *coroutine);
 int asyncio__fail_next_step(asyncio__task_t *task, const char *message);
-int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future);
+int asyncio__wait_rarely(asyncio_future_t *future);
+int asyncio__wait_again(asyncio_future_t *future);
 
 /* Its coroutine was started by someone else before its first step, or ended by someone else. */
 static inline bool asyncio__task_is_refused(const asyncio__task_t *task)
@@ -43,27 +44,14 @@ static inline bool asyncio__task_is_refused(const asyncio__task_t *task)
 static inline __attribute__((always_inline)) void asyncio__step_begin(asyncio__task_t *task)
 {
     asyncio_future_t *future = task->wait.future;
-    int code = task->resume_code;
-    bool keeps_value = false;
+    if (ASYNCIO__UNLIKELY(task->must_cancel || (future && future->state != ASYNCIO__FINISHED)))
+        task->resume_code = asyncio__step_outcome(task, future);
+    else if (future)
+        task->resume_code = 0;
     if (future) {
         task->wait.future = NULL;
-        code = 0;
-        keeps_value = future->class && future->class->keeps_value;
-        if (ASYNCIO__UNLIKELY(future->state != ASYNCIO__FINISHED)) {
-            asyncio__error_drop(task->locals.error);
-            code = asyncio__future_outcome(future, &task->locals.error);
-        }
         future->refs--; /* the schedule's; who waits has one of its own */
     }
-    if (ASYNCIO__UNLIKELY(task->must_cancel)) {
-        if (keeps_value && code == 0) {
-            task->must_cancel = false;
-            task->late_cancel = true;
-        } else {
-            code = asyncio__task_throw_cancel(task, code);
-        }
-    }
-    task->resume_code = code;
     asyncio__thread.task = &task->future;
     asyncio__thread.coroutine = task->coroutine;
     asyncio__thread.locals = &task->locals;
@@ -84,7 +72,8 @@ asyncio__step_take(asyncio_loop_t *loop)
         return NULL;
     asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
     /* What ends without running is the loop's business. */
-    if (asyncio__task_is_refused(task) || (!task->is_started && task->must_cancel))
+    if (ASYNCIO__UNLIKELY(asyncio__task_is_refused(task)) ||
+        (!task->is_started && task->must_cancel))
         return NULL;
     loop->todo--;
     asyncio__ring_pop(&loop->ready);
@@ -95,6 +84,7 @@ asyncio__step_take(asyncio_loop_t *loop)
 static inline __attribute__((always_inline)) int asyncio__suspend(asyncio__task_t *task)
 {
     asyncio_coroutine_t *coroutine = task->coroutine;
+    ASYNCIO__SUSPENDS();
     coroutine->state = ASYNCIO__COROUTINE_WAITING;
     asyncio__task_t *next = asyncio__step_take(task->future.loop);
     if (next == NULL) {
@@ -111,7 +101,10 @@ static inline __attribute__((always_inline)) int asyncio__suspend(asyncio__task_
         }
     }
     coroutine->state = ASYNCIO__COROUTINE_RUNNING;
-    return asyncio__task_of(asyncio__thread.task)->resume_code; /* see take_over() */
+    int rc = asyncio__task_of(asyncio__thread.task)->resume_code; /* see take_over() */
+    if (ASYNCIO__UNLIKELY(rc < 0))
+        ASYNCIO__SUSPENDS(); /* to be returned as ever, for callers mostly return it in turn */
+    return rc;
 }
 
 /* What a suspension looks at first: 0, or why there is none. */
@@ -127,33 +120,45 @@ static inline int asyncio__before_suspension(asyncio_coroutine_t *coroutine)
     return 0;
 }
 
-/* asyncio__future_wait(), in the caller. */
-static inline __attribute__((always_inline)) int asyncio__future_wait_here(asyncio_future_t *future)
+/* The running task, if it can suspend with nothing else to do before; else NULL. */
+static inline __attribute__((always_inline)) asyncio__task_t *asyncio__task_ready_to_wait(void)
 {
     asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
-    int rc = asyncio__before_suspension(coroutine);
-    if (rc < 0)
-        return rc;
-    if (asyncio__future_is_done(future))
-        return asyncio__future_raise(future);
-    if (ASYNCIO__UNLIKELY(coroutine->back != NULL))
-        return asyncio__wait_by_hand(coroutine, future);
-    do {
-        /* Not the task of before, if another one has gone on with its coroutine. */
-        asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
-        if (ASYNCIO__UNLIKELY(future == &task->future))
-            return asyncio__fail_next_step(task, "Task cannot await on itself");
-        if (ASYNCIO__UNLIKELY(future->loop != task->future.loop))
-            return asyncio__fail_next_step(task, "the future belongs to another loop");
-        asyncio__future_add_callback(future, &task->wait);
-        if (ASYNCIO__UNLIKELY(task->must_cancel) &&
-            asyncio__future_cancel(future, task->cancel_message) == 1)
-            task->must_cancel = false;
-        rc = asyncio__suspend(task);
-    } while (ASYNCIO__UNLIKELY(rc == 0 && !asyncio__future_is_done(future)));
-    if (ASYNCIO__UNLIKELY(rc == 0 && future->state != ASYNCIO__FINISHED))
-        return asyncio__future_raise(future);
-    return rc;
+    if (ASYNCIO__UNLIKELY(!coroutine || coroutine->is_closing || coroutine->back))
+        return NULL;
+    asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
+    return ASYNCIO__UNLIKELY(task->must_cancel || task->late_cancel) ? NULL : task;
+}
+
+/* asyncio__future_wait() for a future that the running task has just made on its loop, in the
+ * caller. */
+static inline __attribute__((always_inline)) int asyncio__future_wait_alone(
+    asyncio_future_t *future)
+{
+    asyncio__task_t *task = asyncio__task_ready_to_wait();
+    if (ASYNCIO__UNLIKELY(!task))
+        return asyncio__wait_rarely(future);
+    task->wait.next = NULL;
+    task->wait.future = future;
+    future->callbacks = future->last_callback = &task->wait;
+    int rc = asyncio__suspend(task);
+    return ASYNCIO__LIKELY(rc < 0 || future->state == ASYNCIO__FINISHED)
+               ? rc
+               : asyncio__wait_again(future);
+}
+
+/* asyncio__future_wait() for any that is pending, in the caller. */
+static inline __attribute__((always_inline)) int asyncio__future_wait_here(asyncio_future_t *future)
+{
+    asyncio__task_t *task = asyncio__task_ready_to_wait();
+    if (ASYNCIO__UNLIKELY(!task || future == &task->future ||
+                          future->loop != task->future.loop))
+        return asyncio__wait_rarely(future);
+    asyncio__future_append_callback(future, &task->wait);
+    int rc = asyncio__suspend(task);
+    return ASYNCIO__LIKELY(rc < 0 || future->state == ASYNCIO__FINISHED)
+               ? rc
+               : asyncio__wait_again(future);
 }
 
 /* Of take_over.c: a new task whose coroutine another one has begun goes on with it from its next

@@ -156,11 +156,27 @@ ASYNCIO__COLD asyncio__task_t *asyncio__task_make(asyncio_loop_t *loop,
 
 /* --- the step ------------------------------------------------------------------------------ */
 
-/* A cancel that must be thrown takes the place of any other outcome but a CancelledError. */
-ASYNCIO__COLD int asyncio__task_throw_cancel(asyncio__task_t *task, int code)
+/* What a suspension answers when it is not simply 0: the task must be cancelled, or the future that
+ * it waited for, if any, is not simply finished. */
+ASYNCIO__COLD int asyncio__step_outcome(asyncio__task_t *task, asyncio_future_t *future)
 {
-    /* Exception: an operation that has its data gives it, and the cancel waits. */
+    int code = task->resume_code;
+    if (future) {
+        code = 0;
+        if (future->state != ASYNCIO__FINISHED) {
+            asyncio__error_drop(task->locals.error);
+            code = asyncio__future_outcome(future, &task->locals.error);
+        }
+    }
+    if (!task->must_cancel)
+        return code;
     task->must_cancel = false;
+    if (code == 0 && future && future->class && future->class->keeps_value) {
+        /* An operation that has its data gives it, and the cancel waits. */
+        task->late_cancel = true;
+        return 0;
+    }
+    /* The cancel takes the place of any other outcome but a CancelledError. */
     if (code == -ECANCELED)
         return code;
     asyncio__error_drop(task->locals.error);
@@ -293,7 +309,7 @@ ASYNCIO__COLD void asyncio__task_end_unstarted(asyncio__task_t *task, int code,
     asyncio__task_end(task, code, (asyncio__result_t){NULL, NULL});
 }
 
-void asyncio__task_step(asyncio__ready_t *self)
+ASYNCIO__RETURNS_ANEW void asyncio__task_step(asyncio__ready_t *self)
 {
     asyncio__task_t *task = ASYNCIO__CONTAINER(self, asyncio__task_t, wait.ready);
     if (ASYNCIO__UNLIKELY(task->future.loop->closed)) {
@@ -303,6 +319,7 @@ void asyncio__task_step(asyncio__ready_t *self)
         return;
     }
     asyncio_coroutine_t *former = asyncio__thread.coroutine;
+    ASYNCIO__SUSPENDS();
     asyncio__step_begin(task);
     if (ASYNCIO__UNLIKELY(!task->is_started || asyncio__task_is_refused(task))) {
         if (asyncio__task_is_refused(task) && (task->is_started || !asyncio__take_over(task)))
@@ -392,7 +409,7 @@ ASYNCIO__COLD int asyncio__raise_late_cancel(void)
     return asyncio__fail_with(-ECANCELED, asyncio_error_ref(task->cancel_message));
 }
 
-int asyncio__give_way(void)
+ASYNCIO__RETURNS_ANEW int asyncio__give_way(void)
 {
     asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
     int rc = asyncio__before_suspension(coroutine);
@@ -416,7 +433,7 @@ ASYNCIO__COLD int asyncio__fail_next_step(asyncio__task_t *task, const char *mes
     return rc < 0 ? rc : asyncio__fail(ASYNCIO_ERUNTIME, "await wasn't used with future");
 }
 
-ASYNCIO__COLD int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future)
+static ASYNCIO__COLD int wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future)
 {
     while (!asyncio__future_is_done(future)) {
         int rc = asyncio__coroutine_hand_out(coroutine, future, ASYNCIO_AWAITING);
@@ -427,9 +444,39 @@ ASYNCIO__COLD int asyncio__wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_
     return asyncio__future_raise(future);
 }
 
-int asyncio__future_wait(asyncio_future_t *future)
+/* Waits until it is done, by whichever task goes on with the coroutine; see take_over.c. */
+ASYNCIO__COLD int asyncio__wait_again(asyncio_future_t *future)
 {
-    return asyncio__future_wait_here(future);
+    while (!asyncio__future_is_done(future)) {
+        asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
+        if (future == &task->future)
+            return asyncio__fail_next_step(task, "Task cannot await on itself");
+        if (future->loop != task->future.loop)
+            return asyncio__fail_next_step(task, "the future belongs to another loop");
+        asyncio__future_add_callback(future, &task->wait);
+        if (task->must_cancel && asyncio__future_cancel(future, task->cancel_message) == 1)
+            task->must_cancel = false;
+        int rc = asyncio__suspend(task);
+        if (rc < 0)
+            return rc;
+    }
+    return asyncio__future_raise(future);
+}
+
+/* A wait before which something else is to be done, or looked at. */
+ASYNCIO__COLD int asyncio__wait_rarely(asyncio_future_t *future)
+{
+    asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
+    int rc = asyncio__before_suspension(coroutine);
+    if (rc < 0)
+        return rc;
+    return coroutine->back ? wait_by_hand(coroutine, future) : asyncio__wait_again(future);
+}
+
+ASYNCIO__RETURNS_ANEW int asyncio__future_wait(asyncio_future_t *future)
+{
+    return asyncio__future_is_done(future) ? asyncio__wait_rarely(future)
+                                           : asyncio__future_wait_here(future);
 }
 
 /* --- for debug mode ------------------------------------------------------------------------ */
