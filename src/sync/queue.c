@@ -4,6 +4,9 @@
  *
  * The items are an array; only how one is put in and taken out differs. Whoever wakes a waiter
  * takes it out of its queue; nothing is reserved for it, so it looks again.
+ *
+ * A put or get that waits for nobody and wakes nobody is found out by two comparisons; for all the
+ * rest there are functions apart, so that the quick way saves no registers.
  */
 #include <asyncio/queue.h>
 
@@ -21,6 +24,7 @@ struct asyncio_queue {
     size_t head;                       /* of a FIFO: where the oldest is */
     size_t count;                      /* items in it */
     size_t maxsize;                    /* 0: never full */
+    size_t quick;                      /* a put below this count just stores; see set_quick() */
     size_t unfinished;                 /* put and not yet done */
     bool is_shut_down;                 /* shutdown() was called */
     asyncio_queue_compare_t *compare;  /* of a PRIORITY one */
@@ -86,6 +90,16 @@ void asyncio_queue_unref(asyncio_queue_t *queue)
 
 /* --- items --------------------------------------------------------------------------------- */
 
+/* After each change of what it depends on. */
+static void set_quick(asyncio_queue_t *queue)
+{
+    queue->quick = queue->capacity;
+    if (queue->maxsize > 0 && queue->maxsize < queue->capacity)
+        queue->quick = queue->maxsize;
+    if (queue->kind != FIFO || queue->is_shut_down)
+        queue->quick = 0;
+}
+
 static int grow(asyncio_queue_t *queue)
 {
     size_t capacity = queue->capacity ? queue->capacity * 2 : 8;
@@ -98,6 +112,7 @@ static int grow(asyncio_queue_t *queue)
     queue->items = items;
     queue->capacity = capacity;
     queue->head = 0;
+    set_quick(queue);
     return 0;
 }
 
@@ -151,16 +166,21 @@ static int store(asyncio_queue_t *queue, void *item)
     return 0;
 }
 
+static inline void *take_oldest(asyncio_queue_t *queue)
+{
+    void *item = queue->items[queue->head];
+    queue->head = (queue->head + 1) & (queue->capacity - 1);
+    queue->count--;
+    return item;
+}
+
 static void *take(asyncio_queue_t *queue)
 {
     if (queue->kind == PRIORITY)
         return pop_least(queue);
     if (queue->kind == LIFO)
         return queue->items[--queue->count];
-    void *item = queue->items[queue->head];
-    queue->head = (queue->head + 1) & (queue->capacity - 1);
-    queue->count--;
-    return item;
+    return take_oldest(queue);
 }
 
 /* --- without waiting ----------------------------------------------------------------------- */
@@ -199,7 +219,30 @@ static int fail_shut_down(void)
     return asyncio__fail(ASYNCIO_EQUEUESHUTDOWN, NULL);
 }
 
-int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item)
+/* A put that only stores; false: there is more to it. */
+static inline bool put_quickly(asyncio_queue_t *queue, void *item)
+{
+    if (ASYNCIO__UNLIKELY(!queue || queue->count >= queue->quick ||
+                          !asyncio__list_is_empty(&queue->getters)))
+        return false;
+    queue->items[(queue->head + queue->count++) & (queue->capacity - 1)] = item;
+    queue->unfinished++;
+    return true;
+}
+
+/* A get that only takes; false: there is more to it. */
+static inline bool get_quickly(asyncio_queue_t *queue, void **ret_item)
+{
+    if (ASYNCIO__UNLIKELY(!queue || queue->count == 0 || queue->kind != FIFO ||
+                          !asyncio__list_is_empty(&queue->putters)))
+        return false;
+    void *item = take_oldest(queue);
+    if (ret_item)
+        *ret_item = item;
+    return true;
+}
+
+static int put_slowly(asyncio_queue_t *queue, void *item)
 {
     int rc = check(queue);
     if (rc < 0)
@@ -218,7 +261,12 @@ int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item)
     return 0;
 }
 
-int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item)
+int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item)
+{
+    return put_quickly(queue, item) ? 0 : put_slowly(queue, item);
+}
+
+static int get_slowly(asyncio_queue_t *queue, void **ret_item)
 {
     int rc = check(queue);
     if (rc < 0)
@@ -233,6 +281,11 @@ int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item)
         *ret_item = item;
     wake_next(&queue->putters);
     return 0;
+}
+
+int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item)
+{
+    return get_quickly(queue, ret_item) ? 0 : get_slowly(queue, ret_item);
 }
 
 int asyncio_queue_task_done(asyncio_queue_t *queue)
@@ -269,6 +322,7 @@ int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate, asyncio_destr
     if (rc < 0)
         return rc;
     queue->is_shut_down = true;
+    set_quick(queue);
     if (immediate) {
         while (queue->count > 0) {
             void *item = take(queue);
@@ -329,7 +383,8 @@ wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, bool for_room)
     return rc;
 }
 
-int asyncio_queue_put(asyncio_queue_t *queue, void *item)
+static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int put_when_possible(
+    asyncio_queue_t *queue, void *item)
 {
     int rc = check(queue);
     while (rc == 0 && is_full(queue)) {
@@ -337,10 +392,16 @@ int asyncio_queue_put(asyncio_queue_t *queue, void *item)
             return fail_shut_down();
         rc = wait_once(queue, &queue->putters, /* for_room= */ true);
     }
-    return rc < 0 ? rc : asyncio_queue_put_nowait(queue, item);
+    return rc < 0 ? rc : asyncio__answer(put_slowly(queue, item));
 }
 
-int asyncio_queue_get(asyncio_queue_t *queue, void **ret_item)
+int asyncio_queue_put(asyncio_queue_t *queue, void *item)
+{
+    return put_quickly(queue, item) ? 0 : put_when_possible(queue, item);
+}
+
+static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int get_when_possible(
+    asyncio_queue_t *queue, void **ret_item)
 {
     int rc = check(queue);
     while (rc == 0 && queue->count == 0) {
@@ -348,7 +409,12 @@ int asyncio_queue_get(asyncio_queue_t *queue, void **ret_item)
             return fail_shut_down();
         rc = wait_once(queue, &queue->getters, /* for_room= */ false);
     }
-    return rc < 0 ? rc : asyncio_queue_get_nowait(queue, ret_item);
+    return rc < 0 ? rc : asyncio__answer(get_slowly(queue, ret_item));
+}
+
+int asyncio_queue_get(asyncio_queue_t *queue, void **ret_item)
+{
+    return get_quickly(queue, ret_item) ? 0 : get_when_possible(queue, ret_item);
 }
 
 int asyncio_queue_join(asyncio_queue_t *queue)
