@@ -17,20 +17,20 @@ import harness
 
 # Of the user's side of one operation, the program's own loop included.
 COUNTED = {
-    "yield": 121,
-    "yield1000": 203,
-    "spawn": 739,
+    "yield": 129,
+    "yield1000": 208,
+    "spawn": 722,
     "spawn_batch": 680,
-    "await_coroutine": 177,
-    "await_done": 60,
-    "future": 509,
+    "await_coroutine": 171,
+    "await_done": 53,
+    "future": 510,
     "call_soon": 170,
     "timers": 441,
-    "timeout": 403,
-    "cancel": 1384,
-    "queue": 632,
-    "queue1000": 193,
-    "lock": 386,
+    "timeout": 416,
+    "cancel": 1403,
+    "queue": 648,
+    "queue1000": 65,
+    "lock": 379,
     "echo": 1180,
 }
 
