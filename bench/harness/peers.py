@@ -71,6 +71,12 @@ def compile_with(compiler, folder, out, sources, libraries):
     return target
 
 
+def archive(name, shared):
+    """Answers a static library, as ours is, or what links the shared one if there is none."""
+    path = first_line(["gcc", f"-print-file-name={name}"])
+    return path if path and os.path.isabs(path) else shared
+
+
 def header_version(path, names):
     """Answers the numbers that a header defines, joined by points."""
     command = ["gcc", "-E", "-dM", "-x", "c", "-include", path, "/dev/null"]
@@ -96,14 +102,15 @@ def bare_epoll(build_folder, out):
 
 def libuv(build_folder, out):
     version = header_version("uv.h", ["UV_VERSION_MAJOR", "UV_VERSION_MINOR", "UV_VERSION_PATCH"])
-    idiomatic = compile_with(["gcc"], "libuv", out, "bench.c", ["-luv"])
-    tuned = compile_with(["gcc"], "libuv", out, "echo_tuned.c", ["-luv"])
+    library = [archive("libuv_a.a", "-luv")]
+    idiomatic = compile_with(["gcc"], "libuv", out, "bench.c", library)
+    tuned = compile_with(["gcc"], "libuv", out, "echo_tuned.c", library)
     return [Peer("libuv", "libuv", [idiomatic], version),
             Peer("libuv_tuned", "libuv tuned", [tuned], version, works=False)]
 
 
 def state_threads(build_folder, out):
-    program = compile_with(["gcc"], "state_threads", out, "*", ["-lst"])
+    program = compile_with(["gcc"], "state_threads", out, "*", [archive("libst.a", "-lst")])
     return [Peer("state_threads", "State Threads", [program], package_version("libst-dev"))]
 
 
@@ -114,7 +121,8 @@ def asio(build_folder, out):
 
 def fiber(build_folder, out):
     program = compile_with(["g++", "-std=c++20"], "fiber", out, "*",
-                           ["-lboost_fiber", "-lboost_context"])
+                           [archive("libboost_fiber.a", "-lboost_fiber"),
+                            archive("libboost_context.a", "-lboost_context")])
     return [Peer("fiber", "Boost.Fiber", [program], boost_version(), servers=[])]
 
 
