@@ -14,8 +14,11 @@ LEFT_OUT = {
     'asyncio_set_allocator': 'puts the allocator that fails in place, once, before all',
     'asyncio_loop_default_exception_handler': 'prints; takes nothing that could fail',
 }
-# What talks to the world: swept over by ASYNCIO_TEST_SWEEP in test_socket and test_stream.
-HEADERS_OF_THE_NET = {'resolver.h', 'server.h', 'socket.h', 'stream.h'}
+# What takes a server: swept over by ASYNCIO_TEST_SWEEP in test_stream, not yet by a scenario.
+LEFT_OUT |= dict.fromkeys(['asyncio_open_connection', 'asyncio_open_connection_coroutine',
+                           'asyncio_open_unix_connection',
+                           'asyncio_open_unix_connection_coroutine'], 'connects to a server')
+HEADERS_LEFT_OUT = {'server.h'}
 COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*', re.S)
 
 
@@ -35,7 +38,7 @@ def problems(root):
         called |= set(re.findall(r'\b(asyncio_\w+)\(', COMMENT.sub(' ', source.read_text())))
     names = set()
     for header in sorted((root / 'include/asyncio').glob('*.h')):
-        if header.name not in HEADERS_OF_THE_NET:
+        if header.name not in HEADERS_LEFT_OUT:
             names |= set(declared(header))
     if len(names) < 200:
         yield f'only {len(names)} public functions were found'

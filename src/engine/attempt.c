@@ -27,7 +27,10 @@ static size_t call_size(const asyncio__operation_t *operation)
 static int poll_now(int fd, short events)
 {
     struct pollfd poll = {.fd = fd, .events = events};
-    int ready = asyncio__sys.poll(&poll, 1, 0);
+    int ready;
+    do /* it would be waited for an edge that has come already */
+        ready = asyncio__sys.poll(&poll, 1, 0);
+    while (ready < 0 && errno == EINTR);
     if (ready < 0)
         return ready;
     if (ready == 0) {
@@ -63,7 +66,7 @@ static bool attempt_connect(asyncio__operation_t *operation)
     int error = 0;
     socklen_t size = sizeof(error);
     if (poll_now(fd, POLLOUT) < 0) {
-        if (errno == EAGAIN || errno == EINTR)
+        if (errno == EAGAIN)
             return false;
         error = errno;
     } else if (asyncio__sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) {

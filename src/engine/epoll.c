@@ -167,12 +167,14 @@ static bool end_entry(engine_t *engine, entry_t *entry)
         free_entry(entry);
         return true;
     }
+    /* Any other error says nothing of the number: it is as much the entry's as before. */
+    bool is_its_own = !entry->is_lost && errno != ENOENT && errno != EBADF;
     entry->is_lost = true;
     asyncio__list_remove(&entry->link);
     asyncio__list_append(&engine->lost, &entry->link);
     if (++engine->lost_count > engine->entry_count + LOST_MOST)
         engine->is_stale = true;
-    return false;
+    return is_its_own;
 }
 
 static void free_lost(engine_t *engine)

@@ -28,6 +28,7 @@ typedef struct scenario {
     bool outside;                      /* without a loop: it makes its own */
     bool in_initial_thread;            /* signals are for that; else a fresh thread a run */
     bool in_real_time;                 /* other threads take part; else on the virtual clock */
+    bool has_sockets;                  /* no call says of one what no kernel would say */
 } scenario_t;
 
 /* What a call answered: passes it on, if it may be so. */
@@ -70,6 +71,7 @@ extern const scenario_t sweep_callbacks, sweep_loops, sweep_watches, sweep_signa
     sweep_futures, sweep_tasks, sweep_coroutines, sweep_call_graphs, sweep_gather, sweep_wait,
     sweep_timeouts, sweep_groups, sweep_as_completed, sweep_generators, sweep_errors,
     sweep_locks, sweep_conditions, sweep_queues, sweep_executors, sweep_concurrent_futures,
-    sweep_testing, sweep_contexts, sweep_factories, sweep_runner_contexts;
+    sweep_testing, sweep_contexts, sweep_factories, sweep_runner_contexts, sweep_sockets,
+    sweep_streams, sweep_names;
 
 #endif
