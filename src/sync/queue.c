@@ -153,6 +153,11 @@ static void *pop_least(asyncio_queue_t *queue)
     return least;
 }
 
+static inline void store_newest(asyncio_queue_t *queue, void *item)
+{
+    queue->items[(queue->head + queue->count++) & (queue->capacity - 1)] = item;
+}
+
 static int store(asyncio_queue_t *queue, void *item)
 {
     if (queue->count == queue->capacity) {
@@ -160,7 +165,7 @@ static int store(asyncio_queue_t *queue, void *item)
         if (rc < 0)
             return rc;
     }
-    queue->items[(queue->head + queue->count++) & (queue->capacity - 1)] = item;
+    store_newest(queue, item);
     if (queue->kind == PRIORITY)
         sift_toward_root(queue, 0, queue->count - 1);
     return 0;
@@ -225,7 +230,7 @@ static inline bool put_quickly(asyncio_queue_t *queue, void *item)
     if (ASYNCIO__UNLIKELY(!queue || queue->count >= queue->quick ||
                           !asyncio__list_is_empty(&queue->getters)))
         return false;
-    queue->items[(queue->head + queue->count++) & (queue->capacity - 1)] = item;
+    store_newest(queue, item);
     queue->unfinished++;
     return true;
 }
@@ -242,7 +247,8 @@ static inline bool get_quickly(asyncio_queue_t *queue, void **ret_item)
     return true;
 }
 
-static int put_slowly(asyncio_queue_t *queue, void *item)
+/* Whether an item may be put: 0, or why not. */
+static __attribute__((noinline)) int check_put(const asyncio_queue_t *queue)
 {
     int rc = check(queue);
     if (rc < 0)
@@ -251,8 +257,18 @@ static int put_slowly(asyncio_queue_t *queue, void *item)
         return fail_shut_down();
     if (is_full(queue))
         return asyncio__fail(ASYNCIO_EQUEUEFULL, NULL);
-    rc = asyncio__waiters_check(&queue->getters);
+    return 0;
+}
+
+static inline int put_slowly(asyncio_queue_t *queue, void *item)
+{
+    bool is_quick = ASYNCIO__LIKELY(queue && queue->count < queue->quick);
+    int rc = is_quick ? 0 : check_put(queue);
     if (rc == 0)
+        rc = asyncio__waiters_check(&queue->getters);
+    if (rc == 0 && is_quick)
+        store_newest(queue, item);
+    else if (rc == 0)
         rc = store(queue, item);
     if (rc < 0)
         return rc;
@@ -361,26 +377,35 @@ bool asyncio_queue_full(const asyncio_queue_t *queue)
 
 /* --- waiting ------------------------------------------------------------------------------- */
 
-/* Waits once for room or for an item; on an error passes on what it was woken for. Inline: see
- * task/suspend.h. */
-static inline __attribute__((always_inline)) int
-wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, bool for_room)
+/* A wait that was not simply woken: on an error passes on what it was woken for. */
+static ASYNCIO__COLD int leave_rarely(asyncio_queue_t *queue, asyncio__list_t *waiters,
+                                      asyncio__waiter_t *waiter, int rc)
 {
-    asyncio__waiter_t waiter;
-    int rc = asyncio__waiter_enter(&waiter, &queue->loop, waiters,
-                                   for_room ? "asyncio_queue_put" : "asyncio_queue_get");
-    if (rc < 0)
-        return rc;
-    rc = asyncio__waiter_wait(&waiter);
     /* One that was woken counts as not cancelled. One that is pending was left by an error that
      * somebody else threw in: whoever waits for it too is told. */
-    bool was_woken = asyncio__waiter_was_woken(&waiter);
-    if (ASYNCIO__UNLIKELY(rc < 0) && !asyncio__future_is_done(&waiter.future))
-        asyncio__future_make_cancelled(&waiter.future, /* error= */ NULL);
-    asyncio__waiter_leave(&waiter);
+    bool was_woken = asyncio__waiter_was_woken(waiter);
+    bool for_room = waiters == &queue->putters;
+    if (rc < 0 && !asyncio__future_is_done(&waiter->future))
+        asyncio__future_make_cancelled(&waiter->future, /* error= */ NULL);
+    asyncio__waiter_leave(waiter);
     if (rc < 0 && was_woken && (for_room ? !is_full(queue) : queue->count > 0))
         wake_next(waiters);
     return rc;
+}
+
+/* Waits once for room or for an item. Inline: see task/suspend.h. */
+static inline __attribute__((always_inline)) int
+wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, const char *call)
+{
+    asyncio__waiter_t waiter;
+    int rc = asyncio__waiter_enter(&waiter, &queue->loop, waiters, call);
+    if (ASYNCIO__UNLIKELY(rc < 0))
+        return rc;
+    rc = asyncio__waiter_wait(&waiter);
+    /* Whoever woke it has taken it out of the list. */
+    return ASYNCIO__LIKELY(rc == 0 && waiter.future.refs == 1)
+               ? 0
+               : leave_rarely(queue, waiters, &waiter, rc);
 }
 
 static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int put_when_possible(
@@ -390,7 +415,7 @@ static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int put_when_possible(
     while (rc == 0 && is_full(queue)) {
         if (queue->is_shut_down)
             return fail_shut_down();
-        rc = wait_once(queue, &queue->putters, /* for_room= */ true);
+        rc = wait_once(queue, &queue->putters, "asyncio_queue_put");
     }
     return rc < 0 ? rc : asyncio__answer(put_slowly(queue, item));
 }
@@ -407,7 +432,7 @@ static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int get_when_possible(
     while (rc == 0 && queue->count == 0) {
         if (queue->is_shut_down)
             return fail_shut_down();
-        rc = wait_once(queue, &queue->getters, /* for_room= */ false);
+        rc = wait_once(queue, &queue->getters, "asyncio_queue_get");
     }
     return rc < 0 ? rc : asyncio__answer(get_slowly(queue, ret_item));
 }

@@ -31,13 +31,16 @@ asyncio_future_t *asyncio_loop_create_future_at(asyncio_loop_t *loop, const char
 {
     if (!loop && !(loop = asyncio_get_running_loop()))
         return asyncio__fail_new(ASYNCIO_ERUNTIME, "no running event loop");
-    int rc = asyncio__loop_check(loop);
-    if (rc < 0) {
-        asyncio__thread.constructor_code = rc;
-        return NULL;
+    if (ASYNCIO__UNLIKELY(loop != asyncio__thread.running_loop || loop->closed)) {
+        int rc = asyncio__loop_check(loop);
+        if (rc < 0) {
+            asyncio__thread.constructor_code = rc;
+            return NULL;
+        }
     }
-    asyncio_future_t *future = asyncio__future_new(loop, NULL, place);
-    return future ? future : asyncio__fail_new(-ENOMEM, NULL);
+    asyncio_future_t *future =
+        asyncio__future_make(loop, &plain, sizeof(asyncio_future_t), place);
+    return ASYNCIO__LIKELY(future != NULL) ? future : asyncio__fail_new(-ENOMEM, NULL);
 }
 
 asyncio_future_t *asyncio_future_ref(asyncio_future_t *future)
@@ -73,9 +76,15 @@ void asyncio_future_unref(asyncio_future_t *future)
     else if (future->destroy && !future->is_moved)
         future->destroy(future->value);
     asyncio__error_drop(future->error);
+    asyncio_loop_t *loop = future->loop;
+    if (future->class == &plain) {
+        future->tag = ASYNCIO__TAG_FREED;
+        asyncio__free_object(future, sizeof(*future));
+        asyncio__loop_drop_object(loop);
+        return;
+    }
     if (future->class->finalize)
         future->class->finalize(future);
-    asyncio_loop_t *loop = future->loop;
     future->tag = ASYNCIO__TAG_FREED;
     if (ASYNCIO__UNLIKELY(future->class->release != NULL))
         future->class->release(future);
@@ -260,9 +269,9 @@ static __attribute__((noinline)) void free_callbacks(asyncio_future_t *future)
 
 int asyncio__future_check(const asyncio_future_t *future)
 {
-    if (!asyncio__is_future(future))
+    if (ASYNCIO__UNLIKELY(!asyncio__is_future(future)))
         return asyncio__fail_kind(future, "no future was given");
-    return asyncio__loop_check_thread(future->loop);
+    return asyncio__loop_check_here(future->loop);
 }
 
 int asyncio_future_add_done_callback_full_at(asyncio_future_t *future,
@@ -389,7 +398,7 @@ int asyncio_future_exception(asyncio_future_t *future, asyncio_error_t **ret_err
     return 0;
 }
 
-static int check_settable(asyncio_future_t *future)
+static ASYNCIO__COLD int refuse_to_set(asyncio_future_t *future)
 {
     int rc = asyncio__future_check(future);
     if (rc < 0)
@@ -399,6 +408,15 @@ static int check_settable(asyncio_future_t *future)
     if (asyncio__future_is_done(future))
         return asyncio__fail(ASYNCIO_EINVALIDSTATE, "invalid state");
     return 0;
+}
+
+static inline int check_settable(asyncio_future_t *future)
+{
+    return ASYNCIO__LIKELY(asyncio__tag_of(future) == ASYNCIO__TAG_FUTURE &&
+                           asyncio__thread.running_loop == future->loop &&
+                           !asyncio__future_is_done(future))
+               ? 0
+               : refuse_to_set(future);
 }
 
 int asyncio_future_set_result_full(asyncio_future_t *future, void *value,

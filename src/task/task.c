@@ -409,15 +409,20 @@ ASYNCIO__COLD int asyncio__raise_late_cancel(void)
     return asyncio__fail_with(-ECANCELED, asyncio_error_ref(task->cancel_message));
 }
 
+static ASYNCIO__COLD int give_way_rarely(asyncio_coroutine_t *coroutine)
+{
+    int rc = asyncio__before_suspension(coroutine);
+    return rc < 0 ? rc : asyncio__coroutine_hand_out(coroutine, NULL, ASYNCIO_AWAITING);
+}
+
 ASYNCIO__RETURNS_ANEW int asyncio__give_way(void)
 {
     asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
-    int rc = asyncio__before_suspension(coroutine);
-    if (rc < 0)
-        return rc;
-    if (coroutine->back)
-        return asyncio__coroutine_hand_out(coroutine, NULL, ASYNCIO_AWAITING);
+    if (ASYNCIO__UNLIKELY(!coroutine || coroutine->is_closing || coroutine->back))
+        return give_way_rarely(coroutine);
     asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
+    if (ASYNCIO__UNLIKELY(task->late_cancel))
+        return asyncio__raise_late_cancel();
     task->resume_code = 0;
     asyncio__loop_schedule(task->future.loop, &task->wait.ready);
     return asyncio__suspend(task);

@@ -41,7 +41,6 @@ static void on_timer(asyncio__ready_t *self)
 static int set(scope_t *scope, int64_t when_ns, int64_t now_ns)
 {
     asyncio_loop_t *loop = scope->loop;
-    asyncio__timer_cancel(loop, &scope->timer);
     scope->when_ns = when_ns;
     if (when_ns > now_ns)
         return asyncio__timer_start(loop, &scope->timer, when_ns);
@@ -136,6 +135,7 @@ int asyncio_timeout_reschedule(asyncio_timeout_t *memory, double when)
     int rc = asyncio__loop_check_here(scope->loop);
     if (rc < 0)
         return rc;
+    asyncio__timer_cancel(scope->loop, &scope->timer);
     rc = set(scope, asyncio__nanoseconds(when), asyncio__loop_now(scope->loop));
     return rc < 0 ? asyncio__fail(rc, NULL) : 0;
 }
