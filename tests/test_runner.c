@@ -2,12 +2,15 @@
 /* Running a program: its result, what is left at its end, and what is refused. */
 #include "support/support.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/syscalls.h"
 
 static asyncio_context_var_t *var; /* of the last tests */
 
@@ -402,6 +405,61 @@ static void failures_in_the_end_are_reported(void **state)
     assert_int_equal(count, 2);
 }
 
+static int fail_pwait2(int epoll, struct epoll_event *events, int count,
+                       const struct timespec *timeout)
+{
+    (void)epoll, (void)events, (void)count, (void)timeout;
+    errno = EBADF;
+    return -1;
+}
+
+static int fail_wait(int epoll, struct epoll_event *events, int count, int timeout)
+{
+    (void)timeout;
+    return fail_pwait2(epoll, events, count, NULL);
+}
+
+static int fail_enter(int fd, unsigned submit, unsigned wait, unsigned flags,
+                      const void *argument, size_t size)
+{
+    (void)fd, (void)submit, (void)wait, (void)flags, (void)argument, (void)size;
+    errno = EBADF;
+    return -1;
+}
+
+static int lose_the_engine(void *arg, void **ret_result)
+{
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    static char bytes[2];
+    (void)ret_result;
+    asyncio_loop_set_exception_handler(loop, ignore_report, &ring_reports);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(asyncio_task_detach(asyncio_create_task(asyncio_loop_sock_recv_coroutine(
+                             loop, arg, &bytes[i], 1))),
+                         0);
+    asyncio__sys.epoll_pwait2 = fail_pwait2;
+    asyncio__sys.epoll_wait = fail_wait;
+    asyncio__sys.io_uring_enter = fail_enter;
+    return asyncio_sleep(10);
+}
+
+/* A loop whose engine fails for good ends the run with the error; what is left is not touched any
+ * more when it was given back. */
+static void a_failing_engine_ends_the_run(void **state)
+{
+    int fds[2];
+    skip_without_descriptors(*state);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    asyncio_socket_t *sock = asyncio_socket_from_fd(fds[0]);
+    assert_non_null(sock);
+    asyncio__syscalls_t real = asyncio__sys;
+    int rc = asyncio_run(asyncio_coroutine(lose_the_engine, sock), NULL);
+    asyncio__sys = real;
+    assert_int_equal(rc, -EBADF);
+    asyncio_socket_unref(sock);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +477,7 @@ int main(void)
         FIXTURE_TEST(main_tasks_share_a_context),
         FIXTURE_TEST(a_runner_refuses),
         FIXTURE_TEST(failures_in_the_end_are_reported),
+        FIXTURE_TEST(a_failing_engine_ends_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

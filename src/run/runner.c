@@ -18,6 +18,7 @@
 #include "run/interrupt.h"
 #include "run/runner.h"
 #include "task/task.h"
+#include "task/twin.h"
 
 #define LONGEST_SHUTDOWN 300.0 /* seconds that the default executor's jobs are given */
 
@@ -38,11 +39,21 @@ static void report_failures(asyncio_loop_t *loop, asyncio_task_t **tasks, size_t
     }
 }
 
-/* The tasks that were cancelled, as a coroutine's argument. */
+/* The tasks that were cancelled, as a coroutine's argument: it may begin later than its run is
+ * over, when the loop has failed meanwhile. */
 struct left {
-    asyncio_awaitable_t **tasks; /* count of them, borrowed */
+    asyncio_awaitable_t **tasks; /* references */
+    size_t size;                 /* of the array, in bytes */
     size_t count;                /* of tasks */
 };
+
+static void give_up_left(void *arg)
+{
+    struct left *left = arg;
+    for (size_t i = 0; i < left->count; i++)
+        asyncio_task_unref(left->tasks[i]);
+    asyncio__free(left->tasks, left->size);
+}
 
 static int gather_left(void *arg, void **ret_result)
 {
@@ -59,22 +70,23 @@ static void cancel_all_tasks(asyncio_loop_t *loop)
         return;
     size_t size = (size_t)count * sizeof(asyncio_task_t *);
     asyncio_task_t **tasks = asyncio__malloc(size);
-    asyncio_awaitable_t **waited = asyncio__malloc(size);
-    if (tasks && waited) {
-        struct left left = {waited, 0};
+    struct left left = {asyncio__malloc(size), size, 0};
+    asyncio_coroutine_t *gathering = NULL;
+    if (tasks && left.tasks) {
         asyncio__ignore(asyncio_all_tasks(loop, tasks, (size_t)count));
         for (long i = 0; i < count; i++)
             /* Tasks in a ring cannot be cancelled: the close of the loop ends them. */
             if (asyncio_task_cancel(tasks[i], NULL) >= 0)
-                waited[left.count++] = tasks[i];
-        asyncio__ignore(asyncio_loop_run_until_complete(
-            loop, asyncio_coroutine(gather_left, &left), NULL));
+                left.tasks[left.count++] = asyncio_task_ref(tasks[i]);
+        gathering = asyncio__twin(gather_left, &left, sizeof(left), give_up_left, "asyncio_run");
+        asyncio__ignore(asyncio_loop_run_until_complete(loop, gathering, NULL));
         report_failures(loop, tasks, (size_t)count);
         for (long i = 0; i < count; i++)
             asyncio_task_unref(tasks[i]);
     }
+    if (!gathering)
+        give_up_left(&left);
     asyncio__free(tasks, size);
-    asyncio__free(waited, size);
 }
 
 /* --- a runner ------------------------------------------------------------------------------ */
