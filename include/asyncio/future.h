@@ -98,6 +98,7 @@ ASYNCIO_API int asyncio_future_result(asyncio_future_t *future, void **ret_value
  *   - 0: done, with a value or with *ret_error.
  *   - ASYNCIO_EINVALIDSTATE: pending.
  *   - -ECANCELED: it was cancelled.
+ *   - -EINVAL: NULL, or no future.
  *
  * Ownership: the error is *new*.
  * Context: loop thread.
@@ -114,8 +115,8 @@ ASYNCIO_API int asyncio_future_exception(asyncio_future_t *future, asyncio_error
  * @return
  *   - 0: finished; its callbacks run in the next turn.
  *   - ASYNCIO_EINVALIDSTATE: it was done.
- *   - ASYNCIO_ERUNTIME: it is a task.
- *   - -EINVAL: NULL.
+ *   - ASYNCIO_ERUNTIME: it is a task, or another thread's, or this is a forked child.
+ *   - -EINVAL: NULL, or no future.
  *
  * Ownership: value is *borrowed*.
  * Context: loop thread.
@@ -170,7 +171,7 @@ ASYNCIO_API int asyncio_future_set_exception(asyncio_future_t *future, int code)
  *   - 0: it was done.
  *   - -EDEADLK: it waits in a ring of tasks that await each other; nothing was done.
  *   - -EINVAL: NULL, or no future.
- *   - ASYNCIO_ERUNTIME: another thread's.
+ *   - ASYNCIO_ERUNTIME: another thread's, or this is a forked child.
  *
  * Ownership: future is *borrowed*.
  * Context: loop thread.
@@ -216,7 +217,7 @@ ASYNCIO_API bool asyncio_future_cancelled(const asyncio_future_t *future);
  *   - 0: added.
  *   - -ENOMEM: not added.
  *   - -EINVAL: NULL, or no future.
- *   - ASYNCIO_ERUNTIME: the loop is closed or another thread's.
+ *   - ASYNCIO_ERUNTIME: the loop is closed, or another thread's, or this is a forked child.
  *
  * Ownership: arg is *borrowed* until it was called; the future stays alive for the call.
  * Context: loop thread.
@@ -258,7 +259,8 @@ ASYNCIO_API int asyncio_future_add_done_callback_full_at(asyncio_future_t *futur
  * @param future  the future.
  * @param fn      the callback that was added.
  * @param arg     the argument that it was added with.
- * @return how many were removed, or -EINVAL.
+ * @return how many were removed; -EINVAL: NULL, or no future; ASYNCIO_ERUNTIME: another thread's,
+ *   or this is a forked child.
  *
  * Ownership: nothing.
  * Context: loop thread.
