@@ -41,7 +41,7 @@ static char *map_huge(size_t size)
 void *asyncio__region_cut(asyncio__region_t *region, size_t size)
 {
     /* What is large is rare and may be shared between threads: it begins with a line of its own. */
-    if (size >= 4 * LINE_BYTES && region->at)
+    if (size >= ASYNCIO__BLOCK_LARGE_BYTES && region->at)
         region->at += -(uintptr_t)region->at % LINE_BYTES;
     if (region->end < region->at || (size_t)(region->end - region->at) < size) {
         size_t bytes = region->next_bytes ? region->next_bytes : PIECE_LEAST_BYTES;

@@ -21,13 +21,16 @@
 /* The least size of a block, so that it can carry a chain. */
 #define ASYNCIO__BLOCK_LEAST_BYTES ((size_t)32)
 
+/* From this size on a block begins with a line of the cache. */
+#define ASYNCIO__BLOCK_LARGE_BYTES ((size_t)256)
+
 typedef struct asyncio__region {
     char *at;          /* where the next block is cut */
     char *end;         /* of the present piece */
     size_t next_bytes; /* size of the next piece; 0: none was mapped yet */
 } asyncio__region_t;
 
-/* A block of that size, a multiple of 16, or NULL. A large one begins with a line of the cache. */
+/* A block of that size, a multiple of 16, or NULL. */
 void *asyncio__region_cut(asyncio__region_t *region, size_t size);
 
 /* Free blocks of one size; stands in the first of them. */
