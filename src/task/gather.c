@@ -137,10 +137,8 @@ static void on_child_done(asyncio__ready_t *self)
     struct child *child = ASYNCIO__CONTAINER(self, struct child, callback.ready);
     asyncio_future_t *future = asyncio__callback_begin(&child->callback);
     gathering_t *gathering = child->gathering;
-    asyncio_future_ref(&gathering->future);
     child_done(gathering, future, (size_t)(child - gathering->children));
-    asyncio_future_unref(future);
-    asyncio_future_unref(&gathering->future);
+    asyncio_future_unref(future); /* last: its destructor may give the gathering up */
 }
 
 asyncio_future_t *asyncio__gather_follower(const asyncio__callback_t *callback)
