@@ -148,6 +148,13 @@ static inline void *asyncio__calloc(size_t size)
     return asyncio__calloc_slowly(size);
 }
 
+/* The same if the cache has one, else NULL: for who would not call anything then. */
+static inline __attribute__((always_inline)) void *asyncio__calloc_at_hand(size_t size)
+{
+    bool is_there = size <= ASYNCIO__CACHE_LIMIT_BYTES && asyncio__cache_class(size)->first;
+    return is_there ? asyncio__clear(asyncio__malloc(size), (size + 7) / 8 * 8) : NULL;
+}
+
 static inline void asyncio__free(void *block, size_t size)
 {
     if (size <= ASYNCIO__CACHE_LIMIT_BYTES && block) {

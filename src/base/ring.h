@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -66,6 +67,12 @@ static inline int asyncio__ring_reserve(asyncio__ring_t *ring, uint32_t count)
     }
     ring->reserved += count;
     return 0;
+}
+
+/* Whether one more can be reserved without memory. */
+static inline bool asyncio__ring_has_room(const asyncio__ring_t *ring)
+{
+    return ring->items && ring->reserved <= ring->mask;
 }
 
 static inline void asyncio__ring_release(asyncio__ring_t *ring, uint32_t count)

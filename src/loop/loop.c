@@ -272,7 +272,7 @@ int asyncio_loop_close(asyncio_loop_t *loop)
     return 0;
 }
 
-static void free_if_unused(asyncio_loop_t *loop)
+void asyncio__loop_free_if_unused(asyncio_loop_t *loop)
 {
     if (loop->refs > 0 || loop->objects > 0)
         return;
@@ -281,14 +281,6 @@ static void free_if_unused(asyncio_loop_t *loop)
     asyncio__calls_fini(loop);
     asyncio__inbox_unref(loop->inbox);
     asyncio__free(loop, sizeof(*loop));
-}
-
-void asyncio__loop_drop_object(asyncio_loop_t *loop)
-{
-    if (!loop)
-        return;
-    loop->objects--;
-    free_if_unused(loop);
 }
 
 asyncio_loop_t *asyncio_loop_ref(asyncio_loop_t *loop)
@@ -308,7 +300,7 @@ void asyncio_loop_unref(asyncio_loop_t *loop)
             return; /* running, or in a forked child: it must be leaked rather than harmed */
         loop->refs = 0;
     }
-    free_if_unused(loop);
+    asyncio__loop_free_if_unused(loop);
 }
 
 /* --- running ------------------------------------------------------------------------------- */

@@ -128,7 +128,12 @@ static inline asyncio_loop_t *asyncio__loop_hold(asyncio_loop_t *loop)
     loop->objects++;
     return loop;
 }
-void asyncio__loop_drop_object(asyncio_loop_t *loop);
+void asyncio__loop_free_if_unused(asyncio_loop_t *loop);
+static inline void asyncio__loop_drop_object(asyncio_loop_t *loop)
+{
+    if (loop && --loop->objects == 0)
+        asyncio__loop_free_if_unused(loop);
+}
 
 void asyncio__loop_add_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);
 void asyncio__loop_remove_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);

@@ -452,7 +452,7 @@ int asyncio_future_cancel(asyncio_future_t *future, const char *message)
     int rc = asyncio__future_check(future);
     if (rc < 0)
         return rc;
-    asyncio_error_t *error = asyncio__error_new_cancelled(message);
+    asyncio_error_t *error = message ? asyncio__error_new_cancelled(message) : NULL;
     rc = asyncio__future_cancel(future, error);
     asyncio__error_drop(error);
     if (rc == -EDEADLK)

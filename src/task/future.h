@@ -121,12 +121,12 @@ static inline void asyncio__future_fini(asyncio_future_t *future)
         asyncio__future_fini_rarely(future);
 }
 
-/* asyncio__future_new(), in the caller, which knows the size of the kind. */
+/* A new future in memory that the caller has: zeroes, or NULL. */
 static inline __attribute__((always_inline)) asyncio_future_t *
-asyncio__future_make(asyncio_loop_t *loop, const asyncio__future_class_t *class, size_t size_bytes,
+asyncio__future_fill(void *memory, asyncio_loop_t *loop, const asyncio__future_class_t *class,
                      const char *place)
 {
-    asyncio_future_t *future = asyncio__calloc(size_bytes);
+    asyncio_future_t *future = memory;
     if (!future)
         return NULL;
     future->tag = ASYNCIO__TAG_FUTURE;
@@ -136,6 +136,14 @@ asyncio__future_make(asyncio_loop_t *loop, const asyncio__future_class_t *class,
     future->place = place;
     loop->objects++;
     return future;
+}
+
+/* asyncio__future_new(), in the caller, which knows the size of the kind. */
+static inline __attribute__((always_inline)) asyncio_future_t *
+asyncio__future_make(asyncio_loop_t *loop, const asyncio__future_class_t *class, size_t size_bytes,
+                     const char *place)
+{
+    return asyncio__future_fill(asyncio__calloc(size_bytes), loop, class, place);
 }
 
 /* A future of a kind in memory of its own (zero behind the record), or NULL. */

@@ -23,15 +23,23 @@ static atomic_uint task_count;
 
 /* --- making -------------------------------------------------------------------------------- */
 
-static void finalize(asyncio_future_t *future)
+static __attribute__((noinline)) void let_go(asyncio__task_t *task)
 {
-    asyncio__task_t *task = asyncio__task_of(future);
     asyncio_coroutine_unref(task->coroutine);
     asyncio__error_drop(task->locals.error);
     asyncio__error_drop(task->cancel_message);
     if (!(task->name & 1))
         asyncio__free_string((char *)task->name);
     asyncio__context_drop(task->locals.context);
+}
+
+static void finalize(asyncio_future_t *future)
+{
+    /* Most have nothing left but a number. */
+    asyncio__task_t *task = asyncio__task_of(future);
+    if (task->coroutine || task->locals.error || task->cancel_message || !(task->name & 1) ||
+        task->locals.context)
+        let_go(task);
 }
 
 static const asyncio__future_class_t task_class = {.finalize = finalize,
@@ -74,15 +82,20 @@ static ASYNCIO__COLD asyncio_loop_t *check_usable(asyncio_loop_t *loop,
     return asyncio__fail_new(rc, "no task could be made");
 }
 
+/* The loop that runs in this thread, if a task can be made on it without another question. */
+static inline asyncio_loop_t *usable_here(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine)
+{
+    asyncio_loop_t *running = asyncio__thread.running_loop;
+    bool is_usable = asyncio__tag_of(coroutine) == ASYNCIO__TAG_COROUTINE && running &&
+                     (!loop || loop == running) && !running->closed &&
+                     running->fork_generation == asyncio__fork_generation;
+    return ASYNCIO__LIKELY(is_usable) ? running : NULL;
+}
+
 static inline asyncio_loop_t *usable_loop(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine)
 {
-    /* The one that runs in this thread needs no question whose it is. */
-    asyncio_loop_t *running = asyncio__thread.running_loop;
-    if (ASYNCIO__LIKELY(asyncio__tag_of(coroutine) == ASYNCIO__TAG_COROUTINE && running &&
-                        (!loop || loop == running) && !running->closed &&
-                        running->fork_generation == asyncio__fork_generation))
-        return running;
-    return check_usable(loop, coroutine);
+    asyncio_loop_t *here = usable_here(loop, coroutine);
+    return here ? here : check_usable(loop, coroutine);
 }
 
 /* Numbers of tasks are taken from the process's count so many at a time: an atomic addition costs
@@ -99,18 +112,14 @@ static inline uintptr_t next_name(void)
     return asyncio__name_of_number(++last);
 }
 
-static inline __attribute__((always_inline)) asyncio__task_t *make(
-    asyncio_loop_t *loop, asyncio_coroutine_t *coroutine, const char *place)
+/* A pending task in that memory: zeroes, or NULL. Its room in the ready queue is there. */
+static inline __attribute__((always_inline)) asyncio__task_t *
+fill(void *memory, asyncio_loop_t *loop, asyncio_coroutine_t *coroutine, const char *place)
 {
-    if (!asyncio__task_hook_of(loop) || asyncio__loop_reserve(loop, 1) < 0)
-        goto no_memory;
-    asyncio_future_t *future =
-        asyncio__future_make(loop, &task_class, sizeof(asyncio__task_t),
-                             coroutine->place ? coroutine->place : place);
-    if (!future) {
-        asyncio__loop_release(loop, 1);
-        goto no_memory;
-    }
+    asyncio_future_t *future = asyncio__future_fill(memory, loop, &task_class,
+                                                    coroutine->place ? coroutine->place : place);
+    if (!future)
+        return NULL;
     future->tag = ASYNCIO__TAG_TASK;
     future->refs++; /* the loop's, while it is pending */
     asyncio__task_t *task = asyncio__task_of(future);
@@ -119,22 +128,50 @@ static inline __attribute__((always_inline)) asyncio__task_t *make(
     task->wait.ready.run = asyncio__task_step;
     asyncio__list_append(&loop->tasks, &task->link);
     return task;
-no_memory:
+}
+
+static asyncio__task_t *make(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                             const char *place)
+{
+    if (asyncio__task_hook_of(loop) && asyncio__loop_reserve(loop, 1) == 0) {
+        asyncio__task_t *task =
+            fill(asyncio__calloc(sizeof(asyncio__task_t)), loop, coroutine, place);
+        if (task)
+            return task;
+        asyncio__loop_release(loop, 1);
+    }
     asyncio__discard(coroutine);
     return asyncio__fail_new(-ENOMEM, "no task could be made");
 }
 
-asyncio_task_t *asyncio__task_new(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
-                                  const char *place)
+/* Apart, so that who makes a task in the common way needs no frame. */
+static __attribute__((noinline)) asyncio_task_t *new_slowly(asyncio_loop_t *loop,
+                                                            asyncio_coroutine_t *coroutine,
+                                                            const char *place)
 {
     loop = usable_loop(loop, coroutine);
     if (!loop)
         return NULL;
-    if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS | ASYNCIO__USES_FACTORIES)))
+    if (asyncio__uses(ASYNCIO__USES_CONTEXTS | ASYNCIO__USES_FACTORIES))
         return asyncio__task_new_full(loop, coroutine, /* options= */ NULL, place);
     asyncio__task_t *task = make(loop, coroutine, place);
+    if (task)
+        asyncio__loop_schedule(loop, &task->wait.ready);
+    return task ? &task->future : NULL;
+}
+
+asyncio_task_t *asyncio__task_new(asyncio_loop_t *given, asyncio_coroutine_t *coroutine,
+                                  const char *place)
+{
+    asyncio_loop_t *loop = usable_here(given, coroutine);
+    if (!loop || asyncio__uses(ASYNCIO__USES_CONTEXTS | ASYNCIO__USES_FACTORIES) ||
+        !loop->task_hook || !asyncio__ring_has_room(&loop->ready))
+        return new_slowly(given, coroutine, place);
+    asyncio__task_t *task =
+        fill(asyncio__calloc_at_hand(sizeof(asyncio__task_t)), loop, coroutine, place);
     if (!task)
-        return NULL;
+        return new_slowly(given, coroutine, place);
+    loop->ready.reserved++;
     asyncio__loop_schedule(loop, &task->wait.ready);
     return &task->future;
 }
