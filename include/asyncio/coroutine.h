@@ -27,6 +27,11 @@
  * *takes* one, also when that fails. It is used once: awaited, made a task, driven by hand to its
  * end, or closed; starting it again is ASYNCIO_ERUNTIME. The last reference to an object that
  * never ran reports it, with the place where it was made.
+ *
+ * A coroutine is left by its return. setjmp() and longjmp() are its own affair as long as both are
+ * on its stack and it does not await in between. Out of it no jump is supported, whether debug mode
+ * is on or not: the loop that ran it is lost, with what debug mode holds back of freed objects.
+ * Only a fixture of <asyncio/testing.h> goes on behind one, with a new loop.
  */
 #ifndef ASYNCIO_COROUTINE_H
 #define ASYNCIO_COROUTINE_H
