@@ -115,6 +115,12 @@ typedef struct asyncio__engine_class {
      */
     int (*wait)(asyncio__engine_t *engine, int64_t timeout_ns);
 
+    /*
+     * After a wait() that failed, for who cannot stay: calls complete for what is finished, and
+     * for all that the kernel holds, which from now on is not listened to any more.
+     */
+    void (*abandon)(asyncio__engine_t *engine);
+
     /* Makes the present wait(), or the next one, return at once. Any thread, signal handlers. */
     void (*wake)(asyncio__engine_t *engine);
 

@@ -623,6 +623,7 @@ static const asyncio__engine_class_t epoll_class = {
     .submit = epoll_submit,
     .cancel = epoll_cancel,
     .wait = epoll_wait_,
+    .abandon = asyncio__deliver,
     .wake = epoll_wake,
     .watch = epoll_watch,
     .poll_fd = epoll_poll_fd,

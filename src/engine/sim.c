@@ -104,6 +104,7 @@ static const asyncio__engine_class_t sim_class = {
     .submit = sim_submit,
     .cancel = sim_cancel,
     .wait = sim_wait,
+    .abandon = asyncio__deliver,
     .wake = sim_wake,
     .watch = sim_watch,
     .poll_fd = sim_poll_fd,

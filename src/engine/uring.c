@@ -571,6 +571,8 @@ static inline void fetch_ahead(const asyncio__uring_t *ring)
 void asyncio__uring_reap_all(engine_t *engine)
 {
     asyncio__uring_cqe_t cqe;
+    if (ASYNCIO__UNLIKELY(engine->is_abandoned))
+        return;
     engine->is_reaping = true;
     while (asyncio__uring_reap(&engine->ring, &cqe)) {
         fetch_ahead(&engine->ring);
@@ -674,7 +676,7 @@ static void free_engine(engine_t *engine)
 /* Waits until the kernel holds nothing, so that no memory is freed under it. */
 static void drain(engine_t *engine)
 {
-    int idle = 0;
+    int idle = engine->is_abandoned ? 5 : 0;
     while (engine->kernel_count > 0 && idle < 5) {
         long before = engine->kernel_count;
         if (!asyncio__list_is_empty(&engine->retry))
@@ -693,7 +695,7 @@ static void drain(engine_t *engine)
  * The ring belongs to another thread, or the kernel does not answer: closing it ends what it
  * holds. A thread that ended has taken its own submissions back already.
  */
-static void abandon(engine_t *engine, asyncio__list_t *files)
+static void abandon_files(engine_t *engine, asyncio__list_t *files)
 {
     asyncio__list_t *link, *member;
     for (link = files->next; link != files; link = link->next) {
@@ -702,6 +704,15 @@ static void abandon(engine_t *engine, asyncio__list_t *files)
             asyncio__uring_end(engine, asyncio__operation_of(member), -ECANCELED);
         file->is_accepting = false;
     }
+}
+
+static void uring_abandon(asyncio__engine_t *base)
+{
+    engine_t *engine = engine_of(base);
+    engine->is_abandoned = true;
+    abandon_files(engine, &engine->files);
+    abandon_files(engine, &engine->ending);
+    asyncio__deliver(base);
 }
 
 static void uring_close(asyncio__engine_t *base)
@@ -719,8 +730,8 @@ static void uring_close(asyncio__engine_t *base)
     drain(engine);
     if (engine->kernel_count > 0) {
         asyncio__uring_fini(&engine->ring);
-        abandon(engine, &engine->files);
-        abandon(engine, &engine->ending);
+        abandon_files(engine, &engine->files);
+        abandon_files(engine, &engine->ending);
     }
     while (!asyncio__list_is_empty(&base->done))
         asyncio__deliver(base);
@@ -741,6 +752,7 @@ static const asyncio__engine_class_t uring_class = {
     .submit = uring_submit,
     .cancel = uring_cancel,
     .wait = uring_wait,
+    .abandon = uring_abandon,
     .wake = uring_wake,
     .watch = asyncio__uring_watch,
     .poll_fd = uring_poll_fd,

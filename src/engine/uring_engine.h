@@ -55,6 +55,7 @@ typedef struct asyncio__uring_engine {
     int wake_fd;             /* an eventfd, polled for ever and never read */
     bool is_wake_armed;      /* the kernel polls wake_fd */
     bool is_reaping;         /* inside reap(): completions are being looked through */
+    bool is_abandoned;       /* the ring failed: what completes there is not looked at */
     bool is_modern;          /* the kernel defers work; it can accept in series too then */
     long kernel_count;       /* last completions that are still to come, but for wake's */
     asyncio__list_t files;   /* all that are open */

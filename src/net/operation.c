@@ -61,7 +61,7 @@ static ASYNCIO__COLD void drain(slot_t *slot)
     engine->class->cancel(engine, &slot->operation);
     while (!asyncio__future_is_done(&slot->waiting.waiter))
         if (engine->class->wait(engine, -1) < 0)
-            break;
+            engine->class->abandon(engine);
 }
 
 int asyncio__operation_check(asyncio_loop_t *loop)

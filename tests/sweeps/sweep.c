@@ -269,9 +269,6 @@ static bool is_lie(enum fault_call call, int error)
         return error == ENOENT || error == EBADF;
     if (call == FAULT_connect) /* under way, says the kernel: that it is not it cannot mean */
         return error == EINTR || error == EALREADY;
-    /* Not there yet: a ring that fails for good keeps operations whose frames are gone. */
-    if (call == FAULT_io_uring_enter)
-        return !faults_is_passing(error);
     return error == EAGAIN && (call == FAULT_recv || call == FAULT_send || call == FAULT_recvmsg ||
                                call == FAULT_sendmsg || call == FAULT_accept4);
 }
