@@ -571,6 +571,41 @@ static void test_enter_fails(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
+static int broken_enter(int fd, unsigned submissions, unsigned wanted, unsigned flags,
+                        const void *argument, size_t size)
+{
+    (void)fd, (void)submissions, (void)wanted, (void)flags, (void)argument, (void)size;
+    errno = EBADF;
+    return -1;
+}
+
+/* A ring that was given up refuses what is asked of it, also if the kernel would answer again:
+ * nobody waits for what nobody listens to. */
+static void test_abandoned(void **state)
+{
+    NEEDS_ENGINE();
+    int peer;
+    char byte;
+    asyncio__file_t *file = open_pair(&peer);
+    job_t job = transfer(ASYNCIO__RECV, file, &byte, 1);
+    assert_int_equal(submit(&job), 0);
+    wait_once(0);
+    real = asyncio__sys;
+    asyncio__sys.io_uring_enter = broken_enter;
+    assert_int_equal(engine->class->wait(engine, -1), -EBADF);
+    assert_int_equal(job.calls, 0);
+    engine->class->abandon(engine);
+    asyncio__sys = real;
+    assert_int_equal(job.calls, 1);
+    assert_int_equal(job.operation.result, -ECANCELED);
+    assert_int_equal(write(peer, "x", 1), 1);
+    assert_int_equal(engine->class->submit(engine, &job.operation), -EIO);
+    assert_int_equal(engine->class->wait(engine, -1), -EIO);
+    assert_int_equal(engine->in_flight, 0);
+    close_file(file);
+    close(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +624,7 @@ int main(void)
         ON("sim", test_poll_fd, begin_sim),
         ON("sim", test_sim, begin_sim),
         ON_ALL(test_enter_fails),
+        ON("uring", test_abandoned, begin_uring),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_open_fails),
     };

@@ -138,16 +138,90 @@ static void test_watch_closed_behind(void **state)
     close(peer);
 }
 
-/* --- copies of what was closed ------------------------------------------------------------- */
-
-/* A pipe with input, whose reading end is watched. */
-static void watch_input(seen_t *seen, int fds[2])
+/* An empty pipe whose reading end is watched. */
+static void watch_pipe(seen_t *seen, int fds[2])
 {
     assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
-    assert_int_equal(write(fds[1], "x", 1), 1);
     *seen = (seen_t){.ends = NULL};
     watch(seen, fds[0], ASYNCIO__WATCH_READ);
 }
+
+/* One with input. */
+static void watch_input(seen_t *seen, int fds[2])
+{
+    watch_pipe(seen, fds);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+}
+
+/* --- between two waits --------------------------------------------------------------------- */
+
+/* Ends the watch of a pipe. There io_uring looks outside of a wait() at what has come. */
+static void end_pipe(seen_t *seen, int fds[2])
+{
+    watch(seen, fds[0], 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* Events that come to light between two waits are delivered by the next, each once, and what
+ * stands behind them is not lost. */
+static void test_seen_between_waits(void **state)
+{
+    NEEDS_ENGINE();
+    seen_t seen, other;
+    int fds[2], other_fds[2], peer;
+    char byte;
+    watch_pipe(&other, other_fds);
+    watch_input(&seen, fds);
+    asyncio__file_t *file = open_pair(&peer);
+    job_t job = transfer(ASYNCIO__RECV, file, &byte, 1);
+    assert_int_equal(write(peer, "y", 1), 1);
+    int submitted = submit(&job);
+    end_pipe(&other, other_fds);
+    for (int i = 1; i <= 3; i++) {
+        wait_once(1000000000);
+        assert_int_equal(seen.reads, i);
+    }
+    assert_int_equal(job.calls, submitted == 0);
+    assert_int_equal(finish(&job, submitted), 1);
+    assert_int_equal(engine->in_flight, 1);
+    end_pipe(&seen, fds);
+    assert_int_equal(engine->in_flight, 0);
+    close_file(file);
+    close(peer);
+}
+
+/* That a number was closed, which came to light between two waits, is not told of the descriptor
+ * that it means when its watch is asked for again. */
+static void test_asked_again_between_waits(void **state)
+{
+    NEEDS_ENGINE();
+    seen_t seen, other;
+    int fds[2], other_fds[2], next[2];
+    watch_input(&seen, fds);
+    watch_pipe(&other, other_fds);
+    wait_once(1000000000);
+    assert_int_equal(seen.reads, 1);
+    close(fds[0]);
+    watch(&seen, fds[0], ASYNCIO__WATCH_READ);
+    end_pipe(&other, other_fds);
+    assert_int_equal(pipe2(next, O_NONBLOCK | O_CLOEXEC), 0);
+    assert_int_equal(next[0], fds[0]);
+    watch(&seen, next[0], ASYNCIO__WATCH_READ);
+    wait_once(0);
+    assert_false(seen.is_gone);
+    assert_int_equal(seen.reads, 1);
+    assert_int_equal(write(next[1], "x", 1), 1);
+    wait_once(1000000000);
+    wait_once(1000000000);
+    assert_false(seen.is_gone);
+    assert_true(seen.reads > 1);
+    end_pipe(&seen, next);
+    assert_int_equal(engine->in_flight, 0);
+    close(fds[1]);
+}
+
+/* --- copies of what was closed ------------------------------------------------------------- */
 
 /* Has the kernel nothing to say: a foreign loop would ask so. Behind it, no set is made anew. */
 static bool is_quiet(void)
@@ -336,7 +410,10 @@ static void test_file_closed_behind(void **state)
     assert_int_equal(finish(&job, 0), -EBADF);
     job.operation.complete = complete;
     assert_int_equal(engine->class->submit(engine, &job.operation), -EBADF);
+    job = transfer(ASYNCIO__SEND, file, "x", 1);
+    assert_int_equal(engine->class->submit(engine, &job.operation), -EBADF);
     close_file(file);
+    assert_int_equal(recv(second_peer, &byte, 1, MSG_DONTWAIT), -1);
     assert_int_equal(write(second_peer, "z", 1), 1);
     assert_int_equal(finish(&second_job, 0), 1);
     assert_int_equal(second_byte, 'z');
@@ -352,6 +429,8 @@ int main(void)
         ON_ALL(test_watch),
         ON_ALL(test_watch_ended_inside_batch),
         ON_ALL(test_watch_closed_behind),
+        ON_ALL(test_seen_between_waits),
+        ON("uring", test_asked_again_between_waits, begin_uring),
         ON_ALL(test_copy_of_closed),
         ON_ALL(test_copy_of_closed_among_others),
         ON_ALL(test_closed_while_watched),

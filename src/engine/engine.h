@@ -117,7 +117,8 @@ typedef struct asyncio__engine_class {
 
     /*
      * After a wait() that failed, for who cannot stay: calls complete for what is finished, and
-     * for all that the kernel holds, which from now on is not listened to any more.
+     * for all that the kernel holds, which from now on is not listened to any more: an engine that
+     * let go of something so refuses every submit() and wait() from then on.
      */
     void (*abandon)(asyncio__engine_t *engine);
 
@@ -146,7 +147,7 @@ struct asyncio__engine {
     bool is_preferred;          /* this kernel has all that makes this engine fast */
     bool is_foreign;            /* poll_fd() was asked for: what is done must show there */
     bool is_waiting;            /* inside wait(), before it hands out */
-    bool is_closing;            /* inside close(): nothing can be submitted any more */
+    bool is_closing;            /* closed, or given up: nothing can be submitted any more */
 };
 
 /* Each makes its engine: 0 and the engine, or -errno (EPERM, ENOSYS, …: not to be had here). */

@@ -385,10 +385,14 @@ static ASYNCIO__COLD void lose_entry(engine_t *engine, entry_t *entry)
     entry->is_lost = true;
     entry->is_registered = false;
     engine->owners[entry->fd] = NULL;
-    if (entry->kind == ENTRY_FILE)
-        end_operations(engine, ASYNCIO__CONTAINER(entry, file_t, entry), -EBADF);
-    else
+    if (entry->kind == ENTRY_WATCH) {
         report_watch(engine, ASYNCIO__CONTAINER(entry, watch_t, entry), 0);
+        return;
+    }
+    file_t *file = ASYNCIO__CONTAINER(entry, file_t, entry);
+    /* Nothing is tried any more: it would be on what the number means now. */
+    file->ready[ASYNCIO__READ] = file->ready[ASYNCIO__WRITE] = false;
+    end_operations(engine, file, -EBADF);
 }
 
 static void handle_watch(engine_t *engine, watch_t *watch, uint32_t events)

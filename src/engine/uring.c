@@ -258,7 +258,7 @@ static int uring_submit(asyncio__engine_t *base, asyncio__operation_t *operation
     file_t *file = file_of(operation->file);
     int direction = asyncio__direction(operation);
     if (ASYNCIO__UNLIKELY(base->is_closing))
-        return -ECANCELED;
+        return engine->is_abandoned ? -EIO : -ECANCELED;
     operation->note = 0;
     if (operation->kind == ASYNCIO__ACCEPT && !file->accepts_by_hand)
         return asyncio__uring_accept(engine, file, operation);
@@ -626,6 +626,10 @@ static int uring_wait(asyncio__engine_t *base, int64_t timeout_ns)
 {
     engine_t *engine = engine_of(base);
     int rc = 0;
+    if (ASYNCIO__UNLIKELY(engine->is_abandoned)) {
+        asyncio__deliver(base);
+        return -EIO; /* also if the ring is well again: nobody listens to it */
+    }
     base->is_waiting = true;
     if (ASYNCIO__UNLIKELY(!asyncio__list_is_empty(&engine->retry)))
         retry(engine);
@@ -709,7 +713,7 @@ static void abandon_files(engine_t *engine, asyncio__list_t *files)
 static void uring_abandon(asyncio__engine_t *base)
 {
     engine_t *engine = engine_of(base);
-    engine->is_abandoned = true;
+    engine->is_abandoned = base->is_closing = true;
     abandon_files(engine, &engine->files);
     abandon_files(engine, &engine->ending);
     asyncio__deliver(base);

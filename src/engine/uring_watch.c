@@ -14,6 +14,9 @@
 #include "base/memory.h"
 #include "engine/uring_engine.h"
 
+/* In asked: none that may be wanted, so that the poll is begun again. */
+#define ANEW (~0u)
+
 struct asyncio__uring_watch {
     asyncio__watch_t *user;     /* whose events these are, or NULL: it has ended */
     asyncio__list_t link;       /* in the engine's watches */
@@ -82,6 +85,15 @@ static void deliver_watch(asyncio__operation_t *due)
         watch->user->ready(watch->user, events);
 }
 
+/* Takes what is to be delivered back. */
+static void withdraw(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *watch)
+{
+    if (!asyncio__list_is_member(&watch->due.link))
+        return;
+    asyncio__list_remove(&watch->due.link);
+    engine->base.in_flight--;
+}
+
 void asyncio__uring_handle_watch(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *watch,
                                  const asyncio__uring_cqe_t *cqe)
 {
@@ -91,8 +103,8 @@ void asyncio__uring_handle_watch(asyncio__uring_engine_t *engine, asyncio__uring
         free_watch(watch);
         return;
     }
-    if (cqe->result == -ECANCELED) {
-        /* The user changed what is asked for. */
+    if (cqe->result == -ECANCELED || watch->asked == ANEW) {
+        /* The user changed what is asked for, or asked anew: this is an answer to the former. */
         if (adjust(engine, watch) < 0)
             rearm_later(engine, watch);
         return;
@@ -103,16 +115,15 @@ void asyncio__uring_handle_watch(asyncio__uring_engine_t *engine, asyncio__uring
     if (cqe->result < 0 && cqe->result != -EBADF)
         return;
     watch->polled = cqe->result < 0 ? 0 : (unsigned)cqe->result;
+    if (asyncio__list_is_member(&watch->due.link))
+        return; /* taken outside of a wait() before: it is delivered once, as it is now */
     engine->base.in_flight++;
     asyncio__finish(&engine->base, &watch->due, 0);
 }
 
 static void end_watch(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *watch)
 {
-    if (asyncio__list_is_member(&watch->due.link)) {
-        asyncio__list_remove(&watch->due.link);
-        engine->base.in_flight--;
-    }
+    withdraw(engine, watch);
     asyncio__list_remove(&watch->rearm_link);
     engine->base.in_flight--;
     watch->user->engine_data = NULL;
@@ -150,7 +161,9 @@ int asyncio__uring_watch(asyncio__engine_t *base, asyncio__watch_t *user)
     if (!watch)
         return user->events ? begin_watch(engine, user) : 0;
     if (user->events) {
-        watch->asked = 0; /* the poll is begun anew: it may be of a descriptor that was closed */
+        /* All is begun anew: what is known may be of a descriptor that was closed. */
+        withdraw(engine, watch);
+        watch->asked = ANEW;
         if (adjust(engine, watch) < 0)
             rearm_later(engine, watch);
         return 0;
