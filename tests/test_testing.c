@@ -1,49 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The fixture for tests of one's own: what it runs, in which order, and what it finds. */
-#include <asyncio.h>
-#include <fcntl.h>
+/* The fixture for tests of one's own: what it runs, and in which order. */
+#include "support/story.h"
+
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/eventfd.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/sanitizer.h"
 #include "loop/loop.h"
-
-/* One test of the fixture: a trace, and what its parts do. */
-typedef struct story {
-    asyncio_testing_t *testing;
-    asyncio_testing_options_t options;
-    char trace[64];
-    int setup_code, test_code, teardown_code; /* with which these end */
-    int reports;                              /* on_report was told of */
-    asyncio_task_t *task;                     /* to be given back by the story */
-    asyncio_error_t *error;
-    asyncio_context_var_t *var;               /* set by setup, seen by teardown */
-    int fd;
-    void (*leave)(struct story *story);       /* what the test does */
-} story_t;
-
-static story_t story;
-
-static void note(char letter)
-{
-    size_t length = strlen(story.trace);
-    assert_true(length + 1 < sizeof(story.trace));
-    story.trace[length] = letter;
-}
-
-static int end_with(char letter, int code)
-{
-    note(letter);
-    int rc = asyncio_sleep(1);
-    if (rc < 0)
-        return rc;
-    return code < 0 ? asyncio_raise(code, "%c went wrong", letter) : 0;
-}
 
 static int clean_first(void *arg, void **ret_result)
 {
@@ -87,63 +51,6 @@ static int tear_down(void *arg, void **ret_result)
     return end_with('d', story.teardown_code);
 }
 
-static int the_body(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    if (story.leave)
-        story.leave(&story);
-    return end_with('t', story.test_code);
-}
-
-/* Runs a test with the story's options; answers its code. */
-static int tell(void)
-{
-    story.options.size = sizeof(story.options);
-    if (!story.testing)
-        story.testing = asyncio_testing_new(&story.options);
-    assert_non_null(story.testing);
-    return asyncio_testing_run(story.testing, the_body, NULL);
-}
-
-static int begin_story(void **state)
-{
-    (void)state;
-    memset(&story, 0, sizeof(story));
-    story.fd = -1;
-    story.var = asyncio_context_var_new("story");
-    assert_non_null(story.var);
-    story.options.arg = &story;
-    return 0;
-}
-
-static int end_story(void **state)
-{
-    (void)state;
-    asyncio_task_unref(story.task);
-    asyncio_error_unref(story.error);
-    if (story.fd >= 0)
-        close(story.fd);
-    asyncio_testing_unref(story.testing);
-    asyncio_context_var_unref(story.var);
-    asyncio_error_clear();
-    return 0;
-}
-
-static void assert_report_has(const char *text)
-{
-    if (!strstr(asyncio_testing_report(story.testing), text))
-        fail_msg("\"%s\" is not in: %s", text, asyncio_testing_report(story.testing));
-}
-
-static void assert_lines(size_t count)
-{
-    size_t lines = 0;
-    for (const char *at = asyncio_testing_report(story.testing); (at = strchr(at, '\n')); at++)
-        lines++;
-    if (lines != count)
-        fail_msg("%zu lines: %s", lines, asyncio_testing_report(story.testing));
-}
-
 /* --- the order ----------------------------------------------------------------------------- */
 
 static void with_parts(void)
@@ -171,7 +78,7 @@ static void a_failing_test_is_cleaned_up(void **state)
     assert_int_equal(tell(), ASYNCIO_EUSER - 3);
     assert_string_equal(story.trace, "std21");
     assert_report_has("the test failed (");
-    assert_report_has("test_testing.c:");
+    assert_report_has("story.h:");
     assert_report_has(" the_body): ");
     assert_report_has(": t went wrong at ");
     assert_lines(1);
@@ -309,227 +216,6 @@ static void a_dead_wait_fails(void **state)
     assert_report_has("the test failed");
     assert_report_has("pending task: Task-");
     assert_report_has(" wait_for_ever)");
-}
-
-/* --- what is left behind ------------------------------------------------------------------- */
-
-static int sleep_long(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    return asyncio_sleep(1000);
-}
-
-static void leave_task(story_t *told)
-{
-    told->task = asyncio_create_task(asyncio_coroutine(sleep_long, NULL));
-    assert_int_equal(asyncio_task_set_name(told->task, "the forgotten"), 0);
-    asyncio_task_unref(told->task);
-    told->task = NULL;
-}
-
-/* Tasks that are pending at the end have a line each, with name and place. */
-static void pending_tasks_are_told(void **state)
-{
-    (void)state;
-    story.leave = leave_task;
-    assert_int_equal(tell(), -EUCLEAN);
-    assert_report_has("pending task: the forgotten (made at ");
-    assert_report_has(" sleep_long)");
-    assert_lines(1);
-}
-
-static void drop_coroutine(story_t *told)
-{
-    (void)told;
-    asyncio_coroutine_unref(asyncio_coroutine(sleep_long, NULL));
-}
-
-/* A coroutine object that nobody awaited is told. */
-static void coroutines_never_awaited_are_told(void **state)
-{
-    (void)state;
-    story.leave = drop_coroutine;
-    assert_int_equal(tell(), -EUCLEAN);
-    assert_report_has("report: coroutine was never awaited (made at ");
-    assert_report_has(" sleep_long)");
-    assert_lines(1);
-}
-
-static void count_report(asyncio_loop_t *loop, const asyncio_exception_context_t *context,
-                         void *arg)
-{
-    (void)loop, (void)context;
-    ++*(int *)arg;
-}
-
-/* So is one that goes outside the loop; the handler of before is in force again behind the test. */
-static void reports_outside_the_loop_are_told(void **state)
-{
-    (void)state;
-    int reports = 0;
-    asyncio_loop_set_exception_handler(NULL, count_report, &reports);
-    story.testing = asyncio_testing_new(NULL);
-    assert_int_equal(asyncio_testing_begin(story.testing), 0);
-    drop_coroutine(&story);
-    assert_report_has("report: coroutine was never awaited");
-    assert_int_equal(asyncio_testing_end(story.testing), -EUCLEAN);
-    assert_lines(1);
-    assert_int_equal(reports, 0);
-    drop_coroutine(&story);
-    assert_int_equal(reports, 1);
-    asyncio_loop_set_exception_handler(NULL, NULL, NULL);
-}
-
-static int fail_at_once(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    return asyncio_raise(-EIO, "nobody asks");
-}
-
-static void drop_failed_task(story_t *told)
-{
-    (void)told;
-    asyncio_task_t *task = asyncio_create_task(asyncio_coroutine(fail_at_once, NULL));
-    assert_int_equal(asyncio_sleep(0), 0);
-    asyncio_task_unref(task);
-}
-
-/* An error that nobody retrieved is told, with its message. */
-static void errors_never_retrieved_are_told(void **state)
-{
-    (void)state;
-    story.leave = drop_failed_task;
-    assert_int_equal(tell(), -EUCLEAN);
-    assert_report_has("report: Task exception was never retrieved: Task-");
-    assert_report_has(": EIO: nobody asks");
-    assert_lines(1);
-}
-
-static void expect_reports(story_t *told)
-{
-    drop_coroutine(told);
-    drop_failed_task(told);
-    assert_lines(2);
-    assert_int_equal(asyncio_testing_take_reports(told->testing), 2);
-    assert_int_equal(asyncio_testing_take_reports(told->testing), 0);
-    assert_lines(0);
-}
-
-/* Reports that a test takes are no fault; the handler of the options is told of each. */
-static void a_test_may_take_reports(void **state)
-{
-    (void)state;
-    story.leave = expect_reports;
-    story.options.on_report = count_report;
-    story.options.report_arg = &story.reports;
-    assert_int_equal(tell(), 0);
-    assert_int_equal(story.reports, 2);
-}
-
-static void leave_error(story_t *told)
-{
-    told->error = asyncio_error_new(-EIO, NULL, NULL);
-    assert_non_null(told->error);
-}
-
-/* Memory that was not given back is told. */
-static void leaked_memory_is_told(void **state)
-{
-    (void)state;
-    story.leave = leave_error;
-    assert_int_equal(tell(), -EUCLEAN);
-    assert_string_equal(asyncio_testing_report(story.testing),
-                        "1 block of memory was not given back\n");
-}
-
-/* The error of the latest failing call is no leak. */
-static void the_slot_is_no_leak(void **state)
-{
-    (void)state;
-    story.testing = asyncio_testing_new(NULL);
-    assert_int_equal(asyncio_raise(-EPIPE, "before %d", 1), -EPIPE);
-    assert_int_equal(asyncio_testing_begin(story.testing), 0);
-    assert_int_equal(asyncio_raise(-EIO, "inside %d", 1), -EIO);
-    assert_int_equal(asyncio_testing_end(story.testing), 0);
-}
-
-static void leave_descriptor(story_t *told)
-{
-    told->fd = eventfd(0, EFD_CLOEXEC);
-    assert_true(told->fd >= 0);
-}
-
-/* A descriptor that was left open is told, with its number. */
-static void leaked_descriptors_are_told(void **state)
-{
-    (void)state;
-    char wanted[80];
-    story.leave = leave_descriptor;
-    assert_int_equal(tell(), -EUCLEAN);
-    snprintf(wanted, sizeof(wanted), "descriptor %d was left open (", story.fd);
-    assert_report_has(wanted);
-    assert_lines(1);
-}
-
-static void leave_far_descriptor(story_t *told)
-{
-    int fd = eventfd(0, EFD_CLOEXEC);
-    told->fd = fcntl(fd, F_DUPFD_CLOEXEC, 200);
-    assert_int_equal(close(fd), 0);
-    assert_true(told->fd >= 200);
-}
-
-/* One far from the others is found too, and one that was open before is none. */
-static void far_descriptors_are_found(void **state)
-{
-    (void)state;
-    story.leave = leave_far_descriptor;
-    assert_int_equal(tell(), -EUCLEAN);
-    assert_lines(1);
-    story.leave = NULL;
-    assert_int_equal(tell(), 0);
-}
-
-static void leave_all(story_t *told)
-{
-    leave_task(told);
-    drop_coroutine(told);
-    leave_error(told);
-    leave_descriptor(told);
-}
-
-/* Everything left behind is told; what the options allow is no fault. */
-static void leftovers_may_be_allowed(void **state)
-{
-    (void)state;
-    story.leave = leave_all;
-    assert_int_equal(tell(), -EUCLEAN);
-    assert_lines(4);
-    assert_int_equal(end_story(NULL), 0);
-    begin_story(NULL);
-    story.leave = leave_all;
-    story.options.allowed = ASYNCIO_TESTING_TASKS | ASYNCIO_TESTING_REPORTS |
-                            ASYNCIO_TESTING_MEMORY | ASYNCIO_TESTING_DESCRIPTORS;
-    assert_int_equal(tell(), 0);
-    assert_string_equal(asyncio_testing_report(story.testing), "");
-}
-
-static int answer(void *arg, void **ret_result)
-{
-    return asyncio_return(ret_result, arg, NULL);
-}
-
-static int work_in_thread(void *arg, void **ret_result)
-{
-    return asyncio_to_thread(answer, arg, ret_result);
-}
-
-/* What the default executor's threads held is given back before it is counted. */
-static void threads_leave_nothing(void **state)
-{
-    (void)state;
-    story.testing = asyncio_testing_new(NULL);
-    assert_int_equal(asyncio_testing_run(story.testing, work_in_thread, NULL), 0);
 }
 
 /* --- step by step -------------------------------------------------------------------------- */
@@ -756,8 +442,6 @@ static void a_child_does_not_end_the_test(void **state)
     assert_int_equal(asyncio_testing_end(story.testing), 0);
 }
 
-#define STORY(function) cmocka_unit_test_setup_teardown(function, begin_story, end_story)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -770,17 +454,6 @@ int main(void)
         STORY(time_takes_no_time),
         STORY(the_options_make_the_loop),
         STORY(a_dead_wait_fails),
-        STORY(pending_tasks_are_told),
-        STORY(coroutines_never_awaited_are_told),
-        STORY(reports_outside_the_loop_are_told),
-        STORY(errors_never_retrieved_are_told),
-        STORY(a_test_may_take_reports),
-        STORY(leaked_memory_is_told),
-        STORY(the_slot_is_no_leak),
-        STORY(leaked_descriptors_are_told),
-        STORY(far_descriptors_are_found),
-        STORY(leftovers_may_be_allowed),
-        STORY(threads_leave_nothing),
         STORY(coroutines_are_called_in_one_loop),
         STORY(the_last_reference_ends_the_test),
         STORY(bad_input_is_refused),
