@@ -209,12 +209,42 @@ static void a_child_that_returns_leaves_the_loop(void **state)
     wait_for_child(child);
 }
 
+static int fork_run_and_return(void *arg, void **ret_result)
+{
+    pid_t *child = arg;
+    (void)ret_result;
+    *child = fork();
+    if (*child == 0) {
+        run_own_loop();
+        CHECK(asyncio_sleep(0) == ASYNCIO_ERUNTIME);
+    }
+    return 0;
+}
+
+/* So it does when it has run loops of its own in the task meanwhile. */
+static void a_child_that_ran_a_loop_leaves_its_parents(void **state)
+{
+    fixture_t *fixture = *state;
+    pid_t child = -1;
+    skip_fork_under_tsan();
+    skip_loop_of_child_on_valgrind();
+    asyncio_task_t *task =
+        asyncio_loop_create_task(fixture->loop, asyncio_coroutine(fork_run_and_return, &child));
+    int rc = asyncio_loop_run_until_complete(fixture->loop, task, NULL);
+    if (child == 0)
+        _exit(rc == ASYNCIO_ERUNTIME && !asyncio_current_task() ? 0 : 4);
+    assert_int_equal(rc, 0);
+    asyncio_task_unref(task);
+    wait_for_child(child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(a_child_beside_the_loop_is_refused),
         FIXTURE_TEST(a_child_inside_a_task_is_refused),
         FIXTURE_TEST(a_child_that_returns_leaves_the_loop),
+        FIXTURE_TEST(a_child_that_ran_a_loop_leaves_its_parents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "base/compiler.h"
-
 #if defined(__linux__) && defined(__x86_64__)
 #include <sys/syscall.h>
 #endif
@@ -25,6 +23,8 @@
 #if defined(ASYNCIO__TSAN)
 #include <sanitizer/tsan_interface.h>
 #endif
+
+ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 
 int asyncio__fiber_check(void)
 {

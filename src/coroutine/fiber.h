@@ -22,6 +22,7 @@
 
 #include <stddef.h>
 
+#include "base/compiler.h"
 #include "base/sanitizer.h"
 #include "coroutine/stack.h"
 
@@ -45,6 +46,9 @@ typedef struct asyncio__fiber {
     void *tsan_fiber; /* what ThreadSanitizer calls this one; NULL: not made yet */
 #endif
 } asyncio__fiber_t;
+
+/* Where the loop of this thread goes on when none of its coroutines can. */
+extern ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 
 /* 0, or -ENOTSUP where the process has a feature (shadow stacks) that forbids our switch. */
 int asyncio__fiber_check(void);
@@ -90,7 +94,7 @@ ASYNCIO__FIBER_MACHINE void asyncio__fiber_swap(asyncio__fiber_t *from, asyncio_
 /* Fills fiber so that a swap to it calls entry(argument) on the memory between low and high,
  * which is 16-aligned. Only memory just below high is written. */
 ASYNCIO__FIBER_MACHINE void asyncio__fiber_lay(asyncio__fiber_t *fiber, void *low, void *high,
-                                             void (*entry)(void *argument), void *argument);
+                                               void (*entry)(void *argument), void *argument);
 
 /* Which machine it is. */
 ASYNCIO__FIBER_LOCAL extern const char asyncio__fiber_machine[];

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/quarantine.h"
+#include "coroutine/fiber.h"
 #include "coroutine/overflow.h"
 #include "loop/calls.h"
 #include "loop/debug.h"
@@ -429,11 +430,9 @@ static int begin_running(asyncio_loop_t *loop)
     return 0;
 }
 
-int asyncio_loop_run_forever(asyncio_loop_t *loop)
+static int run(asyncio_loop_t *loop)
 {
-    int rc = begin_running(loop);
-    if (rc < 0)
-        return rc;
+    int rc;
     loop->running = true;
     loop->refs++; /* a callback may give the last reference up */
     asyncio__thread.running_loop = loop;
@@ -457,6 +456,31 @@ int asyncio_loop_run_forever(asyncio_loop_t *loop)
     asyncio__thread.own.context = context;
     asyncio_loop_unref(loop);
     return rc;
+}
+
+/* In a task of another loop, which a forked child has left: the child may return from it later. */
+static ASYNCIO__COLD int run_in_task(asyncio_loop_t *loop)
+{
+    asyncio__thread_t former = asyncio__thread;
+    asyncio__fiber_t former_root = asyncio__root;
+    asyncio__thread.task = NULL;
+    asyncio__thread.locals = NULL;
+    asyncio__thread.quarantine = NULL;
+    int rc = run(loop);
+    asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
+    asyncio__root = former_root;
+    asyncio__thread.task = former.task;
+    asyncio__thread.locals = former.locals;
+    asyncio__thread.quarantine = former.quarantine;
+    return rc < 0 ? asyncio__fail_with(rc, error) : rc;
+}
+
+int asyncio_loop_run_forever(asyncio_loop_t *loop)
+{
+    int rc = begin_running(loop);
+    if (rc < 0)
+        return rc;
+    return ASYNCIO__UNLIKELY(asyncio__thread.task != NULL) ? run_in_task(loop) : run(loop);
 }
 
 void asyncio_loop_stop(asyncio_loop_t *loop)

@@ -3,8 +3,9 @@
  * How a task suspends: inline in the few functions that programs call most.
  *
  * After a switch the processor's stack of return addresses is that of the task before, so that
- * each return up to the program is predicted wrongly and costs as much as all the rest. Hence as
- * few calls as can be lie between the program and the switch.
+ * each return up to the program is predicted wrongly and costs as much as all the rest; the first
+ * of them can be spared, see coroutine/fiber_return.h. Hence as few calls as can be lie between the
+ * program and the switch.
  *
  * Whoever suspends looks at the head of the ready queue: if that is a step of another task, it
  * switches there directly; else to the loop. That changes nothing in the order of what runs.
@@ -14,9 +15,6 @@
 
 #include "base/thread.h"
 #include "task/task.h"
-
-/* Where the loop of this thread goes on when no task can. */
-extern ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 
 /* Steps that may be ready while what they need is thought to be in the cache all the same; if there
  * are more, it is fetched ahead. */

@@ -17,8 +17,6 @@
 #include "coroutine/overflow.h"
 #include "loop/debug.h"
 
-ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
-
 static atomic_uint task_count;
 
 /* --- making -------------------------------------------------------------------------------- */
