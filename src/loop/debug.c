@@ -77,8 +77,10 @@ bool asyncio_loop_get_debug(const asyncio_loop_t *loop)
 
 void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug)
 {
-    if (asyncio__loop_check_thread(loop) == 0)
-        loop->debug = loop->debug_elsewhere = debug;
+    if (asyncio__loop_check_thread(loop) < 0)
+        return;
+    loop->debug = debug;
+    atomic_store_explicit(&loop->debug_elsewhere, debug, memory_order_relaxed);
 }
 
 /* --- misuse -------------------------------------------------------------------------------- */

@@ -307,7 +307,8 @@ int asyncio_loop_call_soon_threadsafe_full_at(asyncio_loop_t *loop, asyncio_call
     if (loop->fork_generation != asyncio__fork_generation)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the loop is used in a forked child");
     /* In debug mode a call keeps its place, which takes a handle; so does a context. */
-    if (!ret_handle && !loop->debug_elsewhere && !asyncio__uses(ASYNCIO__USES_CONTEXTS)) {
+    bool is_debugged = atomic_load_explicit(&loop->debug_elsewhere, memory_order_relaxed);
+    if (!ret_handle && !is_debugged && !asyncio__uses(ASYNCIO__USES_CONTEXTS)) {
         int rc = asyncio__calls_post(loop, fn, arg);
         if (rc != -ENOMEM)
             return rc < 0 ? asyncio__fail(rc, "Event loop is closed") : 0;

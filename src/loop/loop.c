@@ -195,7 +195,7 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     loop->stack_bytes = options->stack_bytes ? options->stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES;
     loop->slow_ns = SLOW_CALLBACK_NS;
     loop->debug = options->debug || is_asked_for("ASYNCIO_DEBUG");
-    loop->debug_elsewhere = loop->debug;
+    atomic_init(&loop->debug_elsewhere, loop->debug);
     asyncio__list_init(&loop->tasks);
     asyncio__list_init(&loop->watches);
     return loop;

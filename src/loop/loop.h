@@ -76,7 +76,7 @@ struct asyncio_loop {
     asyncio__thread_t *thread;        /* whose it is, once it has run; NULL before */
     struct asyncio__signals *signals; /* what it watches, or NULL; see signal.c */
     unsigned fork_generation;         /* of the process that made it */
-    bool debug_elsewhere;             /* for other threads: apart from what the loop writes */
+    atomic_bool debug_elsewhere;      /* for other threads: apart from what the loop writes */
     size_t stack_bytes;               /* of coroutines that do not say */
     asyncio_exception_handler_t *exception_handler; /* NULL: the default */
     void *exception_arg;                            /* passed to it */
