@@ -252,7 +252,7 @@ static inline void *cut_at_hand(size_t size)
 {
     asyncio__cache_t *cache = asyncio__cache;
     size_t index = (size + 15) / 16, bytes = class_bytes(index);
-    if (size >= ASYNCIO__BLOCK_LARGE_BYTES || cache == &no_cache_yet ||
+    if (size > ASYNCIO__BLOCK_LARGE_BYTES - 16 || cache == &no_cache_yet ||
         cache == &no_cache_any_more ||
         atomic_load_explicit(&depots[index], memory_order_relaxed) ||
         cache->region.end - cache->region.at < (ptrdiff_t)bytes)
