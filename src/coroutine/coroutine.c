@@ -15,12 +15,11 @@
 
 #define STACK_MOST_BYTES ((size_t)64 << 20)
 
-static_assert(offsetof(asyncio__thread_t, coroutine) == ASYNCIO__OFFSET_OF_COROUTINE &&
-                  offsetof(asyncio__thread_t, returns_to) == ASYNCIO__OFFSET_OF_RETURNS_TO,
-              "fiber_x86_64.S finds them");
 #if defined(__LP64__)
-static_assert(offsetof(struct asyncio_coroutine, stack) == ASYNCIO__OFFSET_OF_STACK,
-              "fiber_x86_64.S finds it");
+static_assert(offsetof(asyncio__thread_t, coroutine) == ASYNCIO__OFFSET_OF_COROUTINE &&
+                  offsetof(asyncio__thread_t, returns_to) == ASYNCIO__OFFSET_OF_RETURNS_TO &&
+                  offsetof(struct asyncio_coroutine, stack) == ASYNCIO__OFFSET_OF_STACK,
+              "fiber_x86_64.S finds them");
 #endif
 
 void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
