@@ -261,7 +261,7 @@ ASYNCIO_API int asyncio_task_detach(asyncio_task_t *task);
  * Answers the name of a task.
  *
  * @param task  NULL is "".
- * @return its name: as given, or "Task-N".
+ * @return its name: as given, or "Task-N": a number of its own, which grows in each thread.
  *
  * Ownership: the string is *borrowed* until the name is set or the task ends.
  * Context: loop thread.

@@ -141,9 +141,9 @@ ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_full_at(
  *   - 0 or rc: all ended well.
  *   - ASYNCIO_EGROUP: tasks or the body failed; the errors are the children of the details.
  *   - -ECANCELED: this task was cancelled.
- *   - ASYNCIO_ERUNTIME: tasks are left, and this is not inside a task.
+ *   - ASYNCIO_ERUNTIME: tasks are left, and this is not inside a task; or the group is another
+ *     thread's, or this is a forked child: then it is not left.
  *   - -EINVAL: NULL.
- *   - ASYNCIO_ERUNTIME: the group is another thread's, or this is a forked child; it is not left.
  *
  * Ownership: group is the caller's again, and its tasks' references are given up.
  * Context: inside the task that entered it.

@@ -9,9 +9,9 @@
  * nothing. But a jump leaves that stack one call too high, so that each return above it, until the
  * task suspends again, is predicted wrongly in its turn. Hence:
  *
- *     the same place                             return
+ *     the same place                                   return
  *     another, the task's own function, or the loop    jump: there is next to nothing above
- *     another, and deep in calls                 return: one that is wrong, the others are right
+ *     another, and deep in calls                       return: one is wrong, the others right
  *
  * A function that suspends is marked ASYNCIO__RETURNS_ANEW, and says ASYNCIO__SUSPENDS() before it
  * switches. What is not marked returns as ever. Included from assembly too.

@@ -42,7 +42,7 @@ int asyncio__condition_wait(asyncio__condition_t *condition)
         return rc;
     asyncio__waiter_t waiter;
     rc = asyncio__waiter_enter(&waiter, &condition->loop, &condition->waiters,
-                                   "asyncio_condition_wait");
+                               "asyncio_condition_wait");
     if (rc < 0)
         return rc;
     asyncio__ignore(asyncio__lock_release(&condition->lock));

@@ -71,7 +71,7 @@ int asyncio_event_wait(asyncio_event_t *memory)
         return rc;
     asyncio__waiter_t waiter;
     rc = asyncio__waiter_enter(&waiter, &event->loop, &event->waiters,
-                                   "asyncio_event_wait");
+                               "asyncio_event_wait");
     if (rc < 0)
         return rc;
     rc = asyncio__waiter_wait(&waiter);

@@ -449,7 +449,7 @@ int asyncio_queue_join(asyncio_queue_t *queue)
         return rc;
     asyncio__waiter_t waiter;
     rc = asyncio__waiter_enter(&waiter, &queue->loop, &queue->joiners,
-                                   "asyncio_queue_join");
+                               "asyncio_queue_join");
     if (rc < 0)
         return rc;
     rc = asyncio__waiter_wait(&waiter);

@@ -84,7 +84,7 @@ int asyncio_semaphore_acquire(asyncio_semaphore_t *memory)
     }
     asyncio__waiter_t waiter;
     rc = asyncio__waiter_enter(&waiter, &semaphore->loop, &semaphore->waiters,
-                                   "asyncio_semaphore_acquire");
+                               "asyncio_semaphore_acquire");
     if (rc < 0)
         return rc;
     rc = asyncio__waiter_wait(&waiter);

@@ -33,8 +33,8 @@ typedef struct asyncio__task {
     bool is_started;                /* its body has begun */
 } asyncio__task_t;
 
-/* What a task without a name of its own keeps in that place: how many were made before it, plus 1,
- * doubled and made odd. */
+/* What a task without a name of its own keeps in that place: its number in the process, doubled
+ * and made odd. A thread takes numbers many at a time: they grow in each, from 1 in the first. */
 static inline uintptr_t asyncio__name_of_number(uint32_t number)
 {
     return (uintptr_t)number << 1 | 1;
