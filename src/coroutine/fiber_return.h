@@ -33,7 +33,7 @@
 #include "base/thread.h"
 
 #if defined(__x86_64__) && defined(__LP64__) && !defined(ASYNCIO__FIBER_UCONTEXT) && \
-    defined(__has_attribute)
+    !defined(__code_model_large__) && defined(__has_attribute)
 #if __has_attribute(function_return)
 #define ASYNCIO__RETURNS_ANEW __attribute__((function_return("thunk-extern")))
 #define ASYNCIO__SUSPENDS()   ((void)(asyncio__thread.returns_to = __builtin_return_address(0)))
