@@ -518,9 +518,38 @@ static void null_is_harmless(void **state)
     asyncio_future_unref(future);
 }
 
+static int await_made(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_future_t *future = asyncio_loop_create_future(NULL);
+    *(asyncio_future_t **)arg = future;
+    return asyncio_await_unref(future, NULL);
+}
+
+static int await_twice(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_future_t *future = NULL;
+    asyncio_coroutine_t *coroutine = asyncio_coroutine(await_made, &future);
+    asyncio_task_t *one = asyncio_create_task(asyncio_coroutine_ref(coroutine));
+    assert_int_equal(asyncio_sleep(0), 0);
+    asyncio_task_t *other = asyncio_create_task(coroutine);
+    assert_int_equal(asyncio_sleep(0), 0);
+    assert_int_equal(asyncio_future_set_result(future, NULL), 0);
+    assert_int_equal(asyncio_await_unref(one, NULL), 0);
+    return asyncio_await_unref(other, NULL);
+}
+
+/* What two tasks of one coroutine wait for goes with the later of them, as nothing else has it. */
+static void what_two_tasks_of_one_wait_for_is_freed(void **state)
+{
+    assert_int_equal(run(*state, await_twice, NULL), ASYNCIO_ERUNTIME);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(what_two_tasks_of_one_wait_for_is_freed),
         FIXTURE_TEST(values_go_both_ways),
         FIXTURE_TEST(the_start_takes_no_value),
         FIXTURE_TEST(errors_are_thrown_in),

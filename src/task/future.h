@@ -113,6 +113,9 @@ static inline void asyncio__future_init(asyncio_future_t *future, asyncio_loop_t
 /* Of take_over.c: it holds an error, or others wait for it still. */
 void asyncio__future_fini_rarely(asyncio_future_t *future);
 
+/* The same: its count has become 0, and nobody has given it up. */
+void asyncio__future_end_unheld(asyncio_future_t *future);
+
 /* Lets go of what such a future holds. */
 static inline void asyncio__future_fini(asyncio_future_t *future)
 {

@@ -48,7 +48,9 @@ static inline __attribute__((always_inline)) void asyncio__step_begin(asyncio__t
         task->resume_code = 0;
     if (future) {
         task->wait.future = NULL;
-        future->refs--; /* the schedule's; who waits has one of its own */
+        /* The schedule's; who waits has one of its own, but not who was taken over. */
+        if (ASYNCIO__UNLIKELY(--future->refs == 0))
+            asyncio__future_end_unheld(future);
     }
     asyncio__thread.task = &task->future;
     asyncio__thread.coroutine = task->coroutine;

@@ -136,3 +136,9 @@ ASYNCIO__COLD void asyncio__future_fini_rarely(asyncio_future_t *future)
         tell_outcome(future);
     asyncio_error_unref(future->error);
 }
+
+ASYNCIO__COLD void asyncio__future_end_unheld(asyncio_future_t *future)
+{
+    future->refs = 1;
+    asyncio_future_unref(future);
+}
