@@ -6,8 +6,9 @@
 #include "support/support.h"
 
 #include <netdb.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "support/contend.h"
@@ -15,11 +16,15 @@
 #define THREADS_MOST 8
 #define MANY         1000
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static bool is_open; /* the gate */
-static int entered;  /* look-ups that came to the gate */
-static int inside;   /* of them, those that wait there */
+static atomic_bool is_open; /* the gate */
+static atomic_int entered;  /* look-ups that came to the gate */
+static atomic_int inside;   /* of them, those that wait there */
+
+/* All look again and again: glibc's conditions lose a wake-up once in a long while. */
+static void wait_a_moment(void)
+{
+    nanosleep(&(struct timespec){0, 100000}, NULL);
+}
 
 /* Instead of libc's: what is no literal waits at the gate, and is not found. */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
@@ -28,42 +33,31 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     (void)host, (void)service, (void)ret_addresses;
     if (hints && hints->ai_flags & AI_NUMERICHOST)
         return EAI_NONAME;
-    pthread_mutex_lock(&lock);
     entered++;
     inside++;
-    pthread_cond_broadcast(&changed);
     while (!is_open)
-        pthread_cond_wait(&changed, &lock);
+        wait_a_moment();
     inside--;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
     return EAI_NONAME;
 }
 
 static void close_gate(void)
 {
-    pthread_mutex_lock(&lock);
     is_open = false;
     entered = 0;
-    pthread_mutex_unlock(&lock);
 }
 
 static void wait_until_inside(int count)
 {
-    pthread_mutex_lock(&lock);
     while (inside != count)
-        pthread_cond_wait(&changed, &lock);
-    pthread_mutex_unlock(&lock);
+        wait_a_moment();
 }
 
 /* How many have come to the gate; behind it nobody waits there. */
 static int open_gate(void)
 {
-    pthread_mutex_lock(&lock);
     int count = entered;
     is_open = true;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
     wait_until_inside(0);
     return count;
 }
