@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 #include "base/syscalls.h"
-#include "task/task.h"
+#include "task/waiter_list.h"
 
 #define HIGH_WATER_BYTES 65536
 #define BLOCK_LEAST      512
@@ -49,32 +49,6 @@ void asyncio__bytes_fini(asyncio__bytes_t *bytes)
 {
     asyncio__free(bytes->data, bytes->capacity);
     *bytes = (asyncio__bytes_t){0};
-}
-
-/* --- waiters ------------------------------------------------------------------------------- */
-
-struct waiter {
-    asyncio_future_t future; /* finished by the wake-up */
-    asyncio__list_t link;    /* in the list */
-};
-
-int asyncio__waiters_wait(asyncio_loop_t *loop, asyncio__list_t *waiters, const char *call)
-{
-    struct waiter waiter;
-    asyncio__future_init(&waiter.future, loop, NULL);
-    waiter.future.place = call;
-    asyncio__list_append(waiters, &waiter.link);
-    int rc = asyncio__future_wait(&waiter.future);
-    asyncio__list_remove(&waiter.link);
-    asyncio__future_fini(&waiter.future);
-    return rc;
-}
-
-void asyncio__waiters_wake(asyncio__list_t *waiters)
-{
-    asyncio__list_t *link;
-    while ((link = asyncio__list_pop(waiters)))
-        asyncio__future_wake(&ASYNCIO__CONTAINER(link, struct waiter, link)->future);
 }
 
 /* --- made and ended ------------------------------------------------------------------------ */
@@ -128,8 +102,8 @@ static void finish_close(asyncio__connection_t *connection)
         return;
     connection->is_closed = true;
     asyncio__ignore(asyncio_socket_close(connection->sock));
-    asyncio__waiters_wake(&connection->writer.drainers);
-    asyncio__waiters_wake(&connection->closers);
+    asyncio__waiters_wake_all(&connection->writer.drainers);
+    asyncio__waiters_wake_all(&connection->closers);
 }
 
 void asyncio__connection_abort(asyncio__connection_t *connection, int code)
@@ -189,7 +163,7 @@ static void on_sent(asyncio__connection_t *connection, int result)
     }
     if (writer->is_paused && unsent(connection) <= writer->low_bytes) {
         writer->is_paused = false;
-        asyncio__waiters_wake(&writer->drainers);
+        asyncio__waiters_wake_all(&writer->drainers);
     }
 }
 

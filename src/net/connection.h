@@ -93,8 +93,4 @@ void asyncio__connection_abort(asyncio__connection_t *connection, int code);
 /* Sends what there is, as far as that goes without waiting. */
 void asyncio__connection_flush(asyncio__connection_t *connection);
 
-/* Suspends in a list of waiters until asyncio__waiters_wake(). */
-int asyncio__waiters_wait(asyncio_loop_t *loop, asyncio__list_t *waiters, const char *call);
-void asyncio__waiters_wake(asyncio__list_t *waiters);
-
 #endif

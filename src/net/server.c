@@ -15,6 +15,7 @@
 #include "net/operation.h"
 #include "task/task.h"
 #include "task/twin.h"
+#include "task/waiter_list.h"
 
 #define PAUSE_NS 1000000000
 /* Connections accepted in a row without a turn of the loop. */
@@ -239,7 +240,7 @@ int asyncio_server_start_serving(asyncio_server_t *server)
 void asyncio__server_wake_closers(asyncio_server_t *server)
 {
     if (server->is_closed && server->active == 0)
-        asyncio__waiters_wake(&server->closers);
+        asyncio__waiters_wake_all(&server->closers);
 }
 
 /* The path goes, if it is still the socket that was bound there. */
@@ -277,7 +278,7 @@ int asyncio_server_close(asyncio_server_t *server)
         asyncio__ignore(asyncio_socket_close(listener->sock));
     }
     remove_path(server);
-    asyncio__waiters_wake(&server->servers);
+    asyncio__waiters_wake_all(&server->servers);
     asyncio__server_wake_closers(server);
     asyncio_server_unref(server);
     return 0;

@@ -10,6 +10,7 @@
 #include "net/connection.h"
 #include "task/task.h"
 #include "task/twin.h"
+#include "task/waiter_list.h"
 
 #define HIGH_WATER_BYTES 65536
 
@@ -225,7 +226,7 @@ int asyncio_stream_writer_set_write_buffer_limits(asyncio_stream_writer_t *write
         writer->is_paused = true;
     } else if (unsent <= low_bytes && writer->is_paused) {
         writer->is_paused = false;
-        asyncio__waiters_wake(&writer->drainers);
+        asyncio__waiters_wake_all(&writer->drainers);
     }
     return 0;
 }

@@ -10,9 +10,9 @@
 
 #include "base/error.h"
 #include "sync/condition.h"
-#include "sync/waiter.h"
 #include "task/task.h"
 #include "task/twin.h"
+#include "task/waiter_list.h"
 
 enum state { FILLING, DRAINING, RESETTING, BROKEN };
 

@@ -8,8 +8,8 @@
 #include <assert.h>
 
 #include "sync/condition.h"
-#include "sync/waiter.h"
 #include "task/twin.h"
+#include "task/waiter_list.h"
 
 static_assert(sizeof(asyncio__condition_t) <= sizeof(asyncio_condition_t),
               "the public type has room");
@@ -21,30 +21,17 @@ void asyncio__condition_init(asyncio__condition_t *condition)
     asyncio__list_init(&condition->waiters);
 }
 
-static void notify(asyncio__condition_t *condition, size_t count)
-{
-    for (asyncio__list_t *at = condition->waiters.next; count && at != &condition->waiters;
-         at = at->next) {
-        asyncio_future_t *future = &asyncio__waiter_of(at)->future;
-        if (future->state == ASYNCIO__PENDING) {
-            asyncio__future_finish(future, NULL, NULL);
-            count--;
-        }
-    }
-}
-
 int asyncio__condition_wait(asyncio__condition_t *condition)
 {
     if (!condition->lock.is_locked)
         return asyncio__fail(ASYNCIO_ERUNTIME, "cannot wait on un-acquired lock");
     int rc = asyncio__waiters_check(&condition->lock.waiters);
+    if (rc == 0)
+        rc = asyncio__waiters_bind(&condition->loop);
     if (rc < 0)
         return rc;
     asyncio__waiter_t waiter;
-    rc = asyncio__waiter_enter(&waiter, &condition->loop, &condition->waiters,
-                               "asyncio_condition_wait");
-    if (rc < 0)
-        return rc;
+    asyncio__waiter_enter(&waiter, condition->loop, &condition->waiters, "asyncio_condition_wait");
     asyncio__ignore(asyncio__lock_release(&condition->lock));
     rc = asyncio__waiter_wait(&waiter);
     asyncio__waiter_leave(&waiter);
@@ -62,7 +49,7 @@ int asyncio__condition_wait(asyncio__condition_t *condition)
         return again;
     }
     if (rc < 0) {
-        notify(condition, 1);
+        asyncio__waiters_wake(&condition->waiters, 1);
         return asyncio__fail_with(rc, error);
     }
     return 0;
@@ -74,7 +61,7 @@ int asyncio__condition_notify(asyncio__condition_t *condition, size_t count)
         return asyncio__fail(ASYNCIO_ERUNTIME, "cannot notify on un-acquired lock");
     int rc = asyncio__waiters_check(&condition->waiters);
     if (rc == 0)
-        notify(condition, count);
+        asyncio__waiters_wake(&condition->waiters, count);
     return rc;
 }
 

@@ -3,8 +3,8 @@
 #include <asyncio/event.h>
 #include <assert.h>
 
-#include "sync/waiter.h"
 #include "task/twin.h"
+#include "task/waiter_list.h"
 
 typedef struct __attribute__((may_alias)) event {
     bool is_set;             /* the flag */
@@ -50,8 +50,7 @@ int asyncio_event_set(asyncio_event_t *memory)
     if (rc < 0)
         return rc;
     event->is_set = true;
-    for (asyncio__list_t *at = event->waiters.next; at != &event->waiters; at = at->next)
-        asyncio__future_wake(&asyncio__waiter_of(at)->future);
+    asyncio__waiters_wake_all(&event->waiters);
     return 0;
 }
 
@@ -69,14 +68,8 @@ int asyncio_event_wait(asyncio_event_t *memory)
     int rc = check(memory);
     if (rc < 0 || event->is_set)
         return rc;
-    asyncio__waiter_t waiter;
-    rc = asyncio__waiter_enter(&waiter, &event->loop, &event->waiters,
-                               "asyncio_event_wait");
-    if (rc < 0)
-        return rc;
-    rc = asyncio__waiter_wait(&waiter);
-    asyncio__waiter_leave(&waiter);
-    return rc;
+    rc = asyncio__waiters_bind(&event->loop);
+    return rc < 0 ? rc : asyncio__waiters_wait(event->loop, &event->waiters, "asyncio_event_wait");
 }
 
 static int run_wait(void *arg, void **ret_result)

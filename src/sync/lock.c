@@ -9,8 +9,8 @@
 #include <assert.h>
 
 #include "sync/lock.h"
-#include "sync/waiter.h"
 #include "task/twin.h"
+#include "task/waiter_list.h"
 
 static_assert(sizeof(asyncio__lock_t) <= sizeof(asyncio_lock_t), "the public type has room");
 
@@ -30,11 +30,11 @@ static void wake_first(asyncio__lock_t *lock)
 
 static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int wait_for_turn(asyncio__lock_t *lock)
 {
-    asyncio__waiter_t waiter;
-    int rc = asyncio__waiter_enter(&waiter, &lock->loop, &lock->waiters,
-                                   "asyncio_lock_acquire");
+    int rc = asyncio__waiters_bind(&lock->loop);
     if (rc < 0)
         return rc;
+    asyncio__waiter_t waiter;
+    asyncio__waiter_enter(&waiter, lock->loop, &lock->waiters, "asyncio_lock_acquire");
     rc = asyncio__waiter_wait(&waiter);
     asyncio__waiter_leave(&waiter);
     if (rc < 0) {

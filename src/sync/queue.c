@@ -11,8 +11,8 @@
 #include <asyncio/queue.h>
 
 #include "base/memory.h"
-#include "sync/waiter.h"
 #include "task/twin.h"
+#include "task/waiter_list.h"
 
 enum kind { FIFO, LIFO, PRIORITY };
 
@@ -195,25 +195,6 @@ static bool is_full(const asyncio_queue_t *queue)
     return queue->maxsize > 0 && queue->count >= queue->maxsize;
 }
 
-/* Takes waiters from the head until one is not done, and wakes that. */
-static void wake_next(asyncio__list_t *waiters)
-{
-    asyncio__list_t *link;
-    while ((link = asyncio__list_pop(waiters))) {
-        asyncio_future_t *future = &asyncio__waiter_of(link)->future;
-        if (future->state == ASYNCIO__PENDING) {
-            asyncio__future_finish(future, NULL, NULL);
-            return;
-        }
-    }
-}
-
-static void wake_joiners(asyncio_queue_t *queue)
-{
-    for (asyncio__list_t *at = queue->joiners.next; at != &queue->joiners; at = at->next)
-        asyncio__future_wake(&asyncio__waiter_of(at)->future);
-}
-
 static int check(const asyncio_queue_t *queue)
 {
     return queue ? 0 : asyncio__fail(-EINVAL, "no queue was given");
@@ -273,7 +254,7 @@ static inline int put_slowly(asyncio_queue_t *queue, void *item)
     if (rc < 0)
         return rc;
     queue->unfinished++;
-    wake_next(&queue->getters);
+    asyncio__waiters_pop(&queue->getters);
     return 0;
 }
 
@@ -295,7 +276,7 @@ static int get_slowly(asyncio_queue_t *queue, void **ret_item)
     void *item = take(queue);
     if (ret_item)
         *ret_item = item;
-    wake_next(&queue->putters);
+    asyncio__waiters_pop(&queue->putters);
     return 0;
 }
 
@@ -315,15 +296,8 @@ int asyncio_queue_task_done(asyncio_queue_t *queue)
     if (rc < 0)
         return rc;
     if (--queue->unfinished == 0)
-        wake_joiners(queue);
+        asyncio__waiters_wake_all(&queue->joiners);
     return 0;
-}
-
-static void wake_all(asyncio__list_t *waiters)
-{
-    asyncio__list_t *link;
-    while ((link = asyncio__list_pop(waiters)))
-        asyncio__future_wake(&asyncio__waiter_of(link)->future);
 }
 
 int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate, asyncio_destroy_t *drop)
@@ -348,10 +322,10 @@ int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate, asyncio_destr
                 queue->unfinished--;
         }
         if (queue->unfinished == 0)
-            wake_joiners(queue);
+            asyncio__waiters_wake_all(&queue->joiners);
     }
-    wake_all(&queue->getters);
-    wake_all(&queue->putters);
+    asyncio__waiters_wake_all(&queue->getters);
+    asyncio__waiters_wake_all(&queue->putters);
     return 0;
 }
 
@@ -389,7 +363,7 @@ static ASYNCIO__COLD int leave_rarely(asyncio_queue_t *queue, asyncio__list_t *w
         asyncio__future_make_cancelled(&waiter->future, /* error= */ NULL);
     asyncio__waiter_leave(waiter);
     if (rc < 0 && was_woken && (for_room ? !is_full(queue) : queue->count > 0))
-        wake_next(waiters);
+        asyncio__waiters_pop(waiters);
     return rc;
 }
 
@@ -397,10 +371,11 @@ static ASYNCIO__COLD int leave_rarely(asyncio_queue_t *queue, asyncio__list_t *w
 static inline __attribute__((always_inline)) int
 wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, const char *call)
 {
-    asyncio__waiter_t waiter;
-    int rc = asyncio__waiter_enter(&waiter, &queue->loop, waiters, call);
+    int rc = asyncio__waiters_bind(&queue->loop);
     if (ASYNCIO__UNLIKELY(rc < 0))
         return rc;
+    asyncio__waiter_t waiter;
+    asyncio__waiter_enter(&waiter, queue->loop, waiters, call);
     rc = asyncio__waiter_wait(&waiter);
     /* Whoever woke it has taken it out of the list. */
     return ASYNCIO__LIKELY(rc == 0 && waiter.future.refs == 1)
@@ -447,14 +422,8 @@ int asyncio_queue_join(asyncio_queue_t *queue)
     int rc = check(queue);
     if (rc < 0 || queue->unfinished == 0)
         return rc;
-    asyncio__waiter_t waiter;
-    rc = asyncio__waiter_enter(&waiter, &queue->loop, &queue->joiners,
-                               "asyncio_queue_join");
-    if (rc < 0)
-        return rc;
-    rc = asyncio__waiter_wait(&waiter);
-    asyncio__waiter_leave(&waiter);
-    return rc;
+    rc = asyncio__waiters_bind(&queue->loop);
+    return rc < 0 ? rc : asyncio__waiters_wait(queue->loop, &queue->joiners, "asyncio_queue_join");
 }
 
 /* --- coroutine objects --------------------------------------------------------------------- */

@@ -7,8 +7,8 @@
 #include <asyncio/semaphore.h>
 #include <assert.h>
 
-#include "sync/waiter.h"
 #include "task/twin.h"
+#include "task/waiter_list.h"
 
 typedef struct __attribute__((may_alias)) semaphore {
     long value;              /* free slots */
@@ -66,7 +66,7 @@ bool asyncio_semaphore_locked(const asyncio_semaphore_t *semaphore)
 /* Takes a slot for the first that is not done; false: there is none. */
 static bool wake_next(semaphore_t *semaphore)
 {
-    if (!asyncio__waiters_wake_next(&semaphore->waiters))
+    if (!asyncio__waiters_wake(&semaphore->waiters, 1))
         return false;
     semaphore->value--;
     return true;
@@ -82,11 +82,12 @@ int asyncio_semaphore_acquire(asyncio_semaphore_t *memory)
         semaphore->value--;
         return 0;
     }
-    asyncio__waiter_t waiter;
-    rc = asyncio__waiter_enter(&waiter, &semaphore->loop, &semaphore->waiters,
-                               "asyncio_semaphore_acquire");
+    rc = asyncio__waiters_bind(&semaphore->loop);
     if (rc < 0)
         return rc;
+    asyncio__waiter_t waiter;
+    asyncio__waiter_enter(&waiter, semaphore->loop, &semaphore->waiters,
+                          "asyncio_semaphore_acquire");
     rc = asyncio__waiter_wait(&waiter);
     bool was_woken = asyncio__waiter_was_woken(&waiter);
     asyncio__waiter_leave(&waiter);
