@@ -5,6 +5,7 @@
  * Each test runs on each engine that ASYNCIO_ENGINE allows.
  */
 #include "base/sanitizer.h"
+#include "base/syscalls.h"
 #include "support/engine_fixture.h"
 
 /* ---- Transfers ---- */
@@ -444,6 +445,43 @@ static void test_connect_refused(void **state)
     close_file(file);
 }
 
+static int fail_fstat(int fd, struct stat *ret_stat)
+{
+    (void)fd, (void)ret_stat;
+    errno = EIO;
+    return -1;
+}
+
+static int fail_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    (void)fd, (void)level, (void)name, (void)value, (void)size;
+    errno = EIO;
+    return -1;
+}
+
+/* What the caller of open_file() knows about a descriptor the kernel is not asked again. */
+static void test_known_sockets(void **state)
+{
+    NEEDS_ENGINE();
+    const asyncio__syscalls_t saved = asyncio__sys;
+    int fds[2];
+    char byte;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    asyncio__file_t *file = NULL;
+    asyncio__sys.fstat = fail_fstat;
+    asyncio__sys.getsockopt = fail_getsockopt;
+    int asked = engine->class->open_file(engine, fds[0], ASYNCIO__FILE_ANY, &file);
+    int known = engine->class->open_file(engine, fds[0], ASYNCIO__FILE_SOCKET, &file);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    int received = known == 0 ? run_transfer(ASYNCIO__RECV, file, &byte, 1) : -EIO;
+    asyncio__sys = saved;
+    assert_int_equal(asked, -EIO);
+    assert_int_equal(known, 0);
+    assert_int_equal(received, 1);
+    close_file(file);
+    close(fds[1]);
+}
+
 /* A listener's port is free again as soon as close_file() returns, accepting or not. */
 static void test_port_is_free_after_close(void **state)
 {
@@ -479,6 +517,7 @@ int main(void)
         ON_ALL(test_accept_cancelled),
         ON_ALL(test_accept_without_descriptors),
         ON_ALL(test_connect_refused),
+        ON_ALL(test_known_sockets),
         ON_ALL(test_port_is_free_after_close),
     };
     sweep_may_wait = true;

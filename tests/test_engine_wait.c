@@ -261,10 +261,10 @@ static void test_not_pollable(void **state)
         asyncio__file_t *file;
         asyncio__watch_t watch = {.fd = fd, .events = ASYNCIO__WATCH_READ};
         assert_true(fd >= 0);
-        assert_int_equal(engine->class->open_file(engine, fd, &file), -EPERM);
+        assert_int_equal(engine->class->open_file(engine, fd, ASYNCIO__FILE_ANY, &file), -EPERM);
         assert_int_equal(engine->class->watch(engine, &watch), -EPERM);
         close(fd);
-        assert_int_equal(engine->class->open_file(engine, fd, &file), -EBADF);
+        assert_int_equal(engine->class->open_file(engine, fd, ASYNCIO__FILE_ANY, &file), -EBADF);
         assert_int_equal(engine->class->watch(engine, &watch), -EBADF);
     }
     assert_int_equal(engine->in_flight, 0);
@@ -387,7 +387,7 @@ static void test_sim(void **state)
     asyncio__file_t *file;
     asyncio__watch_t watched = {.fd = 0, .events = ASYNCIO__WATCH_READ};
     asyncio__operation_t operation = {.kind = ASYNCIO__RECV};
-    assert_int_equal(engine->class->open_file(engine, 0, &file), -EOPNOTSUPP);
+    assert_int_equal(engine->class->open_file(engine, 0, ASYNCIO__FILE_ANY, &file), -EOPNOTSUPP);
     assert_int_equal(engine->class->submit(engine, &operation), -EOPNOTSUPP);
     assert_int_equal(engine->class->watch(engine, &watched), -EOPNOTSUPP);
     wait_once(0);

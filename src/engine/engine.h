@@ -71,6 +71,13 @@ struct asyncio__file {
     asyncio__list_t operations; /* pending ones, oldest first */
 };
 
+/* What the caller of open_file() knows about the descriptor, which spares system calls. */
+typedef enum asyncio__file_kind {
+    ASYNCIO__FILE_ANY,    /* nothing: the engine asks the kernel */
+    ASYNCIO__FILE_SOCKET, /* a socket */
+    ASYNCIO__FILE_TCP,    /* a TCP socket */
+} asyncio__file_kind_t;
+
 /* A level-triggered watch of a descriptor that has no file (add_reader, add_writer). */
 #define ASYNCIO__WATCH_READ  1u
 #define ASYNCIO__WATCH_WRITE 2u
@@ -89,8 +96,9 @@ typedef struct asyncio__engine_class {
     /* Ends the engine: every pending operation is cancelled and completed first. */
     void (*close)(asyncio__engine_t *engine);
 
-    /* Begins with a descriptor that is non-blocking. 0, or -errno. */
-    int (*open_file)(asyncio__engine_t *engine, int fd, asyncio__file_t **ret_file);
+    /* Makes the file of a descriptor, which must be non-blocking. 0, or -errno. */
+    int (*open_file)(asyncio__engine_t *engine, int fd, asyncio__file_kind_t kind,
+                     asyncio__file_t **ret_file);
 
     /*
      * Ends each pending operation of the file with -EBADF (complete is called from the next

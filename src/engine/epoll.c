@@ -58,6 +58,7 @@ typedef struct file {
     entry_t entry;
     bool ready[2];          /* by direction: a try may succeed */
     bool is_socket;         /* else read(2) and write(2) */
+    bool asks_protocol;     /* its registration sets drains */
     bool drains;            /* TCP: a short read means that nothing is left */
     bool is_special;        /* a hang-up, error or urgent data came: a short read means nothing */
     unsigned inlined;       /* completions at once, in a row */
@@ -190,8 +191,8 @@ static ASYNCIO__COLD int register_file(engine_t *engine, file_t *file)
     socklen_t size = sizeof(protocol);
     if (file->entry.is_lost)
         return -EBADF;
-    if (file->is_socket && asyncio__sys.getsockopt(file->base.fd, SOL_SOCKET, SO_PROTOCOL,
-                                                   &protocol, &size) == 0)
+    if (file->asks_protocol && asyncio__sys.getsockopt(file->base.fd, SOL_SOCKET, SO_PROTOCOL,
+                                                       &protocol, &size) == 0)
         file->drains = protocol == IPPROTO_TCP;
     return add_entry(engine, &file->entry, FILE_EVENTS);
 }
@@ -304,10 +305,11 @@ static void handle_file(engine_t *engine, file_t *file, uint32_t events)
 
 /* ---- Files ---- */
 
-static int epoll_open_file(asyncio__engine_t *base, int fd, asyncio__file_t **ret_file)
+static int epoll_open_file(asyncio__engine_t *base, int fd, asyncio__file_kind_t kind,
+                           asyncio__file_t **ret_file)
 {
-    bool is_socket;
-    int rc = asyncio__descriptor_check(fd, &is_socket);
+    bool is_socket = true;
+    int rc = kind == ASYNCIO__FILE_ANY ? asyncio__descriptor_check(fd, &is_socket) : 0;
     if (rc < 0)
         return rc;
     file_t *file = asyncio__calloc(sizeof(*file));
@@ -316,6 +318,8 @@ static int epoll_open_file(asyncio__engine_t *base, int fd, asyncio__file_t **re
     file->base.fd = file->entry.fd = fd;
     file->entry.kind = ENTRY_FILE;
     file->is_socket = is_socket;
+    file->asks_protocol = is_socket && kind == ASYNCIO__FILE_ANY;
+    file->drains = kind == ASYNCIO__FILE_TCP;
     file->ready[ASYNCIO__READ] = file->ready[ASYNCIO__WRITE] = true;
     asyncio__list_init(&file->base.operations);
     asyncio__list_append(&engine_of(base)->files, &file->entry.link);

@@ -29,9 +29,10 @@ static void sim_close(asyncio__engine_t *engine)
     asyncio__free(sim, sizeof(*sim));
 }
 
-static int sim_open_file(asyncio__engine_t *engine, int fd, asyncio__file_t **ret_file)
+static int sim_open_file(asyncio__engine_t *engine, int fd, asyncio__file_kind_t kind,
+                         asyncio__file_t **ret_file)
 {
-    (void)engine, (void)fd, (void)ret_file;
+    (void)engine, (void)fd, (void)kind, (void)ret_file;
     return -EOPNOTSUPP;
 }
 

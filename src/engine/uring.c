@@ -322,10 +322,11 @@ static void uring_cancel(asyncio__engine_t *base, asyncio__operation_t *operatio
 
 /* ---- Files ---- */
 
-static int uring_open_file(asyncio__engine_t *base, int fd, asyncio__file_t **ret_file)
+static int uring_open_file(asyncio__engine_t *base, int fd, asyncio__file_kind_t kind,
+                           asyncio__file_t **ret_file)
 {
-    bool is_socket;
-    int rc = asyncio__descriptor_check(fd, &is_socket);
+    bool is_socket = true;
+    int rc = kind == ASYNCIO__FILE_ANY ? asyncio__descriptor_check(fd, &is_socket) : 0;
     if (rc < 0)
         return rc;
     file_t *file = asyncio__calloc(sizeof(*file));

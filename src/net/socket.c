@@ -101,7 +101,8 @@ int asyncio__socket_bind_loop(asyncio_socket_t *sock, asyncio_loop_t *loop)
                    : asyncio__fail(ASYNCIO_ERUNTIME, "the socket belongs to another loop");
     int rc = asyncio__loop_claim(loop, sock->fd);
     if (rc == 0) {
-        rc = loop->engine->class->open_file(loop->engine, sock->fd, &sock->file);
+        rc = loop->engine->class->open_file(loop->engine, sock->fd, ASYNCIO__FILE_ANY,
+                                            &sock->file);
         if (rc < 0)
             asyncio__loop_unclaim(loop, sock->fd);
     }

@@ -176,7 +176,7 @@ static inline asyncio__file_t *open_file(int fd)
 {
     asyncio__file_t *file;
     assert_true(fd >= 0);
-    assert_int_equal(engine->class->open_file(engine, fd, &file), 0);
+    assert_int_equal(engine->class->open_file(engine, fd, ASYNCIO__FILE_ANY, &file), 0);
     return file;
 }
 
