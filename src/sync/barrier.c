@@ -165,38 +165,6 @@ bool asyncio_barrier_broken(const asyncio_barrier_t *barrier)
     return barrier && ((const barrier_t *)barrier)->state == BROKEN;
 }
 
-static int run_wait(void *arg, void **ret_result)
-{
-    int rc = asyncio_barrier_wait(*(asyncio_barrier_t **)arg);
-    if (rc < 0)
-        return rc;
-    *ret_result = ASYNCIO_INT(rc);
-    return 0;
-}
-
-asyncio_coroutine_t *asyncio_barrier_wait_coroutine(asyncio_barrier_t *barrier)
-{
-    return asyncio__twin(run_wait, &barrier, sizeof(barrier), NULL, "asyncio_barrier_wait");
-}
-
-static int run_reset(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_barrier_reset(*(asyncio_barrier_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_barrier_reset_coroutine(asyncio_barrier_t *barrier)
-{
-    return asyncio__twin(run_reset, &barrier, sizeof(barrier), NULL, "asyncio_barrier_reset");
-}
-
-static int run_abort(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_barrier_abort(*(asyncio_barrier_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_barrier_abort_coroutine(asyncio_barrier_t *barrier)
-{
-    return asyncio__twin(run_abort, &barrier, sizeof(barrier), NULL, "asyncio_barrier_abort");
-}
+ASYNCIO__TWIN(COUNT, asyncio_barrier_wait, (asyncio_barrier_t *, barrier))
+ASYNCIO__TWIN(CODE, asyncio_barrier_reset, (asyncio_barrier_t *, barrier))
+ASYNCIO__TWIN(CODE, asyncio_barrier_abort, (asyncio_barrier_t *, barrier))

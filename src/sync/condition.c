@@ -130,50 +130,7 @@ int asyncio_condition_notify_all(asyncio_condition_t *condition)
     return asyncio_condition_notify(condition, SIZE_MAX);
 }
 
-/* The arguments of the twins. */
-struct arguments {
-    asyncio_condition_t *condition;           /* the caller's */
-    asyncio_condition_predicate_t *predicate; /* for wait_for */
-    void *arg;                                /* passed to it */
-};
-
-static int run_acquire(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_condition_acquire(((struct arguments *)arg)->condition);
-}
-
-asyncio_coroutine_t *asyncio_condition_acquire_coroutine(asyncio_condition_t *condition)
-{
-    struct arguments arguments = {.condition = condition};
-    return asyncio__twin(run_acquire, &arguments, sizeof(arguments), NULL,
-                         "asyncio_condition_acquire");
-}
-
-static int run_wait(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_condition_wait(((struct arguments *)arg)->condition);
-}
-
-asyncio_coroutine_t *asyncio_condition_wait_coroutine(asyncio_condition_t *condition)
-{
-    struct arguments arguments = {.condition = condition};
-    return asyncio__twin(run_wait, &arguments, sizeof(arguments), NULL, "asyncio_condition_wait");
-}
-
-static int run_wait_for(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    struct arguments *a = arg;
-    return asyncio_condition_wait_for(a->condition, a->predicate, a->arg);
-}
-
-asyncio_coroutine_t *
-asyncio_condition_wait_for_coroutine(asyncio_condition_t *condition,
-                                     asyncio_condition_predicate_t *predicate, void *arg)
-{
-    struct arguments arguments = {condition, predicate, arg};
-    return asyncio__twin(run_wait_for, &arguments, sizeof(arguments), NULL,
-                         "asyncio_condition_wait_for");
-}
+ASYNCIO__TWIN(CODE, asyncio_condition_acquire, (asyncio_condition_t *, condition))
+ASYNCIO__TWIN(CODE, asyncio_condition_wait, (asyncio_condition_t *, condition))
+ASYNCIO__TWIN(CODE, asyncio_condition_wait_for, (asyncio_condition_t *, condition),
+              (asyncio_condition_predicate_t *, predicate), (void *, arg))

@@ -72,13 +72,4 @@ int asyncio_event_wait(asyncio_event_t *memory)
     return rc < 0 ? rc : asyncio__waiters_wait(event->loop, &event->waiters, "asyncio_event_wait");
 }
 
-static int run_wait(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_event_wait(*(asyncio_event_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_event_wait_coroutine(asyncio_event_t *event)
-{
-    return asyncio__twin(run_wait, &event, sizeof(event), NULL, "asyncio_event_wait");
-}
+ASYNCIO__TWIN(CODE, asyncio_event_wait, (asyncio_event_t *, event))

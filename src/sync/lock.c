@@ -92,16 +92,7 @@ int asyncio_lock_acquire(asyncio_lock_t *lock)
     return rc < 0 ? rc : asyncio__lock_acquire((asyncio__lock_t *)lock);
 }
 
-static int run_acquire(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_lock_acquire(*(asyncio_lock_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_lock_acquire_coroutine(asyncio_lock_t *lock)
-{
-    return asyncio__twin(run_acquire, &lock, sizeof(lock), NULL, "asyncio_lock_acquire");
-}
+ASYNCIO__TWIN(CODE, asyncio_lock_acquire, (asyncio_lock_t *, lock))
 
 int asyncio_lock_release(asyncio_lock_t *lock)
 {

@@ -428,44 +428,6 @@ int asyncio_queue_join(asyncio_queue_t *queue)
 
 /* --- coroutine objects --------------------------------------------------------------------- */
 
-/* The arguments of the twins. */
-struct arguments {
-    asyncio_queue_t *queue; /* the caller's */
-    void *item;             /* to put */
-};
-
-static int run_put(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    struct arguments *a = arg;
-    return asyncio_queue_put(a->queue, a->item);
-}
-
-asyncio_coroutine_t *asyncio_queue_put_coroutine(asyncio_queue_t *queue, void *item)
-{
-    struct arguments arguments = {queue, item};
-    return asyncio__twin(run_put, &arguments, sizeof(arguments), NULL, "asyncio_queue_put");
-}
-
-static int run_get(void *arg, void **ret_result)
-{
-    return asyncio_queue_get(((struct arguments *)arg)->queue, ret_result);
-}
-
-asyncio_coroutine_t *asyncio_queue_get_coroutine(asyncio_queue_t *queue)
-{
-    struct arguments arguments = {.queue = queue};
-    return asyncio__twin(run_get, &arguments, sizeof(arguments), NULL, "asyncio_queue_get");
-}
-
-static int run_join(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_queue_join(((struct arguments *)arg)->queue);
-}
-
-asyncio_coroutine_t *asyncio_queue_join_coroutine(asyncio_queue_t *queue)
-{
-    struct arguments arguments = {.queue = queue};
-    return asyncio__twin(run_join, &arguments, sizeof(arguments), NULL, "asyncio_queue_join");
-}
+ASYNCIO__TWIN(CODE, asyncio_queue_put, (asyncio_queue_t *, queue), (void *, item))
+ASYNCIO__TWIN(RESULT, asyncio_queue_get, (asyncio_queue_t *, queue))
+ASYNCIO__TWIN(CODE, asyncio_queue_join, (asyncio_queue_t *, queue))

@@ -98,17 +98,7 @@ int asyncio_semaphore_acquire(asyncio_semaphore_t *memory)
     return rc;
 }
 
-static int run_acquire(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_semaphore_acquire(*(asyncio_semaphore_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_semaphore_acquire_coroutine(asyncio_semaphore_t *semaphore)
-{
-    return asyncio__twin(run_acquire, &semaphore, sizeof(semaphore), NULL,
-                         "asyncio_semaphore_acquire");
-}
+ASYNCIO__TWIN(CODE, asyncio_semaphore_acquire, (asyncio_semaphore_t *, semaphore))
 
 int asyncio_semaphore_release(asyncio_semaphore_t *memory)
 {

@@ -223,26 +223,5 @@ void asyncio_as_completed_unref(asyncio_as_completed_t *it)
     free_iteration(it);
 }
 
-/* The arguments of the twin. */
-struct arguments {
-    asyncio_as_completed_t *iteration; /* the caller's */
-    asyncio_future_t **ret_future;     /* the caller's */
-};
-
-static int run_twin(void *arg, void **ret_result)
-{
-    struct arguments *arguments = arg;
-    int rc = asyncio_as_completed_next(arguments->iteration, arguments->ret_future);
-    if (rc < 0)
-        return rc;
-    *ret_result = ASYNCIO_INT(rc);
-    return 0;
-}
-
-asyncio_coroutine_t *asyncio_as_completed_next_coroutine(asyncio_as_completed_t *iteration,
-                                                         asyncio_future_t **ret_future)
-{
-    struct arguments arguments = {iteration, ret_future};
-    return asyncio__twin(run_twin, &arguments, sizeof(arguments), NULL,
-                         "asyncio_as_completed_next");
-}
+ASYNCIO__TWIN(COUNT, asyncio_as_completed_next, (asyncio_as_completed_t *, iteration),
+              (asyncio_future_t **, ret_future))

@@ -271,68 +271,30 @@ int asyncio_coroutine_aclose(asyncio_coroutine_t *coroutine)
 
 /* --- twins --------------------------------------------------------------------------------- */
 
-struct arguments {
-    asyncio_coroutine_t *coroutine; /* a reference */
-    void *value;                    /* to send */
-    int code;                       /* to throw */
-};
-
-static void destroy_twin(void *arg)
+static int keep_generator(void *arguments)
 {
-    asyncio_coroutine_unref(((struct arguments *)arg)->coroutine);
+    asyncio_coroutine_t **coroutine = arguments;
+    if (asyncio__tag_of(*coroutine) != ASYNCIO__TAG_COROUTINE) {
+        *coroutine = NULL;
+        return asyncio__fail(-EINVAL, "\"coroutine\" must be a coroutine object");
+    }
+    asyncio_coroutine_ref(*coroutine);
+    return 0;
 }
 
-static asyncio_coroutine_t *twin(asyncio_coroutine_function_t *fn, asyncio_coroutine_t *coroutine,
-                                 void *value, int code, const char *name)
+static void drop_generator(void *arguments)
 {
-    if (asyncio__tag_of(coroutine) != ASYNCIO__TAG_COROUTINE)
-        return asyncio__fail_new(-EINVAL, "no coroutine object");
-    struct arguments arguments = {coroutine, value, code};
-    asyncio_coroutine_t *made =
-        asyncio__twin(fn, &arguments, sizeof(arguments), destroy_twin, name);
-    if (made)
-        asyncio_coroutine_ref(coroutine);
-    return made;
+    asyncio_coroutine_unref(*(asyncio_coroutine_t **)arguments);
 }
 
-static int run_asend(void *arg, void **ret_result)
-{
-    struct arguments *arguments = arg;
-    return asyncio_coroutine_asend(arguments->coroutine, arguments->value, ret_result);
-}
-
-asyncio_coroutine_t *asyncio_coroutine_asend_coroutine(asyncio_coroutine_t *coroutine,
-                                                       void *value)
-{
-    return twin(run_asend, coroutine, value, 0, "asyncio_coroutine_asend");
-}
-
-asyncio_coroutine_t *asyncio_coroutine_anext_coroutine(asyncio_coroutine_t *coroutine)
-{
-    return twin(run_asend, coroutine, NULL, 0, "asyncio_coroutine_anext");
-}
-
-static int run_athrow(void *arg, void **ret_result)
-{
-    struct arguments *arguments = arg;
-    return asyncio_coroutine_athrow(arguments->coroutine, arguments->code, ret_result);
-}
-
-asyncio_coroutine_t *asyncio_coroutine_athrow_coroutine(asyncio_coroutine_t *coroutine, int code)
-{
-    return twin(run_athrow, coroutine, NULL, code, "asyncio_coroutine_athrow");
-}
-
-static int run_aclose(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_coroutine_aclose(((struct arguments *)arg)->coroutine);
-}
-
-asyncio_coroutine_t *asyncio_coroutine_aclose_coroutine(asyncio_coroutine_t *coroutine)
-{
-    return twin(run_aclose, coroutine, NULL, 0, "asyncio_coroutine_aclose");
-}
+ASYNCIO__TWIN_KEPT(RESULT, asyncio_coroutine_asend, keep_generator, drop_generator,
+                   (asyncio_coroutine_t *, coroutine), (void *, value))
+ASYNCIO__TWIN_KEPT(RESULT, asyncio_coroutine_anext, keep_generator, drop_generator,
+                   (asyncio_coroutine_t *, coroutine))
+ASYNCIO__TWIN_KEPT(RESULT, asyncio_coroutine_athrow, keep_generator, drop_generator,
+                   (asyncio_coroutine_t *, coroutine), (int, code))
+ASYNCIO__TWIN_KEPT(CODE, asyncio_coroutine_aclose, keep_generator, drop_generator,
+                   (asyncio_coroutine_t *, coroutine))
 
 /* --- a loop that shuts them down ----------------------------------------------------------- */
 

@@ -282,48 +282,17 @@ int asyncio_gather_await(asyncio_awaitable_t *const *awaitables, size_t count, v
     return rc;
 }
 
-/* The arguments of the twin: an array of its own. */
-struct arguments {
-    asyncio_awaitable_t **awaitables; /* count of them; NULL once they were handed on */
-    size_t count;                     /* of awaitables */
-    void **ret_values;                /* the caller's */
-};
+static int run_asyncio_gather_await(void *arguments, void **ret_result);
 
-static int run_twin(void *arg, void **ret_result)
+ASYNCIO__TWIN_KEPT(OWN, asyncio_gather_await, asyncio__awaitables_keep, asyncio__awaitables_drop,
+                   (asyncio_awaitable_t *const *, awaitables), (size_t, count),
+                   (void **, ret_values))
+
+static int run_asyncio_gather_await(void *arguments, void **ret_result)
 {
     (void)ret_result;
-    struct arguments *arguments = arg;
-    int rc = asyncio_gather_await(arguments->awaitables, arguments->count, arguments->ret_values);
-    asyncio__free(arguments->awaitables, arguments->count * sizeof(void *));
-    arguments->awaitables = NULL;
+    const struct asyncio_gather_await_arguments *a = arguments;
+    int rc = asyncio_gather_await(a->awaitables, a->count, a->ret_values);
+    asyncio__awaitables_taken(arguments);
     return rc;
-}
-
-static void destroy_twin(void *arg)
-{
-    struct arguments *arguments = arg;
-    if (!arguments->awaitables)
-        return;
-    for (size_t i = 0; i < arguments->count; i++)
-        asyncio__discard(arguments->awaitables[i]);
-    asyncio__free(arguments->awaitables, arguments->count * sizeof(void *));
-}
-
-asyncio_coroutine_t *asyncio_gather_await_coroutine(asyncio_awaitable_t *const *awaitables,
-                                                    size_t count, void **ret_values)
-{
-    struct arguments arguments = {asyncio__malloc(count * sizeof(void *)), count, ret_values};
-    asyncio_coroutine_t *twin = NULL;
-    if (arguments.awaitables && (awaitables || !count)) {
-        if (count)
-            memcpy(arguments.awaitables, awaitables, count * sizeof(void *));
-        twin = asyncio__twin(run_twin, &arguments, sizeof(arguments), destroy_twin,
-                             "asyncio_gather");
-    }
-    if (twin)
-        return twin;
-    for (size_t i = 0; awaitables && i < count; i++)
-        asyncio__discard(awaitables[i]);
-    asyncio__free(arguments.awaitables, count * sizeof(void *));
-    return asyncio__fail_new(awaitables || !count ? -ENOMEM : -EINVAL, NULL);
 }

@@ -50,13 +50,4 @@ int asyncio_sleep(double delay)
                                                    asyncio__nanoseconds(delay)));
 }
 
-static int run_sleep(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_sleep(*(double *)arg);
-}
-
-asyncio_coroutine_t *asyncio_sleep_coroutine(double delay)
-{
-    return asyncio__twin(run_sleep, &delay, sizeof(delay), NULL, "asyncio_sleep");
-}
+ASYNCIO__TWIN(CODE, asyncio_sleep, (double, delay))

@@ -2,6 +2,8 @@
 /* Awaitables made futures, each once; see sources.h. */
 #include "task/sources.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "coroutine/coroutine.h"
 #include "task/task.h"
@@ -148,4 +150,43 @@ int asyncio__sources_collect_marked(asyncio_loop_t *loop, asyncio_awaitable_t *c
     }
     *ret_sources = sources;
     return 0;
+}
+
+/* --- arrays of awaitables that coroutine objects hold -------------------------------------- */
+
+struct array {
+    asyncio_awaitable_t **awaitables; /* the caller's; once they are kept, a copy */
+    size_t count;                     /* of awaitables */
+};
+
+int asyncio__awaitables_keep(void *arguments)
+{
+    struct array *array = arguments;
+    asyncio_awaitable_t **given = array->awaitables;
+    if (!given && array->count) {
+        array->count = 0;
+        return asyncio__fail(-EINVAL, "\"awaitables\" must not be NULL");
+    }
+    size_t size = array->count * sizeof(*given);
+    array->awaitables = asyncio__malloc(size);
+    if (array->awaitables && size)
+        memcpy(array->awaitables, given, size);
+    for (size_t i = 0; !array->awaitables && i < array->count; i++)
+        asyncio__discard(given[i]);
+    return array->awaitables ? 0 : asyncio__fail(-ENOMEM, NULL);
+}
+
+void asyncio__awaitables_drop(void *arguments)
+{
+    struct array *array = arguments;
+    for (size_t i = 0; array->awaitables && i < array->count; i++)
+        asyncio__discard(array->awaitables[i]);
+    asyncio__awaitables_taken(arguments);
+}
+
+void asyncio__awaitables_taken(void *arguments)
+{
+    struct array *array = arguments;
+    asyncio__free(array->awaitables, array->count * sizeof(*array->awaitables));
+    array->awaitables = NULL;
 }

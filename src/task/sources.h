@@ -35,4 +35,12 @@ void asyncio__sources_unmark(const asyncio__sources_t *sources);
 
 void asyncio__sources_fini(asyncio__sources_t *sources);
 
+/* For ASYNCIO__TWIN_KEPT() where the arguments begin with an array of awaitables and its count. The
+ * object has a copy of the array, and takes the coroutine objects in it, also on failure. */
+int asyncio__awaitables_keep(void *arguments);
+void asyncio__awaitables_drop(void *arguments);
+
+/* The call that the object makes has taken them. */
+void asyncio__awaitables_taken(void *arguments);
+
 #endif

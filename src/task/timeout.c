@@ -255,45 +255,35 @@ int asyncio_wait_for(asyncio_awaitable_t *awaitable, double timeout, void **ret_
     return asyncio_timeout_exit(&scope, asyncio_await(awaitable, ret_result));
 }
 
-/* The arguments of the twin. */
-struct arguments {
-    asyncio_awaitable_t *awaitable; /* a reference; NULL once it was handed on */
-    double timeout;                 /* seconds */
-};
-
-static int run_twin(void *arg, void **ret_result)
+static int keep_awaitable(void *arguments)
 {
-    struct arguments *arguments = arg;
-    asyncio_awaitable_t *awaitable = arguments->awaitable;
-    bool is_future = asyncio__is_future(awaitable); /* a coroutine object will be gone */
-    arguments->awaitable = NULL;
-    int rc = asyncio_wait_for(awaitable, arguments->timeout, ret_result);
-    if (is_future)
-        asyncio_future_unref(awaitable);
-    return rc;
-}
-
-static void destroy_twin(void *arg)
-{
-    struct arguments *arguments = arg;
-    if (asyncio__is_future(arguments->awaitable))
-        asyncio_future_unref(arguments->awaitable);
-    else
-        asyncio__discard(arguments->awaitable);
-}
-
-asyncio_coroutine_t *asyncio_wait_for_coroutine(asyncio_awaitable_t *awaitable, double timeout)
-{
-    if (!awaitable) {
-        asyncio__thread.constructor_code = asyncio__fail_null();
-        return NULL;
-    }
-    struct arguments arguments = {awaitable, timeout};
+    asyncio_awaitable_t *awaitable = *(asyncio_awaitable_t **)arguments;
+    if (!awaitable)
+        return asyncio__fail_null();
     if (asyncio__is_future(awaitable))
         asyncio_future_ref(awaitable);
-    asyncio_coroutine_t *twin = asyncio__twin(run_twin, &arguments, sizeof(arguments),
-                                              destroy_twin, "asyncio_wait_for");
-    if (!twin)
-        destroy_twin(&arguments);
-    return twin;
+    return 0;
+}
+
+static void drop_awaitable(void *arguments)
+{
+    asyncio_awaitable_t *awaitable = *(asyncio_awaitable_t **)arguments;
+    if (asyncio__is_future(awaitable))
+        asyncio_future_unref(awaitable);
+    else
+        asyncio__discard(awaitable);
+}
+
+static int run_asyncio_wait_for(void *arguments, void **ret_result);
+
+ASYNCIO__TWIN_KEPT(OWN, asyncio_wait_for, keep_awaitable, drop_awaitable,
+                   (asyncio_awaitable_t *, awaitable), (double, timeout))
+
+static int run_asyncio_wait_for(void *arguments, void **ret_result)
+{
+    struct asyncio_wait_for_arguments *a = arguments;
+    asyncio_awaitable_t *awaitable = a->awaitable;
+    if (asyncio_iscoroutine(awaitable))
+        a->awaitable = NULL; /* the call takes it */
+    return asyncio_wait_for(awaitable, a->timeout, ret_result);
 }

@@ -138,11 +138,11 @@ static int wait_collected(const asyncio__sources_t *sources, double timeout,
     return rc < 0 ? rc : done;
 }
 
-int asyncio_wait(asyncio_awaitable_t **awaitables, size_t count, double timeout,
-                 asyncio_return_when_t return_when, bool *ret_done)
+/* was_coroutine is room for count flags, which are set; NULL: out of memory. */
+static int wait_for_all(asyncio_awaitable_t **awaitables, size_t count, double timeout,
+                        asyncio_return_when_t return_when, bool *ret_done, bool *was_coroutine)
 {
     int rc = check(awaitables, count, timeout, return_when);
-    bool *was_coroutine = rc == 0 ? asyncio__calloc(count) : NULL;
     if (rc == 0 && !was_coroutine)
         rc = asyncio__fail(-ENOMEM, NULL);
     if (rc < 0) {
@@ -159,7 +159,7 @@ int asyncio_wait(asyncio_awaitable_t **awaitables, size_t count, double timeout,
         rc = wait_collected(&sources, timeout, return_when, ret_done);
         asyncio__sources_fini(&sources);
     }
-    /* Where there was no wait the caller keeps nothing in the slots of coroutine objects. */
+    /* If there was no wait, the entries of coroutine objects become NULL. */
     for (size_t i = 0; (!is_collected || rc == -ENOMEM) && i < count; i++) {
         if (!was_coroutine[i])
             continue;
@@ -167,70 +167,35 @@ int asyncio_wait(asyncio_awaitable_t **awaitables, size_t count, double timeout,
             asyncio_future_unref(awaitables[i]);
         awaitables[i] = NULL;
     }
+    return rc;
+}
+
+int asyncio_wait(asyncio_awaitable_t **awaitables, size_t count, double timeout,
+                 asyncio_return_when_t return_when, bool *ret_done)
+{
+    bool *was_coroutine = count ? asyncio__calloc(count) : NULL;
+    int rc = wait_for_all(awaitables, count, timeout, return_when, ret_done, was_coroutine);
     asyncio__free(was_coroutine, count);
     return rc;
 }
 
-/* --- the twin ------------------------------------------------------------------------------ */
+static int run_asyncio_wait(void *arguments, void **ret_result);
 
-struct arguments {
-    asyncio_awaitable_t **awaitables;  /* an array of its own */
-    bool *was_coroutine;               /* whose references are ours */
-    size_t count;                      /* of both */
-    double timeout;                    /* seconds */
-    asyncio_return_when_t return_when; /* which */
-    bool *ret_done;                    /* the caller's */
-    bool is_started;                   /* the coroutine objects were handed on */
-};
+ASYNCIO__TWIN_KEPT(OWN, asyncio_wait, asyncio__awaitables_keep, asyncio__awaitables_drop,
+                   (asyncio_awaitable_t *const *, awaitables), (size_t, count), (double, timeout),
+                   (asyncio_return_when_t, return_when), (bool *, ret_done))
 
-static int run_twin(void *arg, void **ret_result)
+static int run_asyncio_wait(void *arguments, void **ret_result)
 {
-    struct arguments *arguments = arg;
-    arguments->is_started = true;
-    int rc = asyncio_wait(arguments->awaitables, arguments->count, arguments->timeout,
-                          arguments->return_when, arguments->ret_done);
-    if (rc < 0)
-        return rc;
-    *ret_result = ASYNCIO_INT(rc);
-    return 0;
-}
-
-static void destroy_twin(void *arg)
-{
-    struct arguments *arguments = arg;
-    for (size_t i = 0; i < arguments->count; i++) {
-        if (!arguments->is_started)
-            asyncio__discard(arguments->awaitables[i]);
-        else if (arguments->was_coroutine[i])
-            asyncio_future_unref(arguments->awaitables[i]);
-    }
-    asyncio__free(arguments->awaitables, arguments->count * sizeof(void *));
-    asyncio__free(arguments->was_coroutine, arguments->count);
-}
-
-asyncio_coroutine_t *asyncio_wait_coroutine(asyncio_awaitable_t *const *awaitables, size_t count,
-                                            double timeout, asyncio_return_when_t return_when,
-                                            bool *ret_done)
-{
-    struct arguments arguments = {.count = awaitables ? count : 0, .timeout = timeout,
-                                  .return_when = return_when, .ret_done = ret_done};
-    count = arguments.count;
-    arguments.awaitables = asyncio__malloc(count * sizeof(void *));
-    arguments.was_coroutine = asyncio__malloc(count);
-    asyncio_coroutine_t *twin = NULL;
-    if (arguments.awaitables && arguments.was_coroutine) {
-        for (size_t i = 0; i < count; i++) {
-            arguments.awaitables[i] = awaitables[i];
-            arguments.was_coroutine[i] = asyncio_iscoroutine(awaitables[i]);
-        }
-        twin = asyncio__twin(run_twin, &arguments, sizeof(arguments), destroy_twin,
-                             "asyncio_wait");
-    }
-    if (twin)
-        return twin;
-    for (size_t i = 0; i < count; i++)
-        asyncio__discard(awaitables[i]);
-    asyncio__free(arguments.awaitables, count * sizeof(void *));
-    asyncio__free(arguments.was_coroutine, count);
-    return asyncio__fail_new(-ENOMEM, NULL);
+    struct asyncio_wait_arguments *a = arguments;
+    asyncio_awaitable_t **awaitables = (asyncio_awaitable_t **)a->awaitables; /* the copy */
+    bool *was_coroutine = a->count ? asyncio__calloc(a->count) : NULL;
+    int rc = wait_for_all(awaitables, a->count, a->timeout, a->return_when, a->ret_done,
+                          was_coroutine);
+    for (size_t i = 0; was_coroutine && i < a->count; i++)
+        if (was_coroutine[i])
+            asyncio_future_unref(awaitables[i]);
+    asyncio__free(was_coroutine, a->count);
+    asyncio__awaitables_taken(arguments);
+    return asyncio__twin_count(rc, ret_result);
 }
