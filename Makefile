@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# The few commands that one types; the build itself is Meson's (meson.build).
+# The commands that people type; the build itself is Meson's (meson.build).
 #
-#   make            a release build of everything in build/
+#   make            a release build of the library and the examples in build/
 #   make demo       what the library does, in a minute
 #   make test       every test, on every engine, plain and under the address sanitizer
 #   make bench      the benchmark, beside its peers (bench/README.md)
-#   make install    as DESTDIR and PREFIX say
+#   make install    installs the library, as DESTDIR and PREFIX say
+#   make dependencies    installs what the tests and examples need (Debian's packages)
 #   make docs       docs/api_table.md, from the headers
 #   make asan tsan valgrind    the tests under one checker; clang-asan and clang-tsan: clang's
 #   make prove      all of that and more, for hours; says what failed at its end (tools/prove.py)
@@ -31,18 +32,28 @@ checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=f
 
 lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=false
 
-.PHONY: all dependencies asan-build demo test bench asan valgrind install docs format clean prove
+.PHONY: all toolchain dependencies whole demo test bench asan asan-build valgrind install
+.PHONY: docs format clean prove
 .PHONY: tsan tsan-build tsan-threaded clang-asan clang-asan-build clang-tsan clang-tsan-build
 .PHONY: compilers ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
 
-all: dependencies
+# Needs a compiler, Meson and Ninja, and changes nothing on the system.
+all: toolchain
 	$(call configure,$(BUILD),--prefix=$(PREFIX))
-	$(call compile,$(BUILD))
+	$(call compile,$(BUILD) programs)
+
+toolchain:
+	@tools/check_toolchain.sh
 
 dependencies:
 	@tools/install_dependencies.sh
 
-demo: all
+# Everything, the tests and the benchmark included.
+whole: dependencies
+	$(call configure,$(BUILD),--prefix=$(PREFIX))
+	$(call compile,$(BUILD))
+
+demo: dependencies all
 	@tools/demo.sh $(BUILD)
 
 asan-build: dependencies
@@ -54,7 +65,7 @@ switches = ucontext $(if $(and $(shell command -v aarch64-linux-gnu-gcc),\
                               $(shell command -v qemu-aarch64)),aarch64)
 
 # Where threads meet, under the thread sanitizer too.
-test: all asan-build tsan-threaded $(switches:%=%-build)
+test: whole asan-build tsan-threaded $(switches:%=%-build)
 	@python3 tools/run_tests.py $(BUILD) $(BUILD)-asan --threaded $(BUILD)-tsan \
 	    $(switches:%=--unit $(BUILD)-%)
 
@@ -73,7 +84,7 @@ aarch64-build:
 aarch64: aarch64-build
 	@python3 tools/run_tests.py --unit $(BUILD)-aarch64
 
-bench: all
+bench: whole
 	@tools/install_dependencies.sh --list tools/packages_bench.txt || \
 	    echo "peers whose packages are missing are left out" >&2
 	@python3 bench/harness/run.py $(BUILD)
@@ -104,7 +115,7 @@ clang-asan-build clang-tsan-build: dependencies
 clang-asan clang-tsan: %: %-build
 	@python3 tools/run_tests.py --unit $(BUILD)-$@
 
-valgrind: all
+valgrind: whole
 	@python3 tools/run_tests.py --valgrind $(BUILD)
 
 prove:
@@ -140,8 +151,8 @@ fuzz-corpus: fuzz-build
 	@rm -rf $(BUILD)-fuzz/former
 
 install: all
-	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX)
-	@ninja -C $(BUILD) --quiet
+	@$(MESON) configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
+	@ninja -C $(BUILD) --quiet programs
 	@DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD) --no-rebuild --quiet
 
 docs:

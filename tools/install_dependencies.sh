@@ -1,15 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Installs the packages that the build, the tests and the benchmark need and that are missing.
-# Arguments are further packages. Says nothing when all are there; on a system without dpkg it
-# says what to install. `--list FILE` installs those of a file instead: a package a line, and behind
-# it the program that makes it needless where it is on the path; those that can be had, if not all.
+# Installs the missing packages that the build, the examples and the tests need.
+#
+#   install_dependencies.sh [PACKAGE ...]              those, and the packages named
+#   install_dependencies.sh --list FILE [PACKAGE ...]  instead: the packages of a file, one a line;
+#       a second word names a program that makes the package unnecessary if it is on the path.
+#       A package of a list that cannot be installed is reported and skipped.
+#
+# Prints nothing when nothing is missing. On a system without dpkg it prints what to install.
+# Build folders that are configured already are configured again when something was installed, so
+# that they find it.
 set -u
 
 list=
 [ "${1-}" = --list ] && { list=$2; shift 2; }
 packages=(meson ninja-build gcc g++ libc6-dev pkg-config libcmocka-dev libjansson-dev
-          libhttp-parser-dev nginx-light libseccomp-dev valgrind gdb python3 "$@")
+          libhttp-parser-dev nginx-light libseccomp-dev valgrind gdb cmake python3 "$@")
 if [ -n "$list" ]; then
     packages=("$@")
     while read -r package program; do
@@ -66,3 +72,8 @@ if ! install_missing; then
         exit $status
     fi
 fi
+
+for folder in build*/; do
+    [ -f "$folder/build.ninja" ] && meson setup --reconfigure "$folder" >/dev/null
+done
+exit 0
