@@ -47,11 +47,12 @@ PUBLIC_LAYERS = {
     "base": ["api", "context", "error", "error_group", "memory"],
     "coroutine": ["coroutine"],
     "loop": ["handle", "loop", "remote", "signal"],
+    "transport": ["socket"],
     "task": ["as_completed", "async_generator", "call_graph", "future", "gather", "shield",
              "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
     "executor": ["concurrent_future", "executor", "thread_pool"],
-    "net": ["resolver", "server", "socket", "stream"],
+    "net": ["resolver", "server", "stream"],
     "run": ["runner"],
     "testing": ["testing"],
 }

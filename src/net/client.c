@@ -2,9 +2,9 @@
 /* The connections of a server: each runs client_connected as a task of its own. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/syscalls.h"
 #include "net/server.h"
 #include "task/task.h"
+#include "transport/socket_channel.h"
 
 typedef struct client {
     asyncio__list_t link;              /* in server->clients */
@@ -44,18 +44,24 @@ static int run(void *arg, void **ret_result)
 
 void asyncio__server_connect(asyncio_server_t *server, int fd)
 {
-    asyncio_socket_t *sock = asyncio_socket_from_fd(fd);
-    if (!sock) {
-        asyncio__sys.close(fd);
+    static const asyncio__socket_names_t names;
+    asyncio__channel_t *channel;
+    client_t *client = NULL;
+    if (asyncio__socket_channel_accept(server->loop, fd, ASYNCIO__FILE_SOCKET, &names,
+                                       &channel) < 0)
+        goto report;
+    asyncio__connection_t *connection =
+        asyncio__connection_new(channel, server->options.limit_bytes);
+    if (!connection)
+        goto report;
+    client = asyncio__calloc(sizeof(*client));
+    if (!client) {
+        asyncio__connection_abort(connection);
+        asyncio_stream_reader_unref(&connection->reader);
+        asyncio_stream_writer_unref(&connection->writer);
         goto report;
     }
-    client_t *client = asyncio__calloc(sizeof(*client));
-    if (!client || asyncio__socket_bind_loop(sock, server->loop) < 0)
-        goto drop;
-    client->connection = asyncio__connection_new(server->loop, sock, server->options.limit_bytes);
-    if (!client->connection)
-        goto drop;
-    asyncio_socket_unref(sock);
+    client->connection = connection;
     client->server = asyncio_server_ref(server);
     asyncio__list_append(&server->clients, &client->link);
     server->active++;
@@ -73,9 +79,6 @@ void asyncio__server_connect(asyncio_server_t *server, int fd)
         goto report;
     asyncio_task_unref(task);
     return;
-drop:
-    asyncio__free(client, sizeof(*client));
-    asyncio_socket_unref(sock);
 report:
     asyncio__loop_report(server->loop, "a connection was dropped", -ENOMEM, NULL, NULL, NULL,
                          NULL);
@@ -94,11 +97,6 @@ static int end_clients(asyncio_server_t *server, void (*end)(asyncio__connection
     return 0;
 }
 
-static void abort_connection(asyncio__connection_t *connection)
-{
-    asyncio__connection_abort(connection, 0);
-}
-
 int asyncio_server_close_clients(asyncio_server_t *server)
 {
     return end_clients(server, asyncio__connection_close);
@@ -106,5 +104,5 @@ int asyncio_server_close_clients(asyncio_server_t *server)
 
 int asyncio_server_abort_clients(asyncio_server_t *server)
 {
-    return end_clients(server, abort_connection);
+    return end_clients(server, asyncio__connection_abort);
 }

@@ -12,6 +12,7 @@
 #include "net/connection.h"
 #include "net/operation.h"
 #include "task/twin.h"
+#include "transport/socket_channel.h"
 
 static int check_options(const asyncio_connection_options_t *options)
 {
@@ -35,8 +36,12 @@ int asyncio_streams_of_socket(asyncio_socket_t *sock, const asyncio_connection_o
     rc = asyncio__socket_bind_loop(sock, loop);
     if (rc < 0)
         return rc;
+    asyncio__channel_t *channel;
+    rc = asyncio__socket_channel_new(sock, /* names= */ NULL, &channel);
+    if (rc < 0)
+        return rc;
     asyncio__connection_t *connection =
-        asyncio__connection_new(loop, sock, options ? options->limit_bytes : 0);
+        asyncio__connection_new(channel, options ? options->limit_bytes : 0);
     if (!connection)
         return asyncio__fail(-ENOMEM, NULL);
     *ret_reader = &connection->reader;

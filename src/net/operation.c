@@ -1,65 +1,77 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations awaited; see operation.h. */
+/* Waiting for completions; see operation.h. */
 #include "net/operation.h"
 
 #include "task/task.h"
 
-typedef struct waiting {
-    asyncio_future_t waiter; /* done when the operation is */
-    asyncio__task_t *task;   /* who waits; NULL for one driven by hand outside tasks */
-    bool is_cancelled;       /* the engine was asked to cancel it */
-} waiting_t;
+/* What the engine or a channel knows, and the task that waits for it. */
+typedef struct pending {
+    asyncio__channel_read_t read; /* its channel is NULL where only the operation is used */
+    asyncio_future_t waiter;      /* done when the completion has come */
+    asyncio__task_t *task;        /* the task that waits; NULL: a coroutine driven by hand */
+    bool is_cancelled;            /* the engine or channel was asked to end it */
+} pending_t;
 
-/* The operation under a waiter; they stand beside each other, so each finds the other. */
-typedef struct slot {
-    asyncio__operation_t operation; /* what the engine sees */
-    waiting_t waiting;              /* who waits for it */
-} slot_t;
-
-static void on_complete(asyncio__operation_t *operation)
+static void finish(pending_t *pending)
 {
-    slot_t *slot = ASYNCIO__CONTAINER(operation, slot_t, operation);
-    waiting_t *waiting = &slot->waiting;
-    if (waiting->is_cancelled && operation->result == -ECANCELED) {
-        asyncio_error_t *message = waiting->waiter.error;
-        waiting->waiter.error = NULL;
-        asyncio__future_make_cancelled(&waiting->waiter, message);
+    asyncio_future_t *waiter = &pending->waiter;
+    if (pending->is_cancelled && pending->read.operation.result == -ECANCELED) {
+        asyncio_error_t *message = waiter->error;
+        waiter->error = NULL;
+        asyncio__future_make_cancelled(waiter, message);
         return;
     }
-    if (waiting->is_cancelled && waiting->task) {
-        /* The data won: the cancel waits, with its message. */
-        asyncio_error_unref(waiting->task->cancel_message);
-        waiting->task->cancel_message = waiting->waiter.error;
-        waiting->waiter.error = NULL;
-        waiting->task->late_cancel = true;
+    if (pending->is_cancelled && pending->task) {
+        /* The data won: the cancellation stays pending, with its message. */
+        asyncio_error_unref(pending->task->cancel_message);
+        pending->task->cancel_message = waiter->error;
+        waiter->error = NULL;
+        pending->task->late_cancel = true;
     }
-    asyncio__future_finish(&waiting->waiter, NULL, NULL);
+    asyncio__future_finish(waiter, NULL, NULL);
 }
 
-/* A cancel asks the engine; the completion says what came of it. */
+static void on_operation(asyncio__operation_t *operation)
+{
+    finish(ASYNCIO__CONTAINER(operation, pending_t, read.operation));
+}
+
+static void on_read(asyncio__channel_read_t *read)
+{
+    finish(ASYNCIO__CONTAINER(read, pending_t, read));
+}
+
+static void ask_to_end(pending_t *pending)
+{
+    asyncio__channel_t *channel = pending->read.channel;
+    asyncio__engine_t *engine = pending->waiter.loop->engine;
+    if (pending->is_cancelled)
+        return;
+    pending->is_cancelled = true;
+    if (channel)
+        channel->class->cancel_read(channel, &pending->read);
+    else
+        engine->class->cancel(engine, &pending->read.operation);
+}
+
+/* A cancellation asks for the end; the completion says what came of it. */
 static int cancel(asyncio_future_t *future, asyncio_error_t *message)
 {
-    slot_t *slot = ASYNCIO__CONTAINER(future, slot_t, waiting.waiter);
     asyncio_error_unref(future->error);
     future->error = asyncio_error_ref(message);
-    if (!slot->waiting.is_cancelled) {
-        slot->waiting.is_cancelled = true;
-        asyncio__engine_t *engine = future->loop->engine;
-        engine->class->cancel(engine, &slot->operation);
-    }
+    ask_to_end(ASYNCIO__CONTAINER(future, pending_t, waiter));
     return 1;
 }
 
-static const asyncio__future_class_t operation_class = {.cancel = cancel, .keeps_value = true};
+static const asyncio__future_class_t pending_class = {.cancel = cancel, .keeps_value = true};
 
-/* Something else than the completion has woken the coroutine: it must not leave before that. */
-static ASYNCIO__COLD void drain(slot_t *slot)
+/* Something else than the completion has resumed the coroutine, whose frame may not end before. */
+static ASYNCIO__COLD void wait_for_end(pending_t *pending)
 {
-    asyncio__engine_t *engine = slot->waiting.waiter.loop->engine;
-    slot->waiting.is_cancelled = true;
-    slot->waiting.task = NULL;
-    engine->class->cancel(engine, &slot->operation);
-    while (!asyncio__future_is_done(&slot->waiting.waiter))
+    asyncio__engine_t *engine = pending->waiter.loop->engine;
+    pending->task = NULL;
+    ask_to_end(pending);
+    while (!asyncio__future_is_done(&pending->waiter))
         if (engine->class->wait(engine, -1) < 0)
             engine->class->abandon(engine);
 }
@@ -67,46 +79,73 @@ static ASYNCIO__COLD void drain(slot_t *slot)
 int asyncio__operation_check(asyncio_loop_t *loop)
 {
     if (!loop)
-        return asyncio__fail(-EINVAL, "no loop was given");
+        return asyncio__fail(-EINVAL, "\"loop\" must not be NULL");
     if (loop != asyncio_get_running_loop() || !asyncio__thread.coroutine)
         return asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task of that loop");
     return 0;
 }
 
-static __attribute__((noinline)) int wait_for(asyncio_loop_t *loop, slot_t *slot)
-{
-    slot->waiting.waiter.place = "a socket";
-    int rc = asyncio__future_wait(&slot->waiting.waiter);
-    if (ASYNCIO__UNLIKELY(!asyncio__future_is_done(&slot->waiting.waiter)))
-        drain(slot);
-    asyncio__future_fini(&slot->waiting.waiter);
-    (void)loop;
-    return rc;
-}
-
-int asyncio__operation_await(asyncio_loop_t *loop, asyncio__operation_t *operation)
+/* May the coroutine suspend: 0, or why not. */
+static inline int before(pending_t *pending, asyncio_loop_t *loop)
 {
     asyncio_task_t *task = asyncio__thread.task;
     if (ASYNCIO__UNLIKELY(asyncio__thread.coroutine->is_closing))
         return asyncio__fail(ASYNCIO_EGENERATOREXIT, "the coroutine is being closed");
     if (ASYNCIO__UNLIKELY(task && asyncio__task_of(task)->late_cancel))
         return asyncio__raise_late_cancel();
-    slot_t slot; /* set field by field: zeroing it first would cost as much as the rest */
-    slot.operation = *operation;
-    slot.operation.complete = on_complete;
-    asyncio__future_init(&slot.waiting.waiter, loop, &operation_class);
-    slot.waiting.task = task ? asyncio__task_of(task) : NULL;
-    slot.waiting.is_cancelled = false;
-    asyncio__engine_t *engine = loop->engine;
-    int rc = engine->class->submit(engine, &slot.operation);
+    asyncio__future_init(&pending->waiter, loop, &pending_class);
+    pending->task = task ? asyncio__task_of(task) : NULL;
+    pending->is_cancelled = false;
+    return 0;
+}
+
+static __attribute__((noinline)) int wait_for(pending_t *pending)
+{
+    pending->waiter.place = "a socket";
+    int rc = asyncio__future_wait(&pending->waiter);
+    if (ASYNCIO__UNLIKELY(!asyncio__future_is_done(&pending->waiter)))
+        wait_for_end(pending);
+    asyncio__future_fini(&pending->waiter);
+    return rc;
+}
+
+/* The record is set field by field: zeroing it first would cost as much as the rest. */
+int asyncio__channel_receive(asyncio__channel_t *channel, void *buffer, size_t size)
+{
+    pending_t pending;
+    int rc = before(&pending, channel->loop);
+    if (rc < 0)
+        return rc;
+    pending.read.operation.buffer = buffer;
+    pending.read.operation.size = size;
+    pending.read.complete = on_read;
+    pending.read.form = ASYNCIO__READ_INTO;
+    rc = channel->class->read(channel, &pending.read);
+    if (ASYNCIO__UNLIKELY(rc < 0))
+        return asyncio__fail(rc, NULL);
+    if (rc == 0 && (rc = wait_for(&pending)) < 0)
+        return rc;
+    rc = pending.read.operation.result;
+    if (ASYNCIO__LIKELY(rc >= 0))
+        return rc;
+    return rc == channel->code ? asyncio__channel_fail(channel, rc, NULL) : asyncio__fail(rc, NULL);
+}
+
+int asyncio__operation_await(asyncio_loop_t *loop, asyncio__operation_t *operation)
+{
+    pending_t pending;
+    int rc = before(&pending, loop);
+    if (rc < 0)
+        return rc;
+    pending.read.operation = *operation;
+    pending.read.operation.complete = on_operation;
+    pending.read.channel = NULL;
+    rc = loop->engine->class->submit(loop->engine, &pending.read.operation);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
-    if (rc == 0) {
-        rc = wait_for(loop, &slot);
-        if (rc < 0)
-            return rc;
-    }
-    operation->address_size = slot.operation.address_size;
-    rc = slot.operation.result;
+    if (rc == 0 && (rc = wait_for(&pending)) < 0)
+        return rc;
+    operation->address_size = pending.read.operation.address_size;
+    rc = pending.read.operation.result;
     return rc < 0 ? asyncio__fail(rc, NULL) : rc;
 }

@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for an operation of the engine, from a coroutine: its record and its buffer are in the
- * caller's frame, which stays until the operation has completed.
+ * Waiting from a coroutine for one completion: of a channel's read, or of an engine's operation.
+ *
+ *     int n = asyncio__channel_receive(channel, buffer, size);     a count, 0 at the end, or a code
  *
  *     asyncio__operation_t op = {.kind = ASYNCIO__RECV, .file = file, .buffer = b, .size = n};
- *     int n = asyncio__operation_await(loop, &op);        a count, or a code with the slot filled
+ *     int n = asyncio__operation_await(loop, &op);                  its result
  *
- * Data that wins the race against a cancel is answered, and the cancel waits for the next
- * suspension: no byte is lost.
+ * The record is in the frame of the call, and the buffer in that of the caller. Both stay until the
+ * one completion has come, also when the task is cancelled: then the call only asks for the end.
+ * When data wins that race, the data is returned and the cancellation stays pending until the next
+ * suspension of the task, so that no byte is lost.
  */
 #ifndef ASYNCIO__NET_OPERATION_H
 #define ASYNCIO__NET_OPERATION_H
 
-#include "loop/loop.h"
+#include "transport/channel.h"
 
-/* The loop must be the running one. */
+/* Receives at least one byte. The call is inside a coroutine on the channel's loop, which runs; no
+ * other read of the channel is pending. Fails with the error that ended the channel. */
+int asyncio__channel_receive(asyncio__channel_t *channel, void *buffer, size_t size);
+
+/* Submits an operation and waits for it; the loop is the running one. address_size is written. */
 int asyncio__operation_await(asyncio_loop_t *loop, asyncio__operation_t *operation);
 
-/* Is the call inside a coroutine on that running loop: 0, or an error. */
+/* Whether the call is inside a coroutine on that running loop: 0, or an error with details. */
 int asyncio__operation_check(asyncio_loop_t *loop);
 
 #endif

@@ -2,17 +2,17 @@
 /*
  * The receiving side of a connection; see <asyncio/stream.h> and connection.h.
  *
- * Bytes that a call has lent out stay where they are until the next call on the reader.
+ * read() and readexactly() receive into the caller's buffer. The other calls search, and lend what
+ * they have found where it lies in the reader's own buffer, until the next call on the reader.
  */
 #include <string.h>
 
 #include "base/memory.h"
 #include "net/connection.h"
 #include "net/operation.h"
-#include "task/task.h"
 #include "task/twin.h"
 
-/* How much is asked for when a line or a separator is looked for. */
+/* How much is asked for when a line or a separator is searched. */
 #define PIECE_BYTES 4096
 
 asyncio_stream_reader_t *asyncio_stream_reader_ref(asyncio_stream_reader_t *reader)
@@ -24,17 +24,21 @@ asyncio_stream_reader_t *asyncio_stream_reader_ref(asyncio_stream_reader_t *read
 
 void asyncio_stream_reader_unref(asyncio_stream_reader_t *reader)
 {
-    /* In another thread or a forked child it must be leaked rather than harmed. */
+    /* Another thread, or a forked child: leaked, because touching it would be worse. */
     if (reader && asyncio__loop_check_here(asyncio__connection_of_reader(reader)->loop) == 0)
         asyncio__connection_unref(asyncio__connection_of_reader(reader));
 }
 
-/* May it be read: 0, or an error. What the last call lent out is gone from here on. */
-static int begin(asyncio_stream_reader_t *reader, bool has_arguments)
+/* Begins a call, which ends with end(): 0, or an error. Consumes what the last call has lent. The
+ * reader stays alive until end(), even if the program drops its last reference meanwhile. */
+static int begin(asyncio_stream_reader_t *reader, bool has_arguments, const char *missing)
 {
-    if (!reader || !has_arguments)
-        return asyncio__fail(-EINVAL, "NULL was given");
-    int rc = asyncio__operation_check(asyncio__connection_of_reader(reader)->loop);
+    if (!reader)
+        return asyncio__fail(-EINVAL, "\"reader\" must not be NULL");
+    if (!has_arguments)
+        return asyncio__fail(-EINVAL, missing);
+    asyncio__connection_t *connection = asyncio__connection_of_reader(reader);
+    int rc = asyncio__operation_check(connection->loop);
     if (rc < 0)
         return rc;
     if (reader->is_waiting)
@@ -45,7 +49,17 @@ static int begin(asyncio_stream_reader_t *reader, bool has_arguments)
     reader->partial = 0;
     if (reader->bytes.start == reader->bytes.end)
         reader->bytes.start = reader->bytes.end = 0;
+    /* As in asyncio, the error of a lost connection comes before what is still buffered. */
+    if (ASYNCIO__UNLIKELY(connection->channel->code < 0))
+        return asyncio__channel_fail(connection->channel, 0, "Connection lost");
+    connection->refs++;
     return 0;
+}
+
+static ssize_t end(asyncio_stream_reader_t *reader, ssize_t result)
+{
+    asyncio__connection_unref(asyncio__connection_of_reader(reader));
+    return result;
 }
 
 static size_t buffered(const asyncio_stream_reader_t *reader)
@@ -53,33 +67,12 @@ static size_t buffered(const asyncio_stream_reader_t *reader)
     return asyncio__bytes_count(&reader->bytes);
 }
 
-/* Receives at least one byte: how many, 0 at the end, or an error. */
+/* Receives at least one byte: returns a count, 0 at the end of the stream, or an error. */
 static int receive(asyncio_stream_reader_t *reader, void *buffer, size_t size)
 {
-    asyncio__connection_t *connection = asyncio__connection_of_reader(reader);
-    if (reader->is_eof)
-        return 0;
-    if (reader->error < 0)
-        return asyncio__fail(reader->error, NULL);
-    if (!asyncio__socket_is_open(connection->sock)) {
-        reader->is_eof = true;
-        return 0;
-    }
-    asyncio__operation_t op = {.kind = ASYNCIO__RECV,
-                               .file = connection->sock->file,
-                               .buffer = buffer,
-                               .size = size < INT32_MAX ? size : INT32_MAX};
     reader->is_waiting = true;
-    connection->refs++;
-    int rc = asyncio__operation_await(connection->loop, &op);
+    int rc = asyncio__channel_receive(asyncio__connection_of_reader(reader)->channel, buffer, size);
     reader->is_waiting = false;
-    if (rc == -EBADF && connection->is_closing)
-        rc = 0; /* closed here: the end of the stream for who still reads */
-    if (rc == 0)
-        reader->is_eof = true;
-    else if (rc < 0 && rc != -ECANCELED && rc != ASYNCIO_EGENERATOREXIT && rc != -ENOMEM)
-        reader->error = rc;
-    asyncio__connection_unref(connection);
     return rc;
 }
 
@@ -104,7 +97,7 @@ static size_t copy_out(asyncio_stream_reader_t *reader, void *buffer, size_t siz
     return count;
 }
 
-/* Gives out the first so many bytes, where they are. */
+/* Lends the first count bytes of the buffer. */
 static ssize_t lend(asyncio_stream_reader_t *reader, size_t count, const char **ret_data)
 {
     *ret_data = reader->bytes.data ? reader->bytes.data + reader->bytes.start : "";
@@ -114,19 +107,17 @@ static ssize_t lend(asyncio_stream_reader_t *reader, size_t count, const char **
 
 ssize_t asyncio_stream_reader_read(asyncio_stream_reader_t *reader, void *buffer, size_t size)
 {
-    int rc = begin(reader, buffer || !size);
-    if (rc < 0 || size == 0)
-        return rc;
-    if (buffered(reader) > 0)
-        return (ssize_t)copy_out(reader, buffer, size);
-    return receive(reader, buffer, size);
-}
-
-ssize_t asyncio_stream_reader_read_all(asyncio_stream_reader_t *reader, const char **ret_data)
-{
-    int rc = begin(reader, ret_data != NULL);
+    int rc = begin(reader, buffer || !size, "\"buffer\" must not be NULL");
     if (rc < 0)
         return rc;
+    if (size == 0 || buffered(reader) > 0)
+        return end(reader, (ssize_t)copy_out(reader, buffer, size));
+    return end(reader, receive(reader, buffer, size));
+}
+
+static ssize_t read_all(asyncio_stream_reader_t *reader, const char **ret_data)
+{
+    int rc;
     do
         rc = receive_more(reader, buffered(reader) < PIECE_BYTES ? PIECE_BYTES : buffered(reader));
     while (rc > 0);
@@ -138,38 +129,51 @@ ssize_t asyncio_stream_reader_read_all(asyncio_stream_reader_t *reader, const ch
     return lend(reader, buffered(reader), ret_data);
 }
 
-ssize_t asyncio_stream_reader_readexactly(asyncio_stream_reader_t *reader, void *buffer,
-                                          size_t size, size_t *ret_partial)
+ssize_t asyncio_stream_reader_read_all(asyncio_stream_reader_t *reader, const char **ret_data)
 {
-    int rc = begin(reader, buffer || !size);
-    if (rc < 0)
-        return rc;
+    int rc = begin(reader, ret_data != NULL, "\"ret_data\" must not be NULL");
+    return rc < 0 ? rc : end(reader, read_all(reader, ret_data));
+}
+
+/* Puts back what a cancelled call has received, for the next one: how many bytes could not be. */
+static size_t put_back(asyncio_stream_reader_t *reader, const void *data, size_t count)
+{
+    if (count == 0 || asyncio__bytes_reserve(&reader->bytes, count) < 0)
+        return count;
+    memcpy(reader->bytes.data + reader->bytes.end, data, count);
+    reader->bytes.end += count;
+    return 0;
+}
+
+static ssize_t read_exactly(asyncio_stream_reader_t *reader, char *buffer, size_t size)
+{
+    int rc = 0;
     size_t count = copy_out(reader, buffer, size);
-    while (count < size) {
-        rc = receive(reader, (char *)buffer + count, size - count);
-        if (rc <= 0)
-            break;
+    while (count < size && (rc = receive(reader, buffer + count, size - count)) > 0)
         count += (size_t)rc;
-    }
-    if (count < size && rc == -ECANCELED) {
-        /* Nothing is lost: what was received waits for the next call. */
-        if (asyncio__bytes_reserve(&reader->bytes, count) == 0) {
-            memcpy(reader->bytes.data + reader->bytes.end, buffer, count);
-            reader->bytes.end += count;
-            count = 0;
-        }
-    }
+    if (count < size && rc == -ECANCELED)
+        count = put_back(reader, buffer, count);
     reader->partial = count;
-    if (ret_partial)
-        *ret_partial = count;
     if (rc < 0)
         return rc;
     return count == size ? (ssize_t)size
                          : asyncio__fail(ASYNCIO_EINCOMPLETEREAD, "the stream ended too early");
 }
 
-/* Looks for the separator, receiving more while it is not there. Answers the bytes up to and with
- * it; 0 at the end of the stream; ASYNCIO_ELIMITOVERRUN. */
+ssize_t asyncio_stream_reader_readexactly(asyncio_stream_reader_t *reader, void *buffer,
+                                          size_t size, size_t *ret_partial)
+{
+    int rc = begin(reader, buffer || !size, "\"buffer\" must not be NULL");
+    if (rc < 0)
+        return rc;
+    ssize_t result = read_exactly(reader, buffer, size);
+    if (ret_partial)
+        *ret_partial = reader->partial;
+    return end(reader, result);
+}
+
+/* Searches the separator, and receives more while it is not there. Returns the number of bytes up
+ * to its end; 0 at the end of the stream; ASYNCIO_ELIMITOVERRUN or another error. */
 static ssize_t find(asyncio_stream_reader_t *reader, const char *separator, size_t size)
 {
     size_t searched = 0;
@@ -196,13 +200,10 @@ static ssize_t find(asyncio_stream_reader_t *reader, const char *separator, size
     }
 }
 
-ssize_t asyncio_stream_reader_readuntil(asyncio_stream_reader_t *reader, const void *separator,
-                                        size_t separator_size, const char **ret_data)
+static ssize_t read_until(asyncio_stream_reader_t *reader, const void *separator,
+                          size_t separator_size, const char **ret_data)
 {
-    ssize_t rc = begin(reader, separator && separator_size && ret_data);
-    if (rc < 0)
-        return rc;
-    rc = find(reader, separator, separator_size);
+    ssize_t rc = find(reader, separator, separator_size);
     if (rc > 0)
         return lend(reader, (size_t)rc, ret_data);
     if (rc < 0)
@@ -212,7 +213,16 @@ ssize_t asyncio_stream_reader_readuntil(asyncio_stream_reader_t *reader, const v
     return asyncio__fail(ASYNCIO_EINCOMPLETEREAD, "the stream ended before the separator");
 }
 
-/* A line that is too long is dropped: with its newline, if that has come. */
+ssize_t asyncio_stream_reader_readuntil(asyncio_stream_reader_t *reader, const void *separator,
+                                        size_t separator_size, const char **ret_data)
+{
+    int rc = begin(reader, separator && separator_size && ret_data,
+                   "\"separator\" and \"ret_data\" must not be NULL, and \"separator_size\" not 0");
+    return rc < 0 ? rc : end(reader, read_until(reader, separator, separator_size, ret_data));
+}
+
+/* Drops what is buffered of a line that is too long: up to its newline, if that has been received.
+ * The rest of the line, which has not, will be read as a line of its own, as in asyncio. */
 static int drop_line(asyncio_stream_reader_t *reader)
 {
     asyncio__bytes_t *bytes = &reader->bytes;
@@ -223,15 +233,15 @@ static int drop_line(asyncio_stream_reader_t *reader)
 
 ssize_t asyncio_stream_reader_readline(asyncio_stream_reader_t *reader, const char **ret_line)
 {
-    ssize_t rc = begin(reader, ret_line != NULL);
+    ssize_t rc = begin(reader, ret_line != NULL, "\"ret_line\" must not be NULL");
     if (rc < 0)
         return rc;
     rc = find(reader, "\n", 1);
     if (rc == ASYNCIO_ELIMITOVERRUN)
-        return drop_line(reader);
+        return end(reader, drop_line(reader));
     if (rc < 0)
-        return rc;
-    return lend(reader, rc > 0 ? (size_t)rc : buffered(reader), ret_line);
+        return end(reader, rc);
+    return end(reader, lend(reader, rc > 0 ? (size_t)rc : buffered(reader), ret_line));
 }
 
 size_t asyncio_stream_reader_partial(const asyncio_stream_reader_t *reader)
@@ -241,7 +251,13 @@ size_t asyncio_stream_reader_partial(const asyncio_stream_reader_t *reader)
 
 bool asyncio_stream_reader_at_eof(const asyncio_stream_reader_t *reader)
 {
-    return reader && reader->is_eof && buffered(reader) == reader->lent;
+    if (!reader || buffered(reader) > reader->lent)
+        return false;
+    asyncio__channel_t *channel =
+        asyncio__connection_of_reader((asyncio_stream_reader_t *)reader)->channel;
+    if (asyncio__loop_check_here(channel->loop) == 0 && !channel->loop->closed)
+        return channel->class->peek(channel) == 0;
+    return channel->is_eof && channel->code == 0;
 }
 
 /* --- coroutine objects --------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 
 #include "loop/timer.h"
 #include "net/connection.h"
+#include "transport/socket.h"
 
 typedef struct asyncio__listener {
     asyncio__operation_t accept; /* in flight while is_accepting */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,6 +37,8 @@ static int listen_on(asyncio_server_t *server, struct addrinfo *address)
     if (!sock)
         return asyncio_errno();
     int rc = asyncio_socket_setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (rc == 0) /* inherited by the connections that it accepts */
+        rc = asyncio_socket_setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, 1);
     if (rc == 0 && server->options.reuse_port)
         rc = asyncio_socket_setsockopt(sock, SOL_SOCKET, SO_REUSEPORT, 1);
     if (rc == 0 && address->ai_family == AF_INET6)

@@ -29,59 +29,47 @@ void asyncio_stream_writer_unref(asyncio_stream_writer_t *writer)
         return;
     asyncio__connection_t *connection = asyncio__connection_of_writer(writer);
     if (asyncio__loop_check_here(connection->loop) < 0)
-        return; /* in another thread or a forked child it must be leaked rather than harmed */
-    if (--writer->refs == 0 && !connection->loop->closed)
+        return; /* another thread, or a forked child: leaked, because touching it would be worse */
+    if (--writer->refs == 0)
         asyncio__connection_close(connection);
     asyncio__connection_unref(connection);
 }
 
-/* May it be written to: 1, 0 if the bytes are to be dropped, or an error. */
-static int check_writable(asyncio_stream_writer_t *writer)
+/* Whether the writer takes bytes: 0, or an error. */
+static int check_writable(const asyncio_stream_writer_t *writer)
 {
     if (!writer)
-        return asyncio__fail(-EINVAL, "no writer was given");
-    asyncio__connection_t *connection = asyncio__connection_of_writer(writer);
-    int rc = asyncio__loop_check(connection->loop);
-    if (rc < 0)
-        return rc;
-    if (writer->is_eof_wanted)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "Cannot call write() after write_eof()");
-    return !connection->is_closing;
+        return asyncio__fail(-EINVAL, "\"writer\" must not be NULL");
+    int rc = asyncio__loop_check(asyncio__connection_of_writer(writer)->loop);
+    if (rc == 0 && writer->is_eof_wanted)
+        rc = asyncio__fail(ASYNCIO_ERUNTIME, "Cannot call write() after write_eof()");
+    return rc;
 }
 
 int asyncio_stream_writer_writelines(asyncio_stream_writer_t *writer, const struct iovec *pieces,
                                      size_t count)
 {
     int rc = check_writable(writer);
-    if (rc >= 0 && count && !pieces)
-        rc = asyncio__fail(-EINVAL, "no bytes were given");
-    if (rc <= 0)
+    if (rc < 0)
         return rc;
-    asyncio__connection_t *connection = asyncio__connection_of_writer(writer);
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++) {
+    if (count && !pieces)
+        return asyncio__fail(-EINVAL, "\"pieces\" must not be NULL");
+    for (size_t i = 0; i < count; i++)
         if (pieces[i].iov_len && !pieces[i].iov_base)
-            return asyncio__fail(-EINVAL, "no bytes were given");
-        size += pieces[i].iov_len;
-    }
-    asyncio__bytes_t *bytes = connection->is_sending ? &writer->waiting : &writer->sending;
-    if (asyncio__bytes_reserve(bytes, size) < 0)
-        return asyncio__fail(-ENOMEM, NULL);
-    for (size_t i = 0; i < count; i++) {
-        if (pieces[i].iov_len)
-            memcpy(bytes->data + bytes->end, pieces[i].iov_base, pieces[i].iov_len);
-        bytes->end += pieces[i].iov_len;
-    }
-    asyncio__connection_flush(connection);
-    if (asyncio_stream_writer_get_write_buffer_size(writer) > writer->high_bytes)
-        writer->is_paused = true;
+            return asyncio__fail(-EINVAL, "no piece of \"pieces\" may be NULL");
+    asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
+    rc = channel->class->write(channel, pieces, count);
+    if (rc < 0)
+        return asyncio__fail(rc, NULL);
+    if (channel->class->unsent(channel) > writer->high_bytes)
+        writer->is_paused = channel->wants_drained = true;
     return 0;
 }
 
 int asyncio_stream_writer_write(asyncio_stream_writer_t *writer, const void *data, size_t size)
 {
     if (!data && size)
-        return asyncio__fail(-EINVAL, "no bytes were given");
+        return asyncio__fail(-EINVAL, "\"data\" must not be NULL");
     struct iovec piece = {(void *)data, size};
     return asyncio_stream_writer_writelines(writer, &piece, 1);
 }
@@ -90,7 +78,7 @@ int asyncio_stream_writer_write(asyncio_stream_writer_t *writer, const void *dat
 static asyncio__connection_t *check_inside(asyncio_stream_writer_t *writer, int *ret_rc)
 {
     if (!writer) {
-        *ret_rc = asyncio__fail(-EINVAL, "no writer was given");
+        *ret_rc = asyncio__fail(-EINVAL, "\"writer\" must not be NULL");
         return NULL;
     }
     asyncio__connection_t *connection = asyncio__connection_of_writer(writer);
@@ -107,20 +95,20 @@ int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)
     asyncio__connection_t *connection = check_inside(writer, &rc);
     if (!connection)
         return rc;
-    if (connection->reader.error < 0)
-        return asyncio__fail(connection->reader.error, NULL);
-    if (connection->is_closing && (rc = asyncio__give_way()) < 0)
+    asyncio__channel_t *channel = connection->channel;
+    if (channel->code < 0)
+        return asyncio__channel_fail(channel, 0, "Connection lost");
+    if (channel->is_closing && (rc = asyncio__give_way()) < 0)
         return rc;
-    /* Closed here too: who goes on writing into nothing would else never learn of it. */
-    if (connection->is_closed)
-        return asyncio__fail(connection->lost < 0 ? connection->lost : -ECONNRESET,
-                             "Connection lost");
+    /* Closed by this side too: a program that writes on and on would never learn of it. */
+    if (channel->is_closed)
+        return asyncio__channel_fail(channel, -ECONNRESET, "Connection lost");
     connection->refs++;
-    while (rc == 0 && writer->is_paused && !connection->is_closed)
+    while (rc == 0 && writer->is_paused && !channel->is_closed)
         rc = asyncio__waiters_wait(connection->loop, &writer->drainers,
                                    "asyncio_stream_writer_drain");
-    if (rc == 0 && connection->lost < 0)
-        rc = asyncio__fail(connection->lost, "Connection lost");
+    if (rc == 0 && channel->code < 0)
+        rc = asyncio__channel_fail(channel, 0, "Connection lost");
     asyncio__connection_unref(connection);
     return rc;
 }
@@ -139,28 +127,31 @@ asyncio_coroutine_t *asyncio_stream_writer_drain_coroutine(asyncio_stream_writer
 int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer)
 {
     if (!writer)
-        return asyncio__fail(-EINVAL, "no writer was given");
-    asyncio__connection_t *connection = asyncio__connection_of_writer(writer);
-    int rc = asyncio__loop_check(connection->loop);
-    if (rc < 0 || connection->is_closing)
+        return asyncio__fail(-EINVAL, "\"writer\" must not be NULL");
+    asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
+    int rc = asyncio__loop_check(channel->loop);
+    if (rc < 0 || channel->is_closing)
         return rc;
+    rc = channel->class->shutdown(channel);
+    if (rc < 0)
+        return asyncio__fail(rc, NULL);
     writer->is_eof_wanted = true;
-    asyncio__connection_flush(connection);
     return 0;
 }
 
-/* May it be closed, or given limits: the loop may be closed. */
+/* Whether this thread may close the writer or set its limits: 0, or an error. The loop may be
+ * closed. */
 static int check_thread(asyncio_stream_writer_t *writer)
 {
     if (!writer)
-        return asyncio__fail(-EINVAL, "no writer was given");
+        return asyncio__fail(-EINVAL, "\"writer\" must not be NULL");
     return asyncio__loop_check_here(asyncio__connection_of_writer(writer)->loop);
 }
 
 int asyncio_stream_writer_close(asyncio_stream_writer_t *writer)
 {
     int rc = check_thread(writer);
-    if (rc == 0 && !asyncio__connection_of_writer(writer)->loop->closed)
+    if (rc == 0)
         asyncio__connection_close(asyncio__connection_of_writer(writer));
     return rc;
 }
@@ -168,15 +159,21 @@ int asyncio_stream_writer_close(asyncio_stream_writer_t *writer)
 int asyncio_stream_writer_abort(asyncio_stream_writer_t *writer)
 {
     int rc = check_thread(writer);
-    if (rc == 0 && !asyncio__connection_of_writer(writer)->loop->closed)
-        asyncio__connection_abort(asyncio__connection_of_writer(writer), 0);
+    if (rc == 0)
+        asyncio__connection_abort(asyncio__connection_of_writer(writer));
     return rc;
 }
 
 bool asyncio_stream_writer_is_closing(const asyncio_stream_writer_t *writer)
 {
-    return !writer ||
-           asyncio__connection_of_writer((asyncio_stream_writer_t *)writer)->is_closing;
+    if (!writer)
+        return true;
+    asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
+    /* A reset that nobody has read yet is found by looking. */
+    if (!channel->is_closing && !channel->is_eof && !channel->loop->closed &&
+        asyncio__loop_check_here(channel->loop) == 0)
+        channel->class->peek(channel);
+    return channel->is_closing;
 }
 
 int asyncio_stream_writer_wait_closed(asyncio_stream_writer_t *writer)
@@ -185,12 +182,13 @@ int asyncio_stream_writer_wait_closed(asyncio_stream_writer_t *writer)
     asyncio__connection_t *connection = check_inside(writer, &rc);
     if (!connection)
         return rc;
+    asyncio__channel_t *channel = connection->channel;
     connection->refs++;
-    while (rc == 0 && !connection->is_closed)
+    while (rc == 0 && !channel->is_closed)
         rc = asyncio__waiters_wait(connection->loop, &connection->closers,
                                    "asyncio_stream_writer_wait_closed");
-    if (rc == 0 && connection->lost < 0)
-        rc = asyncio__fail(connection->lost, "Connection lost");
+    if (rc == 0 && channel->code < 0)
+        rc = asyncio__channel_fail(channel, 0, "Connection lost");
     asyncio__connection_unref(connection);
     return rc;
 }
@@ -218,16 +216,14 @@ int asyncio_stream_writer_set_write_buffer_limits(asyncio_stream_writer_t *write
     if (low_bytes == SIZE_MAX)
         low_bytes = high_bytes / 4;
     if (low_bytes > high_bytes)
-        return asyncio__fail(-EINVAL, "the low mark is above the high one");
+        return asyncio__fail(-EINVAL, "\"low_bytes\" must not be above \"high_bytes\"");
+    asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
     writer->high_bytes = high_bytes;
-    writer->low_bytes = low_bytes;
+    channel->low_bytes = low_bytes;
     size_t unsent = asyncio_stream_writer_get_write_buffer_size(writer);
-    if (unsent > high_bytes) {
-        writer->is_paused = true;
-    } else if (unsent <= low_bytes && writer->is_paused) {
-        writer->is_paused = false;
-        asyncio__waiters_wake_all(&writer->drainers);
-    }
+    if (unsent > high_bytes)
+        writer->is_paused = channel->wants_drained = true;
+    asyncio__channel_note_sent(channel);
     return 0;
 }
 
@@ -235,12 +231,28 @@ size_t asyncio_stream_writer_get_write_buffer_size(const asyncio_stream_writer_t
 {
     if (!writer)
         return 0;
-    return asyncio__bytes_count(&writer->sending) + asyncio__bytes_count(&writer->waiting);
+    const asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
+    return channel->class->unsent(channel);
 }
 
 /* --- what is known of the connection ------------------------------------------------------- */
 
-static int describe_address(const struct sockaddr_storage *address, socklen_t address_size,
+/* An abstract name begins with a 0, which is shown as "@", as ss(8) and systemd do. */
+static int describe_path(const struct sockaddr_un *un, size_t address_size, char *ret_text,
+                         size_t size)
+{
+    char path[sizeof(un->sun_path) + 1] = "";
+    size_t length = address_size > offsetof(struct sockaddr_un, sun_path)
+                        ? address_size - offsetof(struct sockaddr_un, sun_path)
+                        : 0;
+    memcpy(path, un->sun_path, length);
+    for (size_t i = 0; length && !un->sun_path[0] && i < length; i++)
+        if (!path[i])
+            path[i] = '@';
+    return snprintf(ret_text, size, "%s", path);
+}
+
+static int describe_address(const struct sockaddr_storage *address, size_t address_size,
                             char *ret_text, size_t size)
 {
     char host[INET6_ADDRSTRLEN] = "";
@@ -255,31 +267,32 @@ static int describe_address(const struct sockaddr_storage *address, socklen_t ad
         return snprintf(ret_text, size, "[%s]:%u", host, ntohs(in6->sin6_port));
     }
     const struct sockaddr_un *un = (const void *)address;
-    int length = (int)address_size - (int)offsetof(struct sockaddr_un, sun_path);
-    if (address->ss_family != AF_UNIX || length < 0)
-        length = 0;
-    return snprintf(ret_text, size, "%.*s", length, un->sun_path);
+    return describe_path(un, address->ss_family == AF_UNIX ? address_size : 0, ret_text, size);
 }
 
 int asyncio_stream_writer_get_extra_info(const asyncio_stream_writer_t *writer, const char *name,
                                          char *ret_text, size_t size)
 {
     if (!writer || !name || (!ret_text && size))
-        return asyncio__fail(-EINVAL, "NULL was given");
-    asyncio_socket_t *sock = asyncio_stream_writer_get_socket(writer);
+        return asyncio__fail(-EINVAL, "\"writer\", \"name\" and \"ret_text\" must not be NULL");
+    if (strcmp(name, "peername") != 0 && strcmp(name, "sockname") != 0)
+        return asyncio__fail(-EINVAL, "\"name\" must be \"peername\" or \"sockname\"");
+    asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
+    asyncio__channel_info_t info = {0};
+    int rc = channel->class->info(channel, name, &info);
+    if (rc < 0 || info.size == 0)
+        return asyncio__fail(-ENOTCONN, "the name was not known when the connection was made");
     struct sockaddr_storage address = {0};
-    socklen_t address_size = sizeof(address);
-    int rc;
-    if (strcmp(name, "peername") == 0)
-        rc = asyncio_socket_getpeername(sock, (struct sockaddr *)&address, &address_size);
-    else if (strcmp(name, "sockname") == 0)
-        rc = asyncio_socket_getsockname(sock, (struct sockaddr *)&address, &address_size);
-    else
-        return asyncio__fail(-EINVAL, "nothing of that name is known");
-    return rc < 0 ? rc : describe_address(&address, address_size, ret_text, size);
+    memcpy(&address, info.data, info.size);
+    return describe_address(&address, info.size, ret_text, size);
 }
 
 asyncio_socket_t *asyncio_stream_writer_get_socket(const asyncio_stream_writer_t *writer)
 {
-    return writer ? asyncio__connection_of_writer((asyncio_stream_writer_t *)writer)->sock : NULL;
+    if (!writer)
+        return NULL;
+    asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
+    asyncio__channel_info_t info = {0};
+    asyncio__ignore(channel->class->info(channel, "socket", &info));
+    return (asyncio_socket_t *)info.data;
 }

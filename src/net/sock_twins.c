@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The coroutine objects of the loop's sock_… calls: their arguments, copied. */
+#include <asyncio/socket.h>
 #include <string.h>
 
-#include "net/socket.h"
 #include "task/twin.h"
 
 /* All that any of the calls takes. */
