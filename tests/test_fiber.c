@@ -76,7 +76,7 @@ static int no_stacks(void **state)
     (void)state;
     asyncio__stack_statistics_t now;
     asyncio__stack_statistics(&now);
-    asyncio__stack_trim();
+    asyncio__stack_trim(0);
     return now.in_use ? -1 : 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks: their memory, their guards, their reuse, and that they go back to the system. */
+/* Stacks: their memory, their guards, their reuse, and that they are returned to the kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +44,7 @@ static asyncio__stack_statistics_t statistics(void)
 static bool is_mapped(void *address)
 {
     unsigned char page;
-    void *start = (void *)((uintptr_t)address / asyncio__guard_bytes() * asyncio__guard_bytes());
+    void *start = (void *)((uintptr_t)address / asyncio__page_bytes() * asyncio__page_bytes());
     return mincore(start, 1, &page) == 0;
 }
 
@@ -52,18 +52,18 @@ static bool is_mapped(void *address)
 static int no_stacks(void **state)
 {
     (void)state;
-    asyncio__stack_trim();
+    asyncio__stack_trim(0);
     asyncio__stack_statistics_t now = statistics();
     return now.in_use || now.free || now.slabs || now.unguarded ? -1 : 0;
 }
 
-/* Runs it in a child; answers the child's signal, or minus its exit code. */
+/* Runs a function in a child process. Returns the child's signal, or its negated exit code. */
 static int fate_of(void (*function)(void *argument), void *argument)
 {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        /* Not what a sanitizer makes of it: the plain signal. */
+        /* The plain signal, not the report of a sanitizer. */
         signal(SIGSEGV, SIG_DFL);
         signal(SIGBUS, SIG_DFL);
         signal(SIGABRT, SIG_DFL);
@@ -75,7 +75,7 @@ static int fate_of(void (*function)(void *argument), void *argument)
     return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
 }
 
-/* A stack that is there, in whatever thread. */
+/* A stack; the test fails if there is none. For any thread. */
 static asyncio__stack_t *acquire(size_t size)
 {
     asyncio__stack_t *stack = asyncio__stack_acquire(size);
@@ -88,17 +88,17 @@ static void poke(void *address)
     *(volatile char *)address = 1;
 }
 
-/* A stack has at least three quarters of the size asked for, all of it writable and its own. */
+/* A stack has at least the size asked for, all of it writable and shared with no other stack. */
 static void stacks_are_whole_and_apart(void **state)
 {
     (void)state;
     enum { COUNT = 40 };
     asyncio__stack_t *stacks[COUNT];
     for (int i = 0; i < COUNT; i++) {
-        size_t size = (size_t)16 * KIB << i % 5;
+        size_t size = (size_t)64 * KIB << i % 5;
         stacks[i] = acquire(size - (size_t)i);
         assert_int_equal((uintptr_t)stacks[i]->top % 16, 0);
-        assert_true((size_t)(stacks[i]->top - stacks[i]->bottom) >= size / 4 * 3 - 2 * KIB);
+        assert_true((size_t)(stacks[i]->top - stacks[i]->bottom) >= size);
         memset(stacks[i]->bottom, i, (size_t)(stacks[i]->top - stacks[i]->bottom));
     }
     assert_int_equal(statistics().in_use, COUNT);
@@ -110,18 +110,24 @@ static void stacks_are_whole_and_apart(void **state)
     assert_int_equal(statistics().in_use, 0);
 }
 
-/* 64 MiB is the most; what is larger is refused, and 0 is the least. */
+/* The largest stack has 64 MiB; a larger one is refused. The smallest has 64 KiB, for any size up
+ * to that. The default is 256 KiB or more. */
 static void sizes_have_bounds(void **state)
 {
     (void)state;
+    assert_true(ASYNCIO__STACK_DEFAULT_BYTES >= 256 * KIB);
     assert_null(asyncio__stack_acquire(ASYNCIO__STACK_MOST_BYTES + 1));
     assert_null(asyncio__stack_acquire(SIZE_MAX));
     asyncio__stack_t *most = acquire(ASYNCIO__STACK_MOST_BYTES);
-    asyncio__stack_t *least = acquire(0);
+    asyncio__stack_t *least = acquire(0), *small = acquire(1);
+    assert_true(most->top - most->bottom >= (ptrdiff_t)ASYNCIO__STACK_MOST_BYTES);
+    assert_true(least->top - least->bottom >= (ptrdiff_t)64 * KIB);
+    assert_true(small->top - small->bottom >= (ptrdiff_t)64 * KIB);
     poke(most->bottom);
     poke(least->bottom);
     asyncio__stack_release(most);
     asyncio__stack_release(least);
+    asyncio__stack_release(small);
 }
 
 /* The stack released last is acquired first: it is warm. */
@@ -146,7 +152,7 @@ static void tops_are_coloured(void **state)
     asyncio__stack_t *stacks[16];
     unsigned seen = 0;
     for (int i = 0; i < 16; i++) {
-        stacks[i] = acquire(16 * KIB);
+        stacks[i] = acquire(64 * KIB);
         uintptr_t above = -(uintptr_t)stacks[i]->top % 4096;
         assert_true(above <= 1024); /* the frames share the page */
         seen |= 1u << (above / 64 - 1);
@@ -156,17 +162,20 @@ static void tops_are_coloured(void **state)
         asyncio__stack_release(stacks[i]);
 }
 
-/* Touching the byte below a stack is a segmentation fault, of the first as of the hundredth. */
+/* Touching memory up to 256 KiB below a stack is a segmentation fault, for the first stack as for
+ * the hundredth: a function whose frame does not fit cannot step over the guard. */
 static void guards_fault(void **state)
 {
     (void)state;
     enum { COUNT = 100 };
     asyncio__stack_t *stacks[COUNT];
     for (int i = 0; i < COUNT; i++)
-        stacks[i] = acquire(16 * KIB);
+        stacks[i] = acquire(64 * KIB);
     for (int i = 0; i < COUNT; i += 33) {
         assert_int_not_equal(stacks[i]->guard, ASYNCIO__GUARD_CANARY);
         assert_int_equal(fate_of(poke, stacks[i]->bottom - 1), SIGSEGV);
+        assert_int_equal(fate_of(poke, stacks[i]->bottom - 200 * KIB), SIGSEGV);
+        assert_int_equal(fate_of(poke, stacks[i]->bottom - 256 * KIB), SIGSEGV);
         assert_int_equal(fate_of(poke, stacks[i]->bottom), 0);
     }
     assert_int_equal(statistics().unguarded, 0);
@@ -189,25 +198,26 @@ static void fault_with_handler(void *address)
     poke(address);
 }
 
-/* A handler of the fault learns which stack it was, and nothing of other addresses. */
+/* A handler of the fault finds out which stack's guard was touched, and no stack for any other
+ * address. */
 static void guard_names_its_stack(void **state)
 {
     (void)state;
     asyncio__stack_t *a = acquire(32 * KIB), *b = acquire(32 * KIB);
-    size_t page = asyncio__guard_bytes();
+    size_t guard = asyncio__guard_bytes();
     assert_ptr_equal(asyncio__stack_of_guard(a->bottom - 1), a);
-    assert_ptr_equal(asyncio__stack_of_guard(a->bottom - page), a);
+    assert_ptr_equal(asyncio__stack_of_guard(a->bottom - guard), a);
     assert_ptr_equal(asyncio__stack_of_guard(b->bottom - 1), b);
     assert_null(asyncio__stack_of_guard(a->bottom));
     assert_null(asyncio__stack_of_guard(a->top));
     assert_null(asyncio__stack_of_guard(NULL));
-    assert_null(asyncio__stack_of_guard(&page));
+    assert_null(asyncio__stack_of_guard(&guard));
     expected = b;
     assert_int_equal(fate_of(fault_with_handler, b->bottom - 8), -42);
     asyncio__stack_release(a);
     asyncio__stack_release(b);
     char *gone = a->bottom - 1;
-    asyncio__stack_trim();
+    asyncio__stack_trim(0);
     assert_null(asyncio__stack_of_guard(gone));
 }
 
@@ -238,14 +248,14 @@ static void without_advice(void *unused)
     (void)unused;
     asyncio__sys.madvise = refuse_madvise;
     asyncio__sys.process_madvise = refuse_process_madvise;
-    asyncio__stack_t *stack = asyncio__stack_acquire(16 * KIB);
+    asyncio__stack_t *stack = asyncio__stack_acquire(64 * KIB);
     if (!stack || stack->guard != ASYNCIO__GUARD_MPROTECT)
         _exit(1);
     poke(stack->bottom);
     poke(stack->bottom - 1);
 }
 
-/* Where the kernel has no advice for guards, a page is protected. */
+/* Where the kernel has no advice for guards, they are made by mprotect(). */
 static void without_advice_pages_are_protected(void **state)
 {
     (void)state;
@@ -257,19 +267,19 @@ static void without_protection(void *overflow)
     asyncio__sys.madvise = refuse_madvise;
     asyncio__sys.process_madvise = refuse_process_madvise;
     asyncio__sys.mprotect = refuse_mprotect;
-    asyncio__stack_t *stack = asyncio__stack_acquire(16 * KIB);
+    asyncio__stack_t *stack = asyncio__stack_acquire(64 * KIB);
     if (!stack || stack->guard != ASYNCIO__GUARD_CANARY || statistics().unguarded != 1)
         _exit(1);
     poke(stack->bottom);
-    asyncio__stack_release(stack); /* nothing has happened to the guard: fine */
-    stack = acquire(16 * KIB);
+    asyncio__stack_release(stack); /* the canary is intact: nothing happens */
+    stack = acquire(64 * KIB);
     if (overflow) {
         poke(stack->bottom - 1);
         asyncio__stack_release(stack);
     }
 }
 
-/* Where no guard can be had, an overflow is found when the stack is released, at the latest. */
+/* Where no guard can be installed, an overflow is found when the stack is released. */
 static void without_protection_overflow_is_found(void **state)
 {
     (void)state;
@@ -289,23 +299,23 @@ static void *limited_mmap(void *address, size_t size, int protection, int flags,
     return mmap(address, size, protection, flags, fd, offset);
 }
 
-/* When memory is scarce a stack comes from a smaller slab; when it is out there is none, and
- * later there is again. */
+/* When memory is scarce, stacks come from smaller slabs; when it is out, there is no stack; when
+ * there is memory again, there are stacks again. */
 static void memory_runs_out(void **state)
 {
     (void)state;
     void *(*real)(void *, size_t, int, int, int, off_t) = asyncio__sys.mmap;
-    asyncio__stack_t *first = acquire(16 * KIB);
+    asyncio__stack_t *first = acquire(64 * KIB);
     size_t stride = first->slab->stride_bytes;
     asyncio__stack_release(first);
-    asyncio__stack_trim();
+    asyncio__stack_trim(0);
     asyncio__sys.mmap = limited_mmap;
     mmap_limit_bytes = stride - 1;
-    assert_null(asyncio__stack_acquire(16 * KIB));
+    assert_null(asyncio__stack_acquire(64 * KIB));
     mmap_limit_bytes = 3 * stride;
     asyncio__stack_t *stacks[5];
     for (int i = 0; i < 5; i++) {
-        stacks[i] = acquire(16 * KIB);
+        stacks[i] = acquire(64 * KIB);
         poke(stacks[i]->bottom);
     }
     asyncio__sys.mmap = real;
@@ -314,11 +324,11 @@ static void memory_runs_out(void **state)
         asyncio__stack_release(stacks[i]);
 }
 
-/* The high water mark is the deepest page that was touched, whoever touched it. */
+/* The high-water mark is the deepest page that was touched, also by an earlier owner. */
 static void high_water_is_remembered(void **state)
 {
     (void)state;
-    size_t page = asyncio__guard_bytes();
+    size_t page = asyncio__page_bytes();
     asyncio__stack_t *stack = acquire(1024 * KIB);
     size_t before = asyncio__stack_high_water(stack);
     assert_true(before <= page);
@@ -333,16 +343,16 @@ static void high_water_is_remembered(void **state)
     asyncio__stack_release(stack);
 }
 
-/* Trimming gives back slabs without a stack in use, and only those. */
+/* Trimming unmaps every slab without a stack in use, and leaves the memory of stacks that are in
+ * use alone. */
 static void trim_keeps_what_is_in_use(void **state)
 {
     (void)state;
     enum { COUNT = 200 };
     asyncio__stack_t *stacks[COUNT], *kept = NULL;
     for (int i = 0; i < COUNT; i++)
-        stacks[i] = acquire(16 * KIB);
-    size_t slabs = statistics().slabs;
-    assert_true(slabs > 1);
+        stacks[i] = acquire(64 * KIB);
+    assert_true(statistics().slabs > 1);
     for (int i = 0; i < COUNT; i++) {
         if (i == 0)
             kept = stacks[i];
@@ -351,28 +361,113 @@ static void trim_keeps_what_is_in_use(void **state)
     }
     memset(kept->bottom, 7, (size_t)(kept->top - kept->bottom));
     char *gone = stacks[COUNT - 1]->bottom;
-    asyncio__stack_trim();
+    asyncio__stack_trim(0);
     assert_int_equal(statistics().slabs, 1);
     assert_int_equal(statistics().in_use, 1);
     assert_false(is_mapped(gone));
     for (char *byte = kept->bottom; byte < kept->top; byte++)
         assert_int_equal(*byte, 7);
-    asyncio__stack_t *other = acquire(16 * KIB);
+    asyncio__stack_t *other = acquire(64 * KIB);
     assert_ptr_equal(other->slab, kept->slab);
     asyncio__stack_release(other);
     asyncio__stack_release(kept);
 }
 
+/* Bytes of a stack that have memory, but for the page of its record. */
+static size_t resident_bytes(void)
+{
+    size_t mapped, resident;
+    asyncio__stack_memory(&mapped, &resident);
+    return resident;
+}
+
+/* Stacks of one slab that are free are returned to the kernel while others of it are in use; they
+ * are guarded and empty when they are acquired again. */
+static void free_stacks_beside_used_ones_are_returned(void **state)
+{
+    (void)state;
+    enum { COUNT = 24 };
+    asyncio__stack_t *stacks[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        stacks[i] = acquire(64 * KIB);
+        memset(stacks[i]->bottom, 1 + i, 32 * KIB);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        if (i % 2)
+            asyncio__stack_release(stacks[i]);
+    }
+    size_t before = resident_bytes();
+    asyncio__stack_trim(0);
+    assert_int_equal(statistics().in_use, COUNT / 2);
+    assert_int_equal(statistics().free, 0);
+    assert_null(asyncio__stack_of_guard(stacks[1]->bottom - 1));
+    assert_ptr_equal(asyncio__stack_of_guard(stacks[2]->bottom - 1), stacks[2]);
+    if (!is_checked())
+        assert_true(resident_bytes() <= before - COUNT / 2 * 32 * KIB);
+    for (int i = 0; i < COUNT; i++) {
+        if (i % 2 == 0)
+            assert_int_equal(*stacks[i]->bottom, 1 + i);
+        else
+            stacks[i] = acquire(64 * KIB);
+    }
+    assert_int_equal(statistics().in_use, COUNT);
+    for (int i = 1; i < COUNT; i += 2) {
+        assert_int_equal(*stacks[i]->bottom, 0);
+        if (stacks[i]->guard != ASYNCIO__GUARD_CANARY)
+            assert_int_equal(fate_of(poke, stacks[i]->bottom - 1), SIGSEGV);
+    }
+    for (int i = 0; i < COUNT; i++)
+        asyncio__stack_release(stacks[i]);
+}
+
+/* Calls the idle loop's trimming until it has nothing more to do now. Returns its last answer. */
+static int64_t idle_at(int64_t now_ns)
+{
+    int64_t more_ns;
+    do
+        more_ns = asyncio__stack_trim_idle(now_ns);
+    while (more_ns == 0);
+    return more_ns;
+}
+
+/* An idle loop returns the stacks of a peak a second after it, keeps those that were needed in the
+ * last second and a few more, and then has nothing more to do. */
+static void an_idle_loop_returns_a_peak(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    const int64_t second = INT64_C(1000000000);
+    asyncio__stack_t *stacks[COUNT];
+    int64_t now = 1000 * second;
+    assert_int_equal(idle_at(now), -1);
+    for (int i = 0; i < COUNT; i++)
+        stacks[i] = acquire(64 * KIB);
+    for (int i = 0; i < COUNT; i++)
+        asyncio__stack_release(stacks[i]);
+    assert_int_equal(idle_at(now), second);
+    assert_int_equal(statistics().free, COUNT);
+    assert_int_equal(idle_at(now + second / 2), second / 2);
+    for (int i = 0; i < 300; i++)
+        stacks[i] = acquire(64 * KIB);
+    for (int i = 0; i < 300; i++)
+        asyncio__stack_release(stacks[i]);
+    assert_int_equal(idle_at(now + second), second);
+    assert_int_equal(statistics().free, 300 + ASYNCIO__STACKS_KEPT);
+    assert_int_equal(idle_at(now + 2 * second), second);
+    assert_int_equal(statistics().free, ASYNCIO__STACKS_KEPT);
+    assert_int_equal(idle_at(now + 3 * second), -1);
+}
+
 static void *use_and_end(void *ret_bottom)
 {
-    asyncio__stack_t *a = acquire(64 * KIB), *b = acquire(16 * KIB);
+    asyncio__stack_t *a = acquire(64 * KIB), *b = acquire(64 * KIB);
     *(char **)ret_bottom = a->bottom;
     asyncio__stack_release(a);
     asyncio__stack_release(b);
     return NULL;
 }
 
-/* A thread that ends gives all its stacks back to the system. */
+/* A thread that ends returns all its stacks to the kernel. */
 static void thread_exit_frees(void **state)
 {
     (void)state;
@@ -392,7 +487,7 @@ static void *acquire_and_end(void *ret_stack)
     return NULL;
 }
 
-/* A stack outlives its thread while it is in use; released, it serves the thread after that. */
+/* A stack that is in use outlives its thread; released, it serves the next thread. */
 static void stack_outlives_its_thread(void **state)
 {
     (void)state;
@@ -419,7 +514,7 @@ static void *release_there(void *stack)
     return NULL;
 }
 
-/* A stack released by another thread comes back to the pool of its own. */
+/* A stack released by another thread returns to the pool of its own thread. */
 static void release_elsewhere_comes_home(void **state)
 {
     (void)state;
@@ -443,7 +538,7 @@ static size_t count_mappings(void)
     return lines;
 }
 
-/* How many stacks the machine and the checker can bear. */
+/* How many stacks the machine and the checker have room for. */
 static size_t a_million(void)
 {
     const char *engine = getenv("ASYNCIO_ENGINE");
@@ -451,22 +546,22 @@ static size_t a_million(void)
     const char *kernel = getenv("ASYNCIO_TEST_KERNEL");
     if (is_checked() || sweep_is_on)
         return 1000;
-    /* Engines and kernels have nothing to do with it: once is enough, for it takes 4 GiB, which
-     * several at once might not find. So many more than there may be mappings are enough else. */
+    /* The engine makes no difference, so one run with a million is enough: it takes 4 GiB, which
+     * several runs at once may not find. The others use more stacks than there may be mappings. */
     if ((engine && strcmp(engine, "epoll") != 0) || (kernel && *kernel) ||
         (double)pages * (double)page_bytes < 6e9)
         return 80000;
     return 1000000;
 }
 
-/* A million stacks, all guarded, need no more than the default number of mappings. */
+/* A million stacks, all guarded, need no more mappings than a process may have by default. */
 static void a_million_stacks(void **state)
 {
     (void)state;
     size_t count = a_million(), mappings = count_mappings();
     asyncio__stack_t *last = NULL;
     for (size_t i = 0; i < count; i++) {
-        asyncio__stack_t *stack = acquire(16 * KIB);
+        asyncio__stack_t *stack = acquire(64 * KIB);
         stack->next = last;
         last = stack;
     }
@@ -482,7 +577,7 @@ static void a_million_stacks(void **state)
         last = next;
     }
     assert_int_equal(statistics().free, count);
-    asyncio__stack_trim();
+    asyncio__stack_trim(0);
     assert_int_equal(statistics().slabs, 0);
     assert_true(count_mappings() < mappings + 8);
 }
@@ -502,6 +597,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_runs_out, no_stacks, no_stacks),
         cmocka_unit_test_setup_teardown(high_water_is_remembered, no_stacks, no_stacks),
         cmocka_unit_test_setup_teardown(trim_keeps_what_is_in_use, no_stacks, no_stacks),
+        cmocka_unit_test_setup_teardown(free_stacks_beside_used_ones_are_returned, no_stacks,
+                                        no_stacks),
+        cmocka_unit_test_setup_teardown(an_idle_loop_returns_a_peak, no_stacks, no_stacks),
         cmocka_unit_test_setup_teardown(thread_exit_frees, no_stacks, no_stacks),
         cmocka_unit_test_setup_teardown(stack_outlives_its_thread, no_stacks, no_stacks),
         cmocka_unit_test_setup_teardown(release_elsewhere_comes_home, no_stacks, no_stacks),

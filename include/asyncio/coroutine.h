@@ -55,7 +55,7 @@ typedef struct asyncio_coroutine_options {
     size_t size;                /**< sizeof(asyncio_coroutine_options_t) */
     size_t copy_bytes;          /**< the function gets a copy of so many bytes of arg; 0: arg */
     asyncio_destroy_t *destroy; /**< called with the function's arg when the object ends */
-    size_t stack_bytes;         /**< of its stack, at least; 0: the loop's default (64 KiB) */
+    size_t stack_bytes;         /**< of its stack, at least; 0: the loop's default (256 KiB) */
 } asyncio_coroutine_options_t;
 
 /**

@@ -53,7 +53,7 @@ typedef struct asyncio_loop_options {
     size_t size;             /**< sizeof(asyncio_loop_options_t) */
     asyncio_engine_t engine; /**< how it waits */
     asyncio_clock_t clock;   /**< what it takes for the time */
-    size_t stack_bytes;      /**< of a coroutine's stack; 0: 64 KiB; 16 KiB to 64 MiB */
+    size_t stack_bytes;      /**< of a coroutine's stack; 0: 256 KiB; 64 KiB to 64 MiB */
     bool debug;              /**< see asyncio_loop_set_debug(); also by ASYNCIO_DEBUG=1 */
     bool report_overflow;    /**< stack overflows are; also by ASYNCIO_REPORT_OVERFLOW=1 */
 } asyncio_loop_options_t;

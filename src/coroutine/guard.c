@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Puts up guards; see coroutine/guard.h. Knows pages, not stacks.
+ * Installs guards; see coroutine/guard.h. Knows pages, not stacks.
  *
- * What the kernel can do is found out once in a process. Nothing here fails: the worst guard, a
- * page that is only looked at, needs no help from the system.
+ * What the kernel supports is determined once in a process. Nothing here fails: a canary, the
+ * weakest guard, needs no help from the kernel.
  */
 #include "coroutine/guard.h"
 
@@ -20,8 +20,9 @@
 #include "base/sanitizer.h"
 #include "base/syscalls.h"
 
-#define ADVICE_GUARD_INSTALL 102    /* MADV_GUARD_INSTALL */
-#define ADVICE_NONSENSE      0x7a7a /* no kernel knows it */
+#define ADVICE_GUARD_INSTALL  102    /* MADV_GUARD_INSTALL */
+#define ADVICE_POPULATE_WRITE 23     /* MADV_POPULATE_WRITE */
+#define ADVICE_UNDEFINED      0x7a7a /* no kernel defines it */
 
 #if defined(ASYNCIO__ASAN)
 #define CHECKS_LEAKS 1
@@ -29,92 +30,99 @@
 #define CHECKS_LEAKS 0
 #endif
 
-/* Few guards are cheaper one by one than through a descriptor of the own process. */
-#define BATCH_LEAST 8
-#define BATCH_MOST  512
+/* From this number of ranges on, process_madvise() is cheaper than madvise() for each. */
+#define TOGETHER_LEAST 8
+/* The kernel accepts this number of ranges in one call. */
+#define TOGETHER_MOST  512
 
-/* What is known of MADV_GUARD_INSTALL. */
-enum { ADVICE_UNKNOWN, ADVICE_WORKS, ADVICE_MISSING };
+/* Whether MADV_GUARD_INSTALL works here. */
+enum { SUPPORT_UNKNOWN, SUPPORTED, UNSUPPORTED };
 
-static _Atomic int advice = ADVICE_UNKNOWN;
-static _Atomic size_t mprotected;     /* guards of that kind that stand */
-static _Atomic size_t mprotect_limit; /* how many there may be; 0: not asked yet */
+static _Atomic int guard_advice = SUPPORT_UNKNOWN;
+static _Atomic size_t mprotected;     /* guards of that kind that exist */
+static _Atomic size_t mprotect_limit; /* how many may exist; 0: not determined yet */
 
-size_t asyncio__guard_bytes(void)
+size_t asyncio__page_bytes(void)
 {
     static _Atomic size_t page_bytes;
     size_t known = atomic_load_explicit(&page_bytes, memory_order_relaxed);
     if (known)
         return known;
-    long answer = sysconf(_SC_PAGESIZE);
-    known = answer > 0 ? (size_t)answer : 4096;
+    long size = sysconf(_SC_PAGESIZE);
+    known = size > 0 ? (size_t)size : 4096;
     atomic_store_explicit(&page_bytes, known, memory_order_relaxed);
     return known;
 }
 
-/* Tries the advice on a page that is to be a guard anyway. */
-static bool advice_works(char *page)
+size_t asyncio__guard_bytes(void)
 {
-    int known = atomic_load_explicit(&advice, memory_order_relaxed);
-    if (known != ADVICE_UNKNOWN)
-        return known == ADVICE_WORKS;
-    size_t page_bytes = asyncio__guard_bytes();
-    /* A leak checker reads all that /proc/self/maps calls readable, and these guards are that.
-     * An emulator may answer 0 to any advice without doing a thing. */
-    if (CHECKS_LEAKS || asyncio__on_valgrind() ||
-        asyncio__sys.madvise(page, page_bytes, ADVICE_NONSENSE) == 0)
-        known = ADVICE_MISSING;
-    else if (asyncio__sys.madvise(page, page_bytes, ADVICE_GUARD_INSTALL) == 0)
-        known = ADVICE_WORKS;
-    else if (errno == EINVAL)
-        known = ADVICE_MISSING;
-    else
-        return false; /* of this moment only: another time it may work */
-    atomic_store_explicit(&advice, known, memory_order_relaxed);
-    return known == ADVICE_WORKS;
+    size_t page_bytes = asyncio__page_bytes();
+    return (ASYNCIO__GUARD_BYTES + page_bytes - 1) / page_bytes * page_bytes;
 }
 
-/* All guards in few system calls; false when that does not work here. */
-static bool advise_together(const asyncio__guards_t *guards)
+/* Tries the advice on a range that is to be a guard anyway. */
+static bool has_guard_advice(const asyncio__ranges_t *guards)
 {
-    /* Not in this frame: it may be on a coroutine's stack, which would never be that deep else. */
-    size_t bytes = BATCH_MOST * sizeof(struct iovec);
-    struct iovec *ranges = asyncio__malloc(bytes);
-    int self = ranges ? asyncio__sys.pidfd_open(getpid(), 0) : -1;
+    int known = atomic_load_explicit(&guard_advice, memory_order_relaxed);
+    if (known != SUPPORT_UNKNOWN)
+        return known == SUPPORTED;
+    /* A leak checker reads every page that /proc/self/maps lists as readable, and these guards are
+     * listed so. An emulator may return 0 for any advice and ignore it: an advice that is not
+     * defined finds that out. */
+    if (CHECKS_LEAKS || asyncio__on_valgrind() ||
+        asyncio__sys.madvise(guards->first, guards->bytes, ADVICE_UNDEFINED) == 0)
+        known = UNSUPPORTED;
+    else if (asyncio__sys.madvise(guards->first, guards->bytes, ADVICE_GUARD_INSTALL) == 0)
+        known = SUPPORTED;
+    else if (errno == EINVAL)
+        known = UNSUPPORTED;
+    else
+        return false; /* out of memory, perhaps: the next call tries again */
+    atomic_store_explicit(&guard_advice, known, memory_order_relaxed);
+    return known == SUPPORTED;
+}
+
+/* Gives the advice for all ranges in few system calls. Returns false if that does not work. */
+static bool advise_together(const asyncio__ranges_t *ranges, int advice)
+{
+    /* Allocated, because the caller may run on a coroutine's stack, which would get memory for the
+     * array that it never needs again. */
+    size_t bytes = TOGETHER_MOST * sizeof(struct iovec);
+    struct iovec *vector = asyncio__malloc(bytes);
+    int self = vector ? asyncio__sys.pidfd_open(getpid(), 0) : -1;
     size_t done = 0;
-    bool works = ranges && self >= 0;
-    while (works && done < guards->count) {
-        size_t count = guards->count - done < BATCH_MOST ? guards->count - done : BATCH_MOST;
+    bool works = vector && self >= 0;
+    while (works && done < ranges->count) {
+        size_t left = ranges->count - done, count = left < TOGETHER_MOST ? left : TOGETHER_MOST;
         for (size_t i = 0; i < count; i++) {
-            ranges[i].iov_base = guards->first + (done + i) * guards->stride_bytes;
-            ranges[i].iov_len = asyncio__guard_bytes();
+            vector[i].iov_base = ranges->first + (done + i) * ranges->stride_bytes;
+            vector[i].iov_len = ranges->bytes;
         }
-        ssize_t advised =
-            asyncio__sys.process_madvise(self, ranges, count, ADVICE_GUARD_INSTALL, 0);
-        works = advised == (ssize_t)(count * asyncio__guard_bytes());
+        ssize_t advised = asyncio__sys.process_madvise(self, vector, count, advice, 0);
+        works = advised == (ssize_t)(count * ranges->bytes);
         done += count;
     }
     if (self >= 0)
         asyncio__ignore(asyncio__sys.close(self));
-    asyncio__free(ranges, bytes);
+    asyncio__free(vector, bytes);
     return works;
 }
 
-static size_t advise(const asyncio__guards_t *guards)
+static size_t install_by_advice(const asyncio__ranges_t *guards)
 {
-    /* A batch that was done by half is done again one by one: to guard twice is harmless. */
-    if (guards->count >= BATCH_LEAST && advise_together(guards))
+    /* A batch that was interrupted is repeated one by one: installing a guard twice is harmless. */
+    if (guards->count >= TOGETHER_LEAST && advise_together(guards, ADVICE_GUARD_INSTALL))
         return guards->count;
     size_t done = 0;
     while (done < guards->count &&
-           asyncio__sys.madvise(guards->first + done * guards->stride_bytes,
-                                asyncio__guard_bytes(), ADVICE_GUARD_INSTALL) == 0)
+           asyncio__sys.madvise(guards->first + done * guards->stride_bytes, guards->bytes,
+                                ADVICE_GUARD_INSTALL) == 0)
         done++;
     return done;
 }
 
-/* Each such guard splits one mapping into three, so that it costs two: half of all that a process
- * may have is left to the program. */
+/* Each such guard splits one mapping into three and so costs two. Half of the mappings that a
+ * process may have are left to the program. */
 static size_t most_mprotected(void)
 {
     size_t limit = atomic_load_explicit(&mprotect_limit, memory_order_relaxed);
@@ -133,13 +141,13 @@ static size_t most_mprotected(void)
     return limit;
 }
 
-static size_t protect(const asyncio__guards_t *guards)
+static size_t install_by_mprotect(const asyncio__ranges_t *guards)
 {
     size_t done = 0;
     while (done < guards->count) {
         if (atomic_fetch_add_explicit(&mprotected, 1, memory_order_relaxed) >= most_mprotected() ||
-            asyncio__sys.mprotect(guards->first + done * guards->stride_bytes,
-                                  asyncio__guard_bytes(), PROT_NONE) < 0) {
+            asyncio__sys.mprotect(guards->first + done * guards->stride_bytes, guards->bytes,
+                                  PROT_NONE) < 0) {
             atomic_fetch_sub_explicit(&mprotected, 1, memory_order_relaxed);
             break;
         }
@@ -148,14 +156,14 @@ static size_t protect(const asyncio__guards_t *guards)
     return done;
 }
 
-size_t asyncio__guard_install(const asyncio__guards_t *guards, asyncio__guard_t *ret_kind)
+size_t asyncio__guard_install(const asyncio__ranges_t *guards, asyncio__guard_t *ret_kind)
 {
-    size_t done = advice_works(guards->first) ? advise(guards) : 0;
+    size_t done = has_guard_advice(guards) ? install_by_advice(guards) : 0;
     if (done) {
         *ret_kind = ASYNCIO__GUARD_ADVICE;
         return done;
     }
-    done = protect(guards);
+    done = install_by_mprotect(guards);
     *ret_kind = done ? ASYNCIO__GUARD_MPROTECT : ASYNCIO__GUARD_CANARY;
     return done ? done : guards->count;
 }
@@ -166,14 +174,23 @@ void asyncio__guard_forget(asyncio__guard_t kind, size_t count)
         atomic_fetch_sub_explicit(&mprotected, count, memory_order_relaxed);
 }
 
-bool asyncio__guard_is_whole(const char *page)
+bool asyncio__canary_is_intact(const char *bottom)
 {
-    /* Untouched, every such page is the one page of zeroes of the kernel: warm in the cache. */
+    /* Untouched, each such page is the kernel's one page of zeroes, which is warm in the cache. */
+    size_t page_bytes = asyncio__page_bytes();
+    const char *page = bottom - page_bytes;
     uint64_t any = 0;
-    for (size_t i = 0; i < asyncio__guard_bytes(); i += sizeof(any)) {
+    for (size_t i = 0; i < page_bytes; i += sizeof(any)) {
         uint64_t word;
         memcpy(&word, page + i, sizeof(word));
         any |= word;
     }
     return any == 0;
+}
+
+void asyncio__pages_populate(const asyncio__ranges_t *pages)
+{
+    /* Kernels that have the advice for guards allow a process any advice for itself. */
+    if (atomic_load_explicit(&guard_advice, memory_order_relaxed) == SUPPORTED)
+        asyncio__ignore(advise_together(pages, ADVICE_POPULATE_WRITE));
 }

@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) void
 asyncio__overflow_check(const asyncio__stack_t *stack)
 {
     if (ASYNCIO__UNLIKELY(stack->guard == ASYNCIO__GUARD_CANARY) &&
-        !asyncio__guard_is_whole(stack->bottom - asyncio__guard_bytes()))
+        !asyncio__canary_is_intact(stack->bottom))
         asyncio__overflow_found(stack);
 }
 

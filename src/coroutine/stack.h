@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stacks for coroutines: cut from slabs of one mapping, guarded at their low end, recycled last
- * used first through the pool of the thread.
+ * Stacks for coroutines: cut from slabs of one mapping, guarded at their low end, and recycled,
+ * last released first, through the pool of the thread.
  *
- *     asyncio__stack_t *stack = asyncio__stack_acquire(64 * 1024);
+ *     asyncio__stack_t *stack = asyncio__stack_acquire(256 * 1024);
  *     ...                                    the fiber runs from stack->top downwards
  *     asyncio__stack_release(stack);         may be called while still running on it
  *
- * Layout, low to high:  | guard page | ... the stack grows down ... | record | colour |
- * The record shares its page with the first frames, so that a sleeping coroutine costs one page.
- * The colour, 0 to 15 cache lines, keeps the first frames of neighbours out of each other's way in
- * the cache. A stack that was released keeps its pages: the next coroutine finds them warm. See
- * coroutine/guard.h for the kinds of guards.
+ * Layout, low to high:  | guard | ... the stack grows down ... | record | colour |
+ * The record shares its page with the first frames, so that a coroutine that waits costs one page.
+ * The colour, 0 to 15 cache lines, keeps the first frames of neighbours out of each other's cache
+ * lines. See coroutine/guard.h for the guards.
  *
- * A stack is released by the thread that acquired it, or, when a loop dies elsewhere, by another:
- * it always goes back to the pool it came from. The pool of a thread that has ended, with stacks
- * still in use, is taken over by the next new thread.
+ * A released stack keeps its memory, so that the next coroutine finds it warm. Stacks beyond the
+ * working set are returned to the kernel: all but a few when a loop closes or its thread ends, and
+ * while a loop is idle, those that were free for a second (asyncio__stack_trim_idle()).
+ *
+ * A stack is released by the thread that acquired it or, when a loop is closed by another thread,
+ * by that thread: it always returns to the pool that it came from. The pool of a thread that has
+ * ended with stacks still in use is adopted by the next new thread.
  */
 #ifndef ASYNCIO__COROUTINE_STACK_H
 #define ASYNCIO__COROUTINE_STACK_H
@@ -27,32 +30,33 @@
 #include "base/sanitizer.h"
 #include "coroutine/guard.h"
 
-/* The default of a coroutine's stack. Sanitizers make frames larger: there, every stack is four
- * times as large as asked for. */
-#define ASYNCIO__STACK_DEFAULT_BYTES ((size_t)64 * 1024)
-#define ASYNCIO__STACK_LEAST_BYTES   ((size_t)16 * 1024)
+/* Bytes that a coroutine may use. The default holds the buffers that C programs put on stacks; the
+ * least holds libc's own functions (printf("%Lf") uses 36 KiB). Under sanitizers frames are larger,
+ * and each stack is four times as large as asked for. */
+#define ASYNCIO__STACK_DEFAULT_BYTES ((size_t)256 * 1024)
+#define ASYNCIO__STACK_LEAST_BYTES   ((size_t)64 * 1024)
 #define ASYNCIO__STACK_MOST_BYTES    ((size_t)64 * 1024 * 1024)
 
 typedef struct asyncio__stack asyncio__stack_t;
 
-/* One stack; its record is at the high end of its own memory, at top: one cache line. */
+/* One stack. Its record is at the high end of its own memory, at top: one cache line. */
 struct asyncio__stack {
     char *top;                       /* where the first frame begins: this record, 64-aligned */
     char *bottom;                    /* the lowest usable byte, above the guard */
     asyncio__stack_t *next;          /* in the free list */
-    struct asyncio__stack_pool *pool; /* that of the thread it belongs to */
+    struct asyncio__stack_pool *pool; /* the pool of the thread it belongs to */
     struct asyncio__slab *slab;      /* the mapping that it was cut from */
     unsigned valgrind_id;            /* from VALGRIND_STACK_REGISTER */
-    uint8_t size_class;              /* 0: 16 KiB, 1: 32 KiB, ...: which free list it belongs to */
+    uint8_t size_class;              /* 0: 64 KiB, 1: 128 KiB, ...: which free list it belongs to */
     uint8_t guard;                   /* asyncio__guard_t */
-    bool is_watched;                 /* by valgrind: it is told who has it */
+    bool is_watched;                 /* valgrind is told who uses it */
 };
 
-/* 16 KiB, 32 KiB, ... 64 MiB. */
-#define ASYNCIO__STACK_CLASSES 13
+/* 64 KiB, 128 KiB, ... 64 MiB. */
+#define ASYNCIO__STACK_CLASSES 11
 
-/* Under sanitizers frames are larger, by red zones and by what is not optimised away: every stack
- * is of a class two higher. */
+/* Under sanitizers red zones and missing optimisation make frames larger: every stack is of a class
+ * two higher. */
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
 #define ASYNCIO__STACK_EXTRA_CLASSES 2u
 #else
@@ -63,7 +67,7 @@ struct asyncio__stack {
 static inline unsigned asyncio__stack_class(size_t size_bytes)
 {
     size_t last = size_bytes ? size_bytes - 1 : 0;
-    unsigned class = 63 - (unsigned)__builtin_clzll((unsigned long long)last >> 13 | 1);
+    unsigned class = 63 - (unsigned)__builtin_clzll((unsigned long long)last >> 15 | 1);
     unsigned most = ASYNCIO__STACK_CLASSES - 1;
     if (ASYNCIO__STACK_EXTRA_CLASSES && class <= most)
         class = class + ASYNCIO__STACK_EXTRA_CLASSES < most ? class + ASYNCIO__STACK_EXTRA_CLASSES
@@ -71,40 +75,48 @@ static inline unsigned asyncio__stack_class(size_t size_bytes)
     return class;
 }
 
-/* A stack of size_bytes (rounded up to a power of two of 16 KiB to 64 MiB; the guard and the
- * record are part of it), or NULL when memory is out or that is too much. The thread's own pool is
- * asked first. */
+/* A stack with at least size_bytes to use (rounded up to a power of two from 64 KiB to 64 MiB), or
+ * NULL when memory is out or the size is too large. */
 asyncio__stack_t *asyncio__stack_acquire(size_t size_bytes);
 
-/* Gives it back to its pool. With a guard that is only looked at, an overflow aborts here. */
+/* Returns a stack to its pool. If its guard is a canary and an overflow has overwritten it, this
+ * aborts. */
 void asyncio__stack_release(asyncio__stack_t *stack);
 
-/* The most bytes of the stack that were ever touched since its memory was fresh, by pages. (Pages
- * that were swapped out do not count.) */
+/* Bytes of the stack that were touched since the kernel gave it memory, by pages. Pages that were
+ * swapped out do not count. */
 size_t asyncio__stack_high_water(const asyncio__stack_t *stack);
 
-/* Gives its memory back but for the page of the record, so that the mark begins anew. Nothing runs
- * on it. */
+/* Returns the stack's memory to the kernel, except the page of the record, so that its high-water
+ * mark starts again. Nothing runs on it. */
 void asyncio__stack_refresh(asyncio__stack_t *stack);
 
-/* Whether the address lies in the guard of a stack of this process; the stack, or NULL. For
- * handlers of SIGSEGV: takes no lock and allocates nothing. */
+/* The stack of this process in whose guard the address lies, or NULL. For handlers of SIGSEGV:
+ * takes no lock and allocates nothing. */
 asyncio__stack_t *asyncio__stack_of_guard(const void *address);
 
-/* Returns memory of this thread's stacks that nobody uses: whole free slabs to the system. Not to
- * be called on a stack that is released already. */
-void asyncio__stack_trim(void);
+/* Returns the memory of this thread's free stacks to the kernel, except that of the `kept` stacks
+ * of each size that were released last. Must not run on a stack that is already released. */
+void asyncio__stack_trim(size_t kept);
+
+/* How many free stacks of each size a thread keeps when its loop closes or is idle. */
+#define ASYNCIO__STACKS_KEPT 64
+
+/* Called when the loop of this thread is about to wait, with the time now. At most once a second,
+ * returns the memory of stacks that were not needed in the last second. Returns how many
+ * nanoseconds later it has more to do, or -1 for never. */
+int64_t asyncio__stack_trim_idle(int64_t now_ns);
 
 typedef struct asyncio__stack_statistics {
     size_t in_use;    /* stacks acquired and not released, by this thread */
     size_t free;      /* stacks in this thread's pool */
     size_t slabs;     /* mappings of this thread */
-    size_t unguarded; /* stacks of this thread that have no guard which faults */
+    size_t unguarded; /* stacks of this thread whose guard is a canary */
 } asyncio__stack_statistics_t;
 
 void asyncio__stack_statistics(asyncio__stack_statistics_t *ret_statistics);
 
-/* The bytes that the slabs of this thread take, of address space and of memory. */
+/* Bytes of address space and of memory that the slabs of this thread take. */
 void asyncio__stack_memory(size_t *ret_mapped_bytes, size_t *ret_resident_bytes);
 
 #endif

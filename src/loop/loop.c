@@ -269,6 +269,7 @@ int asyncio_loop_close(asyncio_loop_t *loop)
     asyncio__overflow_leave(loop->overflow);
     asyncio__overflow_close(loop->overflow);
     loop->overflow = NULL;
+    asyncio__stack_trim(ASYNCIO__STACKS_KEPT);
     asyncio_loop_unref(loop);
     return 0;
 }
