@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #ifndef __NR_io_uring_setup
@@ -61,6 +62,11 @@ static int call_io_uring_enter(int ring, unsigned submit, unsigned wait, unsigne
 static int call_io_uring_register(int ring, unsigned operation, void *argument, unsigned count)
 {
     return (int)syscall(__NR_io_uring_register, ring, operation, argument, count);
+}
+
+static ssize_t call_pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+    return pwritev2(fd, parts, count, offset, flags);
 }
 
 static int call_eventfd(unsigned initial, int flags)
@@ -120,6 +126,9 @@ asyncio__syscalls_t asyncio__sys = {
     .poll = poll,
     .read = read,
     .write = write,
+    .pread = pread,
+    .pwrite = pwrite,
+    .pwritev2 = call_pwritev2,
     .close = close,
     .fcntl = call_fcntl,
     .fstat = fstat,
@@ -144,5 +153,8 @@ asyncio__syscalls_t asyncio__sys = {
     .unlink = unlink,
     .sigaltstack = sigaltstack,
     .sigaction = sigaction,
+    .sigpending = sigpending,
+    .sigtimedwait = sigtimedwait,
+    .sigprocmask = sigprocmask,
     .pthread_create = pthread_create,
 };

@@ -49,6 +49,9 @@ typedef struct asyncio__syscalls {
     int (*poll)(struct pollfd *fds, nfds_t count, int timeout_ms);
     ssize_t (*read)(int fd, void *buffer, size_t size);
     ssize_t (*write)(int fd, const void *buffer, size_t size);
+    ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
+    ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
+    ssize_t (*pwritev2)(int fd, const struct iovec *parts, int count, off_t offset, int flags);
     int (*close)(int fd);
     int (*fcntl)(int fd, int command, long argument);
     int (*fstat)(int fd, struct stat *ret_stat);
@@ -73,6 +76,9 @@ typedef struct asyncio__syscalls {
     int (*unlink)(const char *path);
     int (*sigaltstack)(const stack_t *stack, stack_t *ret_former);
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_former);
+    int (*sigpending)(sigset_t *ret_set);
+    int (*sigtimedwait)(const sigset_t *set, siginfo_t *ret_info, const struct timespec *timeout);
+    int (*sigprocmask)(int how, const sigset_t *set, sigset_t *ret_former); /* of this thread */
     int (*pthread_create)(pthread_t *ret_thread, const pthread_attr_t *attributes,
                           void *(*run)(void *arg), void *arg); /* answers errno, as that does */
 } asyncio__syscalls_t;

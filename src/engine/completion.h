@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How every engine ends an operation: finish() sets its result and queues it, deliver() calls
- * its complete. Nothing is called while an engine looks through what the kernel gave it, so that
- * a callback may submit, cancel, close and end whatever it likes.
+ * its complete. No callback runs while an engine walks through the kernel's events, so a callback
+ * may submit, cancel, close and end whatever it likes.
  *
  *     asyncio__finish(engine, operation, -ECANCELED);     anywhere
  *     asyncio__deliver(engine);                           last thing in wait()
@@ -16,29 +16,30 @@
 
 /* operation->state: where an operation is. */
 enum {
-    ASYNCIO__IDLE,      /* its owner's: not submitted, or delivered */
+    ASYNCIO__IDLE,      /* the owner's: not submitted, or delivered */
     ASYNCIO__QUEUED,    /* in its file's list, waiting for its turn or for the descriptor */
     ASYNCIO__IN_KERNEL, /* the same, and the kernel holds it and its buffer */
     ASYNCIO__POLLED,    /* the same, but the kernel only watches the descriptor for it */
-    ASYNCIO__FINISHED,  /* its result is known; it is in done or in delivering */
+    ASYNCIO__FINISHED,  /* its result is set; it is in done or in delivering */
 };
 
 /* operation->note: what else is known. */
-#define ASYNCIO__CONNECTING    1u /* connect(2) has begun: now its outcome is awaited */
-#define ASYNCIO__CANCEL_WANTED 2u /* cancel() was called, and the kernel is to be told */
-#define ASYNCIO__CANCEL_SENT   4u /* the kernel was told */
+#define ASYNCIO__CONNECTING    1u  /* connect(2) has begun: now its outcome is awaited */
+#define ASYNCIO__CANCEL_WANTED 2u  /* cancel() was called, and the kernel is to be told */
+#define ASYNCIO__CANCEL_SENT   4u  /* the kernel was told */
+#define ASYNCIO__LENT          8u  /* a RECV without a buffer: the engine lends one */
+#define ASYNCIO__STARVED       16u /* its last try found every lent buffer out */
+#define ASYNCIO__RETRY_WANTED  32u /* cancelled in the kernel only to be tried once more */
 
-/* After so many completions at once on one file the next goes through wait(), so that a peer
- * that never pauses cannot keep the loop from everybody else. */
-#define ASYNCIO__INLINE_LIMIT 16
-
-enum { ASYNCIO__READ = 0, ASYNCIO__WRITE = 1 };
-
-/* Which of the two the operation is: kinds of writes are odd. */
-static inline int asyncio__direction(const asyncio__operation_t *operation)
+/* The first note of an operation that is submitted. */
+static inline uint16_t asyncio__first_note(const asyncio__operation_t *operation)
 {
-    return operation->kind & 1;
+    return operation->kind == ASYNCIO__RECV && !operation->buffer ? ASYNCIO__LENT : 0;
 }
+
+/* After this many operations of one file have completed at once, the next one goes through wait(),
+ * so that a peer that never pauses cannot starve all others. */
+#define ASYNCIO__INLINE_LIMIT 16
 
 static inline asyncio__operation_t *asyncio__operation_of(asyncio__list_t *link)
 {
@@ -54,9 +55,9 @@ static inline void asyncio__engine_init(asyncio__engine_t *engine,
 }
 
 /*
- * Fetches ahead what the end of an operation leads to: its record, and what lies round it where
- * that is in the frame of who waits: the frames below, which go on, and the first bytes of the
- * buffer above. With 1,000 connections all of it has left the cache when its turn comes.
+ * Prefetches what the completion of an operation touches: its record and, if that lies in the
+ * frame of a suspended coroutine, the frames below it, which continue, and the first bytes of the
+ * buffer above it. With 1,000 connections all of that has left the cache by then.
  */
 static inline void asyncio__fetch_operation(const asyncio__operation_t *operation)
 {
@@ -64,7 +65,7 @@ static inline void asyncio__fetch_operation(const asyncio__operation_t *operatio
         __builtin_prefetch((const char *)operation + line * 64, 1);
 }
 
-/* Queues an operation that is in no list, and is counted as in flight. */
+/* Queues an operation that is in no list and is counted as in flight. */
 static inline void asyncio__finish(asyncio__engine_t *engine, asyncio__operation_t *operation,
                                    int result)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The engine without a kernel: time and threads, but no descriptors. It waits on an eventfd only,
- * so that a loop on it can sleep and be woken; whatever names a descriptor answers -EOPNOTSUPP.
+ * so that a loop on it can sleep and be woken; every call that names a descriptor fails with
+ * -EOPNOTSUPP.
  */
 #include <errno.h>
 #include <limits.h>
@@ -44,6 +45,23 @@ static void sim_close_file(asyncio__engine_t *engine, asyncio__file_t *file)
 static int sim_detach_file(asyncio__engine_t *engine, asyncio__file_t *file)
 {
     (void)engine, (void)file;
+    return -EOPNOTSUPP;
+}
+
+static int sim_shutdown_file(asyncio__engine_t *engine, asyncio__file_t *file, int how)
+{
+    (void)engine, (void)file, (void)how;
+    return -EOPNOTSUPP;
+}
+
+static void sim_return_buffer(asyncio__engine_t *engine, void *buffer)
+{
+    (void)engine, (void)buffer;
+}
+
+static int sim_receive(asyncio__engine_t *engine, asyncio__file_t *file, void *buffer, size_t size)
+{
+    (void)engine, (void)file, (void)buffer, (void)size;
     return -EOPNOTSUPP;
 }
 
@@ -102,8 +120,11 @@ static const asyncio__engine_class_t sim_class = {
     .open_file = sim_open_file,
     .close_file = sim_close_file,
     .detach_file = sim_detach_file,
+    .shutdown_file = sim_shutdown_file,
     .submit = sim_submit,
     .cancel = sim_cancel,
+    .return_buffer = sim_return_buffer,
+    .receive = sim_receive,
     .wait = sim_wait,
     .abandon = asyncio__deliver,
     .wake = sim_wake,

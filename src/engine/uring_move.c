@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A ring that goes on in another thread: the kernel ties each to one, so it is replaced. */
+/* A loop that continues in another thread: the kernel ties a ring to one, so it is replaced. */
+#include <errno.h>
+
 #include "base/compiler.h"
 #include "engine/uring_engine.h"
 
@@ -35,5 +37,6 @@ ASYNCIO__COLD int asyncio__uring_move(asyncio__uring_engine_t *engine)
     *old = ring;
     asyncio__uring_fini(&moved);
     engine->is_wake_armed = false;
+    engine->buffers.is_registered = false; /* the next receive that needs one registers them */
     return rc < 0 ? rc : asyncio__uring_enable(old);
 }

@@ -47,6 +47,7 @@
 #define REGISTER_ENABLE_RINGS 12
 #define REGISTER_RING_FDS     20
 #define UNREGISTER_RING_FDS   21
+#define REGISTER_BUFFER_RING  22
 #define PROBE_SUPPORTED       (1u << 0)
 #define PROBE_COUNT           32
 
@@ -84,6 +85,13 @@ struct wait_argument {
 struct register_fd {
     uint32_t index, reserved;
     uint64_t fd;
+};
+
+struct register_buffers {
+    uint64_t address;
+    uint32_t entries;
+    uint16_t group, flags;
+    uint64_t reserved[3];
 };
 
 struct probe {
@@ -187,7 +195,7 @@ static int probe(const asyncio__uring_t *ring)
     static const uint8_t needed[] = {
         ASYNCIO__URING_POLL_ADD, ASYNCIO__URING_SENDMSG,      ASYNCIO__URING_RECVMSG,
         ASYNCIO__URING_ACCEPT,   ASYNCIO__URING_ASYNC_CANCEL, ASYNCIO__URING_SEND,
-        ASYNCIO__URING_RECV,
+        ASYNCIO__URING_RECV,     ASYNCIO__URING_READ,         ASYNCIO__URING_WRITE,
     };
     struct probe answer;
     memset(&answer, 0, sizeof(answer));
@@ -321,6 +329,14 @@ int asyncio__uring_adopt_event_fd(asyncio__uring_t *ring, asyncio__uring_t *from
     if (rc == 0)
         from->event_fd = -1;
     return rc;
+}
+
+int asyncio__uring_register_buffers(asyncio__uring_t *ring, void *memory, unsigned entries)
+{
+    struct register_buffers argument = {.address = (uintptr_t)memory, .entries = entries};
+    if (asyncio__sys.io_uring_register(ring->fd, REGISTER_BUFFER_RING, &argument, 1) < 0)
+        return -errno;
+    return 0;
 }
 
 void asyncio__uring_clear_event(asyncio__uring_t *ring)

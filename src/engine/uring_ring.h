@@ -31,15 +31,19 @@ enum {
     ASYNCIO__URING_RECVMSG = 10,
     ASYNCIO__URING_ACCEPT = 13,
     ASYNCIO__URING_ASYNC_CANCEL = 14,
+    ASYNCIO__URING_READ = 22,
+    ASYNCIO__URING_WRITE = 23,
     ASYNCIO__URING_SEND = 26,
     ASYNCIO__URING_RECV = 27,
 };
 
-#define ASYNCIO__URING_SKIP_SUCCESS     (1u << 6) /* sqe->flags: no completion if all is well */
-#define ASYNCIO__URING_ACCEPT_MULTISHOT (1u << 0) /* sqe->ioprio of an accept */
-#define ASYNCIO__URING_POLL_MULTISHOT   (1u << 0) /* sqe->length of a poll */
+#define ASYNCIO__URING_BUFFER_SELECT  (1u << 5) /* sqe->flags: into a buffer of the group */
+#define ASYNCIO__URING_SKIP_SUCCESS   (1u << 6) /* sqe->flags: no completion on success */
+#define ASYNCIO__URING_POLL_MULTISHOT (1u << 0) /* sqe->length of a poll */
 
-#define ASYNCIO__URING_MORE     (1u << 1) /* cqe->flags: the submission goes on */
+#define ASYNCIO__URING_BUFFER   (1u << 0) /* cqe->flags: a buffer was taken; its id is above */
+#define ASYNCIO__URING_BUFFER_SHIFT 16
+#define ASYNCIO__URING_MORE     (1u << 1) /* cqe->flags: more completions will follow */
 #define ASYNCIO__URING_NONEMPTY (1u << 2) /* cqe->flags: the socket holds more to receive */
 
 /* One submission, 64 bytes. */
@@ -53,7 +57,9 @@ typedef struct asyncio__uring_sqe {
     uint32_t length;     /* of the buffer, or flags of a poll */
     uint32_t op_flags;   /* MSG_…, SOCK_…, poll events or cancel flags */
     uint64_t user_data;  /* comes back in the completion */
-    uint64_t unused[3];  /* zero */
+    uint16_t buffer_group; /* zero: the only group */
+    uint16_t unused16[3];  /* zero */
+    uint64_t unused[2];    /* zero */
 } asyncio__uring_sqe_t;
 
 /* One completion, 16 bytes. */
@@ -117,6 +123,9 @@ int asyncio__uring_event_fd(asyncio__uring_t *ring);
 
 /* Takes over the one of a ring that is given up: 0 or -errno. */
 int asyncio__uring_adopt_event_fd(asyncio__uring_t *ring, asyncio__uring_t *from);
+
+/* Has the kernel lend the buffers of a ring (page-aligned) with that many entries: 0 or -errno. */
+int asyncio__uring_register_buffers(asyncio__uring_t *ring, void *memory, unsigned entries);
 
 /* Makes that descriptor unreadable, if there is one. */
 void asyncio__uring_clear_event(asyncio__uring_t *ring);

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/memory.h"
+#include "engine/descriptor.h"
 #include "engine/uring_engine.h"
 
 /* In asked: none that may be wanted, so that the poll is begun again. */
@@ -136,8 +137,8 @@ static void end_watch(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *w
 
 static int begin_watch(asyncio__uring_engine_t *engine, asyncio__watch_t *user)
 {
-    bool is_socket;
-    int rc = asyncio__descriptor_check(user->fd, &is_socket);
+    asyncio__file_kind_t kind;
+    int rc = asyncio__descriptor_kind(user->fd, &kind);
     if (rc < 0)
         return rc;
     asyncio__uring_watch_t *watch = asyncio__calloc(sizeof(*watch));

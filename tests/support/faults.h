@@ -44,6 +44,10 @@
     X(poll, int, -1, (struct pollfd * a, nfds_t b, int c), (a, b, c))                             \
     X(read, ssize_t, -1, (int a, void *b, size_t c), (a, b, c))                                   \
     X(write, ssize_t, -1, (int a, const void *b, size_t c), (a, b, c))                            \
+    X(pread, ssize_t, -1, (int a, void *b, size_t c, off_t d), (a, b, c, d))                      \
+    X(pwrite, ssize_t, -1, (int a, const void *b, size_t c, off_t d), (a, b, c, d))               \
+    X(pwritev2, ssize_t, -1, (int a, const struct iovec *b, int c, off_t d, int e),               \
+      (a, b, c, d, e))                                                                            \
     X(fcntl, int, -1, (int a, int b, long c), (a, b, c))                                          \
     X(fstat, int, -1, (int a, struct stat *b), (a, b))                                            \
     X(stat, int, -1, (const char *a, struct stat *b), (a, b))                                     \
@@ -66,6 +70,10 @@
     X(sendmsg, ssize_t, -1, (int a, const struct msghdr *b, int c), (a, b, c))                    \
     X(unlink, int, -1, (const char *a), (a))                                                      \
     X(sigaltstack, int, -1, (const stack_t *a, stack_t *b), (a, b))                                \
+    X(sigpending, int, -1, (sigset_t * a), (a))                                                   \
+    X(sigtimedwait, int, -1, (const sigset_t *a, siginfo_t *b, const struct timespec *c),         \
+      (a, b, c))                                                                                  \
+    X(sigprocmask, int, -1, (int a, const sigset_t *b, sigset_t *c), (a, b, c))                    \
     X(sigaction, int, -1, (int a, const struct sigaction *b, struct sigaction *c), (a, b, c))
 
 enum fault_call {
