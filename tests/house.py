@@ -330,11 +330,26 @@ def block_faults(declaration):
     return faults
 
 
+def is_twin(declaration, names):
+    """Answers whether a function makes the coroutine object of another one."""
+    call = declaration.name.removesuffix("_coroutine")
+    return call != declaration.name and call in names
+
+
+def twin_faults(declaration):
+    """Answers what is wrong with the one sentence at a twin; the call has the block."""
+    sentence = "Makes the coroutine object of %s()" % declaration.name.removesuffix("_coroutine")
+    block = declaration.block or ""
+    is_good = block.startswith(sentence) and block.endswith(".") and "\n" not in block
+    return [] if is_good else [f"wants one line, /** {sentence}. */"]
+
+
 def rule_documentation(tree):
     """Every exported function has a complete documentation block right before its declaration."""
     known = declarations(tree)
-    bad = [f"{d.path}: {d.name}: {fault}" for d in known for fault in block_faults(d)]
     names = {d.name for d in known}
+    bad = [f"{d.path}: {d.name}: {fault}" for d in known
+           for fault in (twin_faults(d) if is_twin(d, names) else block_faults(d))]
     bad += [f"{s}: exported, and in no public header" for s in tree.symbols if s not in names]
     return bad
 

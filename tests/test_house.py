@@ -137,6 +137,9 @@ PLANTS = [
     (house.rule_documentation, "another order",
      plant_declaration(CALM.replace(" * Ownership: nothing.\n", "").replace(
          " * Twin: none.\n", " * Twin: none.\n * Ownership: nothing.\n"))),
+    (house.rule_documentation, "a twin without its sentence",
+     lambda tree: replace(tree, "include/asyncio/sleep.h",
+                          "Makes the coroutine object of asyncio_sleep()", "The object")),
     (house.rule_documentation, "exported without a header", plant_symbol("asyncio_hidden_one")),
     (house.rule_exports, "a foreign name", plant_symbol("foreign_name")),
     (house.rule_exports, "a name shared between files only", plant_symbol("asyncio__inside")),

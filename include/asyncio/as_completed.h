@@ -60,18 +60,7 @@ ASYNCIO_API asyncio_as_completed_t *asyncio_as_completed(asyncio_awaitable_t *co
 ASYNCIO_API int asyncio_as_completed_next(asyncio_as_completed_t *iteration,
                                           asyncio_future_t **ret_future);
 
-/**
- * The coroutine object of asyncio_as_completed_next(); its result is ASYNCIO_INT(1) or (0).
- *
- * @param iteration   *borrowed* until it has run.
- * @param ret_future  *borrowed* until it has run.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `__anext__`.
- */
+/** Makes the coroutine object of asyncio_as_completed_next(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_as_completed_next_coroutine(asyncio_as_completed_t *iteration,
                                     asyncio_future_t **ret_future);

@@ -62,17 +62,7 @@ ASYNCIO_BEGIN_DECLS
  */
 ASYNCIO_API int asyncio_coroutine_anext(asyncio_coroutine_t *coroutine, void **ret_value);
 
-/**
- * The coroutine object of asyncio_coroutine_anext(); its result is what was yielded.
- *
- * @param coroutine  the generator.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: the object is *new* and has a reference to coroutine of its own.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `anext`.
- */
+/** Makes the coroutine object of asyncio_coroutine_anext(); its result is what was yielded. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_coroutine_anext_coroutine(asyncio_coroutine_t *coroutine);
 
@@ -92,18 +82,7 @@ asyncio_coroutine_anext_coroutine(asyncio_coroutine_t *coroutine);
 ASYNCIO_API int asyncio_coroutine_asend(asyncio_coroutine_t *coroutine, void *value,
                                         void **ret_value);
 
-/**
- * The coroutine object of asyncio_coroutine_asend(); its result is what was yielded.
- *
- * @param coroutine  the generator.
- * @param value      to send.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: the object is *new* and has a reference to coroutine of its own.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `agen.asend(value)`.
- */
+/** Makes the coroutine object of asyncio_coroutine_asend(); its result is what was yielded. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_coroutine_asend_coroutine(asyncio_coroutine_t *coroutine, void *value);
 
@@ -125,18 +104,7 @@ asyncio_coroutine_asend_coroutine(asyncio_coroutine_t *coroutine, void *value);
 ASYNCIO_API int asyncio_coroutine_athrow(asyncio_coroutine_t *coroutine, int code,
                                          void **ret_value);
 
-/**
- * The coroutine object of asyncio_coroutine_athrow(); its result is what was yielded.
- *
- * @param coroutine  the generator.
- * @param code       to throw.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: the object is *new* and has a reference to coroutine of its own.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `agen.athrow(exc)`.
- */
+/** Makes the coroutine object of asyncio_coroutine_athrow(); its result is what was yielded. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_coroutine_athrow_coroutine(asyncio_coroutine_t *coroutine, int code);
 
@@ -161,17 +129,7 @@ asyncio_coroutine_athrow_coroutine(asyncio_coroutine_t *coroutine, int code);
  */
 ASYNCIO_API int asyncio_coroutine_aclose(asyncio_coroutine_t *coroutine);
 
-/**
- * The coroutine object of asyncio_coroutine_aclose().
- *
- * @param coroutine  the generator.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: the object is *new* and has a reference to coroutine of its own.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `agen.aclose()`.
- */
+/** Makes the coroutine object of asyncio_coroutine_aclose(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_coroutine_aclose_coroutine(asyncio_coroutine_t *coroutine);
 
@@ -196,17 +154,7 @@ asyncio_coroutine_aclose_coroutine(asyncio_coroutine_t *coroutine);
  */
 ASYNCIO_API int asyncio_loop_shutdown_asyncgens(asyncio_loop_t *loop);
 
-/**
- * The coroutine object of asyncio_loop_shutdown_asyncgens().
- *
- * @param loop  the loop.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; loop is *borrowed* until it has run.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `loop.shutdown_asyncgens`.
- */
+/** Makes the coroutine object of asyncio_loop_shutdown_asyncgens(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_shutdown_asyncgens_coroutine(asyncio_loop_t *loop);
 

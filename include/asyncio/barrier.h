@@ -64,17 +64,7 @@ ASYNCIO_API void asyncio_barrier_fini(asyncio_barrier_t *barrier);
  */
 ASYNCIO_API int asyncio_barrier_wait(asyncio_barrier_t *barrier);
 
-/**
- * The coroutine object of asyncio_barrier_wait(), whose result is ASYNCIO_INT(place).
- *
- * @param barrier  the barrier
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: barrier is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Barrier.wait`.
- */
+/** Makes the coroutine object of asyncio_barrier_wait(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_barrier_wait_coroutine(asyncio_barrier_t *barrier);
 
@@ -91,17 +81,7 @@ asyncio_barrier_wait_coroutine(asyncio_barrier_t *barrier);
  */
 ASYNCIO_API int asyncio_barrier_reset(asyncio_barrier_t *barrier);
 
-/**
- * The coroutine object of asyncio_barrier_reset().
- *
- * @param barrier  the barrier
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: barrier is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Barrier.reset`.
- */
+/** Makes the coroutine object of asyncio_barrier_reset(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_barrier_reset_coroutine(asyncio_barrier_t *barrier);
 
@@ -118,17 +98,7 @@ asyncio_barrier_reset_coroutine(asyncio_barrier_t *barrier);
  */
 ASYNCIO_API int asyncio_barrier_abort(asyncio_barrier_t *barrier);
 
-/**
- * The coroutine object of asyncio_barrier_abort().
- *
- * @param barrier  the barrier
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: barrier is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Barrier.abort`.
- */
+/** Makes the coroutine object of asyncio_barrier_abort(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_barrier_abort_coroutine(asyncio_barrier_t *barrier);
 

@@ -66,17 +66,7 @@ ASYNCIO_API void asyncio_condition_fini(asyncio_condition_t *condition);
  */
 ASYNCIO_API int asyncio_condition_acquire(asyncio_condition_t *condition);
 
-/**
- * The coroutine object of asyncio_condition_acquire().
- *
- * @param condition  the condition
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: condition is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Condition.acquire`, `__aenter__`.
- */
+/** Makes the coroutine object of asyncio_condition_acquire(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_condition_acquire_coroutine(asyncio_condition_t *condition);
 
@@ -123,17 +113,7 @@ ASYNCIO_API bool asyncio_condition_locked(const asyncio_condition_t *condition);
  */
 ASYNCIO_API int asyncio_condition_wait(asyncio_condition_t *condition);
 
-/**
- * The coroutine object of asyncio_condition_wait().
- *
- * @param condition  the condition
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: condition is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Condition.wait`.
- */
+/** Makes the coroutine object of asyncio_condition_wait(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_condition_wait_coroutine(asyncio_condition_t *condition);
 
@@ -153,19 +133,7 @@ asyncio_condition_wait_coroutine(asyncio_condition_t *condition);
 ASYNCIO_API int asyncio_condition_wait_for(asyncio_condition_t *condition,
                                            asyncio_condition_predicate_t *predicate, void *arg);
 
-/**
- * The coroutine object of asyncio_condition_wait_for().
- *
- * @param condition  the condition
- * @param predicate  asked first, and after each notification
- * @param arg        passed to it
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: condition is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Condition.wait_for`.
- */
+/** Makes the coroutine object of asyncio_condition_wait_for(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_condition_wait_for_coroutine(asyncio_condition_t *condition,
                                      asyncio_condition_predicate_t *predicate, void *arg);

@@ -23,6 +23,14 @@
  *     asyncio_await(coro, NULL);                            runs now
  * @endcode
  *
+ * Each call of the library that suspends has a function `…_coroutine` that makes the coroutine
+ * object of that call: for asyncio_create_task(), asyncio_gather(), asyncio_wait_for() and the
+ * rest. It takes the parameters of the call without a last `void **ret_result`, whose value is the
+ * result of the object. If the call returns a count, the result is ASYNCIO_INT(count). What the
+ * arguments point to is *borrowed* until the object has run; coroutine objects among them are
+ * *taken* at once, also on failure. It returns a *new* object, or NULL; then asyncio_errno() is
+ * -ENOMEM or -EINVAL. It may be called in any thread, and does not suspend.
+ *
  * Life cycle: an object is made with one reference. Starting it (await, create_task, gather, …)
  * *takes* one, also when that fails. It is used once: awaited, made a task, driven by hand to its
  * end, or closed; starting it again is ASYNCIO_ERUNTIME. The last reference to an object that

@@ -61,17 +61,7 @@ ASYNCIO_API void asyncio_event_fini(asyncio_event_t *event);
  */
 ASYNCIO_API int asyncio_event_wait(asyncio_event_t *event);
 
-/**
- * The coroutine object of asyncio_event_wait().
- *
- * @param event  the event
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: event is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Event.wait`.
- */
+/** Makes the coroutine object of asyncio_event_wait(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_event_wait_coroutine(asyncio_event_t *event);
 

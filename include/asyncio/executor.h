@@ -270,18 +270,7 @@ ASYNCIO_API int asyncio_loop_set_default_executor(asyncio_loop_t *loop,
  */
 ASYNCIO_API int asyncio_loop_shutdown_default_executor(asyncio_loop_t *loop, double timeout);
 
-/**
- * The coroutine object of asyncio_loop_shutdown_default_executor().
- *
- * @param loop     the loop.
- * @param timeout  seconds, as there.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; loop is *borrowed* until it ends.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `loop.shutdown_default_executor`.
- */
+/** Makes the coroutine object of asyncio_loop_shutdown_default_executor(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_shutdown_default_executor_coroutine(asyncio_loop_t *loop, double timeout);
 
@@ -307,18 +296,7 @@ asyncio_loop_shutdown_default_executor_coroutine(asyncio_loop_t *loop, double ti
  */
 ASYNCIO_API int asyncio_to_thread(asyncio_coroutine_function_t *fn, void *arg, void **ret_result);
 
-/**
- * The coroutine object of asyncio_to_thread().
- *
- * @param fn   the function.
- * @param arg  passed to it.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; arg is *borrowed* until fn has returned.
- * Context: any thread; it belongs to that one from then on.
- * Cancellation: does not suspend.
- * Twin: `asyncio.to_thread`.
- */
+/** Makes the coroutine object of asyncio_to_thread(); its result is that of fn. */
 ASYNCIO_API asyncio_coroutine_t *asyncio_to_thread_coroutine(asyncio_coroutine_function_t *fn,
                                                              void *arg);
 

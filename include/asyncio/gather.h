@@ -98,19 +98,7 @@ ASYNCIO_API int asyncio_gather_result(asyncio_future_t *gathering, size_t index,
 ASYNCIO_API int asyncio_gather_await(asyncio_awaitable_t *const *awaitables, size_t count,
                                      void **ret_values);
 
-/**
- * The coroutine object of asyncio_gather_await().
- *
- * @param awaitables  count of them; the array is copied.
- * @param count       0 and more.
- * @param ret_values  room for count values, *borrowed* until it has run; NULL drops them.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: coroutine objects are *taken* now, also on failure; futures are *borrowed* until then.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.gather`.
- */
+/** Makes the coroutine object of asyncio_gather_await(); the array is copied. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_gather_await_coroutine(asyncio_awaitable_t *const *awaitables, size_t count,
                                void **ret_values);

@@ -68,17 +68,7 @@ ASYNCIO_API void asyncio_lock_fini(asyncio_lock_t *lock);
  */
 ASYNCIO_API int asyncio_lock_acquire(asyncio_lock_t *lock);
 
-/**
- * The coroutine object of asyncio_lock_acquire().
- *
- * @param lock  the lock
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: lock is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Lock.acquire`, `__aenter__`
- */
+/** Makes the coroutine object of asyncio_lock_acquire(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_lock_acquire_coroutine(asyncio_lock_t *lock);
 

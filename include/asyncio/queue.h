@@ -112,18 +112,7 @@ ASYNCIO_API void asyncio_queue_unref(asyncio_queue_t *queue);
  */
 ASYNCIO_API int asyncio_queue_put(asyncio_queue_t *queue, void *item);
 
-/**
- * The coroutine object of asyncio_queue_put().
- *
- * @param queue  the queue
- * @param item   the item
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: queue is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Queue.put`.
- */
+/** Makes the coroutine object of asyncio_queue_put(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_queue_put_coroutine(asyncio_queue_t *queue, void *item);
 
@@ -145,17 +134,7 @@ asyncio_queue_put_coroutine(asyncio_queue_t *queue, void *item);
  */
 ASYNCIO_API int asyncio_queue_get(asyncio_queue_t *queue, void **ret_item);
 
-/**
- * The coroutine object of asyncio_queue_get(), whose result is the item.
- *
- * @param queue  the queue
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: queue is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Queue.get`.
- */
+/** Makes the coroutine object of asyncio_queue_get(); its result is the item. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_queue_get_coroutine(asyncio_queue_t *queue);
 
@@ -219,17 +198,7 @@ ASYNCIO_API int asyncio_queue_task_done(asyncio_queue_t *queue);
  */
 ASYNCIO_API int asyncio_queue_join(asyncio_queue_t *queue);
 
-/**
- * The coroutine object of asyncio_queue_join().
- *
- * @param queue  the queue
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: queue is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Queue.join`.
- */
+/** Makes the coroutine object of asyncio_queue_join(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_queue_join_coroutine(asyncio_queue_t *queue);
 

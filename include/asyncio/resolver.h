@@ -53,21 +53,7 @@ ASYNCIO_API int asyncio_loop_getaddrinfo(asyncio_loop_t *loop, const char *host,
                                          const char *service, const struct addrinfo *hints,
                                          struct addrinfo **ret_addresses);
 
-/**
- * The coroutine object of asyncio_loop_getaddrinfo().
- *
- * @param loop           the running loop
- * @param host           copied; a name, a literal address, or NULL
- * @param service        copied; a name or a decimal port, or NULL
- * @param hints          *borrowed* until it has run
- * @param ret_addresses  *borrowed* until it has run
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.getaddrinfo`.
- */
+/** Makes the coroutine object of asyncio_loop_getaddrinfo(); the strings are copied. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_getaddrinfo_coroutine(asyncio_loop_t *loop, const char *host, const char *service,
                                    const struct addrinfo *hints,
@@ -97,21 +83,7 @@ typedef struct asyncio_names {
 ASYNCIO_API int asyncio_loop_getnameinfo(asyncio_loop_t *loop, const struct sockaddr *address,
                                          socklen_t size, int flags, asyncio_names_t *ret_names);
 
-/**
- * The coroutine object of asyncio_loop_getnameinfo().
- *
- * @param loop       the running loop
- * @param address    *borrowed* until it has run
- * @param size       of it, in bytes
- * @param flags      NI_NUMERICHOST, … as for getnameinfo(3)
- * @param ret_names  *borrowed* until it has run
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.getnameinfo`.
- */
+/** Makes the coroutine object of asyncio_loop_getnameinfo(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_getnameinfo_coroutine(asyncio_loop_t *loop, const struct sockaddr *address,
                                    socklen_t size, int flags, asyncio_names_t *ret_names);

@@ -79,17 +79,7 @@ ASYNCIO_API void asyncio_semaphore_fini(asyncio_semaphore_t *semaphore);
  */
 ASYNCIO_API int asyncio_semaphore_acquire(asyncio_semaphore_t *semaphore);
 
-/**
- * The coroutine object of asyncio_semaphore_acquire().
- *
- * @param semaphore  the semaphore
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: semaphore is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Semaphore.acquire`, `__aenter__`.
- */
+/** Makes the coroutine object of asyncio_semaphore_acquire(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_semaphore_acquire_coroutine(asyncio_semaphore_t *semaphore);
 

@@ -75,22 +75,7 @@ ASYNCIO_API int asyncio_start_server(const char *host, uint16_t port,
                                      const asyncio_server_options_t *options,
                                      asyncio_server_t **ret_server);
 
-/**
- * The coroutine object of asyncio_start_server().
- *
- * @param host              copied; NULL: every interface
- * @param port              as there
- * @param client_connected  as there
- * @param arg               passed to it
- * @param options           copied; NULL for the defaults
- * @param ret_server        *borrowed* until it has run
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.start_server`.
- */
+/** Makes the coroutine object of asyncio_start_server(); host and options are copied. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_start_server_coroutine(const char *host, uint16_t port,
                                asyncio_client_connected_t *client_connected, void *arg,
@@ -117,21 +102,7 @@ ASYNCIO_API int asyncio_start_unix_server(const char *path,
                                           const asyncio_server_options_t *options,
                                           asyncio_server_t **ret_server);
 
-/**
- * The coroutine object of asyncio_start_unix_server().
- *
- * @param path              copied
- * @param client_connected  as there
- * @param arg               passed to it
- * @param options           copied; NULL for the defaults
- * @param ret_server        *borrowed* until it has run
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.start_unix_server`.
- */
+/** Makes the coroutine object of asyncio_start_unix_server(); path and options are copied. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_start_unix_server_coroutine(const char *path,
                                     asyncio_client_connected_t *client_connected, void *arg,
@@ -229,17 +200,7 @@ ASYNCIO_API int asyncio_server_abort_clients(asyncio_server_t *server);
  */
 ASYNCIO_API int asyncio_server_wait_closed(asyncio_server_t *server);
 
-/**
- * The coroutine object of asyncio_server_wait_closed().
- *
- * @param server  the server
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: server is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Server.wait_closed`.
- */
+/** Makes the coroutine object of asyncio_server_wait_closed(). */
 ASYNCIO_API asyncio_coroutine_t *asyncio_server_wait_closed_coroutine(asyncio_server_t *server);
 
 /**
@@ -256,17 +217,7 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_server_wait_closed_coroutine(asyncio_se
  */
 ASYNCIO_API int asyncio_server_serve_forever(asyncio_server_t *server);
 
-/**
- * The coroutine object of asyncio_server_serve_forever().
- *
- * @param server  the server
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: server is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `Server.serve_forever`.
- */
+/** Makes the coroutine object of asyncio_server_serve_forever(). */
 ASYNCIO_API asyncio_coroutine_t *asyncio_server_serve_forever_coroutine(asyncio_server_t *server);
 
 /**

@@ -33,17 +33,7 @@ ASYNCIO_BEGIN_DECLS
  */
 ASYNCIO_API int asyncio_sleep(double delay);
 
-/**
- * The coroutine object of asyncio_sleep().
- *
- * @param delay  seconds, as there.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.sleep`.
- */
+/** Makes the coroutine object of asyncio_sleep(). */
 ASYNCIO_API asyncio_coroutine_t *asyncio_sleep_coroutine(double delay);
 
 ASYNCIO_END_DECLS

@@ -223,20 +223,7 @@ ASYNCIO_API int asyncio_socket_getpeername(const asyncio_socket_t *sock,
 ASYNCIO_API ssize_t asyncio_loop_sock_recv_into(asyncio_loop_t *loop, asyncio_socket_t *sock,
                                                 void *buffer, size_t size);
 
-/**
- * The coroutine object of asyncio_loop_sock_recv_into(), whose result is ASYNCIO_INT(count).
- *
- * @param loop    the running loop
- * @param sock    the socket
- * @param buffer  room for size bytes
- * @param size    in bytes
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.sock_recv_into`.
- */
+/** Makes the coroutine object of asyncio_loop_sock_recv_into(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_sock_recv_into_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock, void *buffer,
                                       size_t size);
@@ -258,20 +245,7 @@ asyncio_loop_sock_recv_into_coroutine(asyncio_loop_t *loop, asyncio_socket_t *so
 ASYNCIO_API ssize_t asyncio_loop_sock_recv(asyncio_loop_t *loop, asyncio_socket_t *sock,
                                            void *buffer, size_t size);
 
-/**
- * The coroutine object of asyncio_loop_sock_recv().
- *
- * @param loop    the running loop
- * @param sock    the socket
- * @param buffer  room for size bytes
- * @param size    in bytes
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.sock_recv`.
- */
+/** Makes the coroutine object of asyncio_loop_sock_recv(). */
 ASYNCIO_API asyncio_coroutine_t *asyncio_loop_sock_recv_coroutine(asyncio_loop_t *loop,
                                                                   asyncio_socket_t *sock,
                                                                   void *buffer, size_t size);
@@ -301,21 +275,7 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_sock_recv_coroutine(asyncio_loop_t
 ASYNCIO_API int asyncio_loop_sock_sendall(asyncio_loop_t *loop, asyncio_socket_t *sock,
                                           const void *data, size_t size, size_t *ret_sent);
 
-/**
- * The coroutine object of asyncio_loop_sock_sendall(), whose result is ASYNCIO_INT(count).
- *
- * @param loop      the running loop
- * @param sock      the socket
- * @param data      size bytes
- * @param size      in bytes
- * @param ret_sent  how many were sent, also on failure; NULL drops it
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.sock_sendall`.
- */
+/** Makes the coroutine object of asyncio_loop_sock_sendall(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_sock_sendall_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
                                     const void *data, size_t size, size_t *ret_sent);
@@ -346,21 +306,7 @@ ASYNCIO_API int asyncio_loop_sock_accept(asyncio_loop_t *loop, asyncio_socket_t 
                                          asyncio_socket_t **ret_sock, struct sockaddr *ret_address,
                                          socklen_t *address_size);
 
-/**
- * The coroutine object of asyncio_loop_sock_accept(), whose result is ASYNCIO_INT(count).
- *
- * @param loop          the running loop
- * @param sock          the socket
- * @param ret_sock      where to put the new socket: a new reference
- * @param ret_address   room for the peer's address, or NULL
- * @param address_size  of the room in bytes; afterwards, of the address; NULL with it
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.sock_accept`.
- */
+/** Makes the coroutine object of asyncio_loop_sock_accept(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_sock_accept_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
                                    asyncio_socket_t **ret_sock, struct sockaddr *ret_address,
@@ -390,20 +336,7 @@ asyncio_loop_sock_accept_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
 ASYNCIO_API int asyncio_loop_sock_connect(asyncio_loop_t *loop, asyncio_socket_t *sock,
                                           const struct sockaddr *address, socklen_t size);
 
-/**
- * The coroutine object of asyncio_loop_sock_connect(), whose result is ASYNCIO_INT(count).
- *
- * @param loop     the running loop
- * @param sock     the socket
- * @param address  of the peer
- * @param size     of it, in bytes
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.sock_connect`.
- */
+/** Makes the coroutine object of asyncio_loop_sock_connect(); the address is copied. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_sock_connect_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
                                     const struct sockaddr *address, socklen_t size);
@@ -436,22 +369,7 @@ ASYNCIO_API ssize_t asyncio_loop_sock_recvfrom(asyncio_loop_t *loop, asyncio_soc
                                                struct sockaddr *ret_address,
                                                socklen_t *address_size);
 
-/**
- * The coroutine object of asyncio_loop_sock_recvfrom(), whose result is ASYNCIO_INT(count).
- *
- * @param loop          the running loop
- * @param sock          the socket
- * @param buffer        room for size bytes; what does not fit is cut off
- * @param size          in bytes
- * @param ret_address   room for the sender's address, or NULL
- * @param address_size  of the room in bytes; afterwards, of the address; NULL with it
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.sock_recvfrom`.
- */
+/** Makes the coroutine object of asyncio_loop_sock_recvfrom(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_sock_recvfrom_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock, void *buffer,
                                      size_t size, struct sockaddr *ret_address,
@@ -485,22 +403,7 @@ ASYNCIO_API ssize_t asyncio_loop_sock_sendto(asyncio_loop_t *loop, asyncio_socke
                                              const struct sockaddr *address,
                                              socklen_t address_size);
 
-/**
- * The coroutine object of asyncio_loop_sock_sendto(), whose result is ASYNCIO_INT(count).
- *
- * @param loop          the running loop
- * @param sock          the socket
- * @param data          size bytes
- * @param size          in bytes
- * @param address       of the receiver; NULL on a connected socket
- * @param address_size  of it, in bytes
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `loop.sock_sendto`.
- */
+/** Makes the coroutine object of asyncio_loop_sock_sendto(); the address is copied. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_sock_sendto_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock, const void *data,
                                    size_t size, const struct sockaddr *address,

@@ -70,21 +70,7 @@ ASYNCIO_API int asyncio_open_connection(const char *host, uint16_t port,
                                         asyncio_stream_reader_t **ret_reader,
                                         asyncio_stream_writer_t **ret_writer);
 
-/**
- * The coroutine object of asyncio_open_connection().
- *
- * @param host        copied
- * @param port        as there
- * @param options     copied; NULL for the defaults
- * @param ret_reader  *borrowed* until it has run
- * @param ret_writer  *borrowed* until it has run
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: the object is *new*.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.open_connection`.
- */
+/** Makes the coroutine object of asyncio_open_connection(); host and options are copied. */
 ASYNCIO_API asyncio_coroutine_t *asyncio_open_connection_coroutine(
     const char *host, uint16_t port, const asyncio_connection_options_t *options,
     asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer);
@@ -108,20 +94,7 @@ ASYNCIO_API int asyncio_open_unix_connection(const char *path,
                                              asyncio_stream_reader_t **ret_reader,
                                              asyncio_stream_writer_t **ret_writer);
 
-/**
- * The coroutine object of asyncio_open_unix_connection().
- *
- * @param path        copied
- * @param options     copied; NULL for the defaults
- * @param ret_reader  *borrowed* until it has run
- * @param ret_writer  *borrowed* until it has run
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: the object is *new*.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.open_unix_connection`.
- */
+/** Makes the coroutine object of asyncio_open_unix_connection(); path and options are copied. */
 ASYNCIO_API asyncio_coroutine_t *asyncio_open_unix_connection_coroutine(
     const char *path, const asyncio_connection_options_t *options,
     asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer);
@@ -191,19 +164,7 @@ ASYNCIO_API void asyncio_stream_reader_unref(asyncio_stream_reader_t *reader);
 ASYNCIO_API ssize_t asyncio_stream_reader_read(asyncio_stream_reader_t *reader, void *buffer,
                                                size_t size);
 
-/**
- * The coroutine object of asyncio_stream_reader_read(), whose result is ASYNCIO_INT(count).
- *
- * @param reader  the reader
- * @param buffer  room for size bytes
- * @param size    in bytes; 0 reads nothing
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `StreamReader.read`.
- */
+/** Makes the coroutine object of asyncio_stream_reader_read(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_reader_read_coroutine(asyncio_stream_reader_t *reader, void *buffer, size_t size);
 
@@ -227,18 +188,7 @@ asyncio_stream_reader_read_coroutine(asyncio_stream_reader_t *reader, void *buff
 ASYNCIO_API ssize_t asyncio_stream_reader_read_all(asyncio_stream_reader_t *reader,
                                                    const char **ret_data);
 
-/**
- * The coroutine object of asyncio_stream_reader_read_all(), whose result is ASYNCIO_INT(count).
- *
- * @param reader    the reader
- * @param ret_data  where to put the bytes, followed by a 0
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `StreamReader.read(-1)`.
- */
+/** Makes the coroutine object of asyncio_stream_reader_read_all(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_reader_read_all_coroutine(asyncio_stream_reader_t *reader, const char **ret_data);
 
@@ -266,20 +216,7 @@ ASYNCIO_API ssize_t asyncio_stream_reader_readexactly(asyncio_stream_reader_t *r
                                                       void *buffer, size_t size,
                                                       size_t *ret_partial);
 
-/**
- * The coroutine object of asyncio_stream_reader_readexactly(), whose result is ASYNCIO_INT(count).
- *
- * @param reader       the reader
- * @param buffer       room for size bytes
- * @param size         in bytes
- * @param ret_partial  where to put how many there were before the end; NULL drops it
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `StreamReader.readexactly`.
- */
+/** Makes the coroutine object of asyncio_stream_reader_readexactly(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_reader_readexactly_coroutine(asyncio_stream_reader_t *reader, void *buffer,
                                             size_t size, size_t *ret_partial);
@@ -305,18 +242,7 @@ asyncio_stream_reader_readexactly_coroutine(asyncio_stream_reader_t *reader, voi
 ASYNCIO_API ssize_t asyncio_stream_reader_readline(asyncio_stream_reader_t *reader,
                                                    const char **ret_line);
 
-/**
- * The coroutine object of asyncio_stream_reader_readline(), whose result is ASYNCIO_INT(count).
- *
- * @param reader    the reader
- * @param ret_line  where to put the line, not followed by a 0
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `StreamReader.readline`.
- */
+/** Makes the coroutine object of asyncio_stream_reader_readline(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_reader_readline_coroutine(asyncio_stream_reader_t *reader, const char **ret_line);
 
@@ -347,20 +273,7 @@ ASYNCIO_API ssize_t asyncio_stream_reader_readuntil(asyncio_stream_reader_t *rea
                                                     size_t separator_size,
                                                     const char **ret_data);
 
-/**
- * The coroutine object of asyncio_stream_reader_readuntil(), whose result is ASYNCIO_INT(count).
- *
- * @param reader          the reader
- * @param separator       its bytes
- * @param separator_size  1 and more, in bytes; 0 is -EINVAL
- * @param ret_data        where to put the bytes, not followed by a 0
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: the object is *new*; what the arguments point to is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `StreamReader.readuntil`.
- */
+/** Makes the coroutine object of asyncio_stream_reader_readuntil(). */
 ASYNCIO_API asyncio_coroutine_t *asyncio_stream_reader_readuntil_coroutine(
     asyncio_stream_reader_t *reader, const void *separator, size_t separator_size,
     const char **ret_data);
@@ -471,17 +384,7 @@ ASYNCIO_API int asyncio_stream_writer_writelines(asyncio_stream_writer_t *writer
  */
 ASYNCIO_API int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer);
 
-/**
- * The coroutine object of asyncio_stream_writer_drain().
- *
- * @param writer  the writer
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: writer is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `StreamWriter.drain`.
- */
+/** Makes the coroutine object of asyncio_stream_writer_drain(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_writer_drain_coroutine(asyncio_stream_writer_t *writer);
 
@@ -554,17 +457,7 @@ ASYNCIO_API bool asyncio_stream_writer_is_closing(const asyncio_stream_writer_t 
  */
 ASYNCIO_API int asyncio_stream_writer_wait_closed(asyncio_stream_writer_t *writer);
 
-/**
- * The coroutine object of asyncio_stream_writer_wait_closed().
- *
- * @param writer  the writer
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM.
- *
- * Ownership: writer is *borrowed* until it has run.
- * Context: any thread.
- * Cancellation: does not suspend.
- * Twin: `StreamWriter.wait_closed`.
- */
+/** Makes the coroutine object of asyncio_stream_writer_wait_closed(). */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_writer_wait_closed_coroutine(asyncio_stream_writer_t *writer);
 

@@ -152,18 +152,7 @@ ASYNCIO_API void asyncio_timeout_cleanup(asyncio_timeout_t *scope);
 ASYNCIO_API int asyncio_wait_for(asyncio_awaitable_t *awaitable, double timeout,
                                  void **ret_result);
 
-/**
- * The coroutine object of asyncio_wait_for().
- *
- * @param awaitable  future, task or coroutine object.
- * @param timeout    seconds, as there.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: a coroutine object is *taken* now, also on failure; a future is kept by a reference.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.wait_for`.
- */
+/** Makes the coroutine object of asyncio_wait_for(); it holds a reference to a future. */
 ASYNCIO_API asyncio_coroutine_t *asyncio_wait_for_coroutine(asyncio_awaitable_t *awaitable,
                                                             double timeout);
 

@@ -50,22 +50,7 @@ typedef enum asyncio_return_when {
 ASYNCIO_API int asyncio_wait(asyncio_awaitable_t **awaitables, size_t count, double timeout,
                              asyncio_return_when_t return_when, bool *ret_done);
 
-/**
- * The coroutine object of asyncio_wait(); its result is the count, by ASYNCIO_INT().
- *
- * @param awaitables   count of them; the array is copied and stays as it is.
- * @param count        1 and more.
- * @param timeout      seconds, or ASYNCIO_FOREVER.
- * @param return_when  which.
- * @param ret_done     room for count flags, *borrowed* until it has run; NULL drops them.
- * @return a *new* object, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL.
- *
- * Ownership: coroutine objects are *taken* now, also on failure; futures are *borrowed* until it
- *   has run.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: `asyncio.wait`.
- */
+/** Makes the coroutine object of asyncio_wait(); the array is copied. */
 ASYNCIO_API asyncio_coroutine_t *asyncio_wait_coroutine(asyncio_awaitable_t *const *awaitables,
                                                         size_t count, double timeout,
                                                         asyncio_return_when_t return_when,
