@@ -195,6 +195,7 @@ class Scenario:
         self.sync = {}
         self.lines = []
         self.waiter = None  # the hidden task of the shutdown
+        self.is_shared = False  # two tasks would drive one coroutine object
 
     # --- trace -------------------------------------------------------------------------------
     def actor(self):
@@ -272,10 +273,17 @@ class Scenario:
         """Label every task with the order of its creation; label() puts a variable's name before
         it."""
         kwargs.pop("name", None)
+        loop.call_soon(self.watch_driver, coro)
         task = asyncio.Task(coro, loop=loop, **kwargs)
         self.tasks[task] = f"task#{len(self.tasks)}"
         self.keep.append(task)
         return task
+
+    def watch_driver(self, coro):
+        """Notices a task whose coroutine object waits inside another task at its first step."""
+        if inspect.iscoroutine(coro) and \
+                inspect.getcoroutinestate(coro) == inspect.CORO_SUSPENDED:
+            self.is_shared = True
 
     def label(self, task, var):
         self.tasks[task] = var + "#" + self.tasks[task].split("#")[1]
@@ -612,11 +620,12 @@ def trace(number, program, variants, watch):
     for variant in variants:
         variant.use()
         watch.overflow, watch.cancels = False, 0
+        scenario = Scenario(program)
         try:
-            traces.append(Scenario(program).execute())
+            traces.append(scenario.execute())
         except (RecursionError, Endless):
             pass  # and watch knows
-        if watch.unfit() or traces[-1] != traces[0]:
+        if watch.unfit() or scenario.is_shared or traces[-1] != traces[0]:
             traces = [["skip"]]
             break
     return "\n".join([f"== {program.get('name', number)}"] + traces[0])
