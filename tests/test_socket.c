@@ -298,6 +298,94 @@ static void test_cancel_connect(void **state)
     run_clean(cancel_connect);
 }
 
+/* --- sends that are ended ------------------------------------------------------------------ */
+
+#define MUCH_BYTES 20000000
+
+static int send_result(asyncio_socket_t *sock, size_t *ret_sent, void **ret_result)
+{
+    (void)ret_result;
+    char *data = calloc(1, MUCH_BYTES);
+    int rc = asyncio_loop_sock_sendall(running(), sock, data, MUCH_BYTES, ret_sent);
+    free(data);
+    return rc;
+}
+ASYNCIO_COROUTINE(send_result, (asyncio_socket_t *, sock), (size_t *, ret_sent));
+
+/* Two connected TCP sockets. */
+static void make_tcp_pair(asyncio_socket_t **ret_a, asyncio_socket_t **ret_b)
+{
+    struct sockaddr_in address;
+    asyncio_socket_t *listener = make_listener(&address);
+    *ret_a = asyncio_socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(asyncio_loop_sock_connect(running(), *ret_a, (struct sockaddr *)&address,
+                                               sizeof(address)),
+                     0);
+    assert_int_equal(asyncio_loop_sock_accept(running(), listener, ret_b, NULL, NULL), 0);
+    asyncio_socket_unref(listener);
+}
+
+static int end_sends(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    for (int is_tcp = 0; is_tcp < 2; is_tcp++) {
+        for (int shuts_down = 0; shuts_down < 2; shuts_down++) {
+            asyncio_socket_t *a, *b;
+            size_t sent = 0;
+            if (is_tcp)
+                make_tcp_pair(&a, &b);
+            else
+                make_pair(SOCK_STREAM, &a, &b);
+            asyncio_task_t *task = asyncio_create_task(send_result_coroutine(a, &sent));
+            assert_int_equal(asyncio_sleep(0.01), 0); /* until the kernel takes no more */
+            assert_int_equal(shuts_down ? asyncio_socket_shutdown(a, SHUT_WR)
+                                        : asyncio_socket_close(a),
+                             0);
+            assert_int_equal(asyncio_await_unref(task, NULL), shuts_down ? -EPIPE : -EBADF);
+            assert_true(sent > 0 && sent < MUCH_BYTES);
+            asyncio_socket_unref(a);
+            asyncio_socket_unref(b);
+        }
+    }
+    return 0;
+}
+
+/* A close and an own shutdown end a sendall, which says how much was sent. */
+static void test_end_sends(void **state)
+{
+    (void)state;
+    run_clean(end_sends);
+}
+
+static int write_into_closed_pipes(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    for (int is_blocked = 0; is_blocked < 2; is_blocked++) {
+        int fds[2];
+        size_t sent = 0;
+        assert_int_equal(pipe(fds), 0);
+        asyncio_socket_t *end = asyncio_socket_from_fd(fds[1]);
+        asyncio_task_t *task = NULL;
+        if (is_blocked) {
+            task = asyncio_create_task(send_result_coroutine(end, &sent));
+            assert_int_equal(asyncio_sleep(0.01), 0);
+        }
+        close(fds[0]);
+        if (!is_blocked)
+            task = asyncio_create_task(send_result_coroutine(end, &sent));
+        assert_int_equal(asyncio_await_unref(task, NULL), -EPIPE);
+        asyncio_socket_unref(end);
+    }
+    return 0;
+}
+
+/* A pipe whose reader has closed is -EPIPE, and no signal ends the process. */
+static void test_write_into_closed_pipes(void **state)
+{
+    (void)state;
+    run_clean(write_into_closed_pipes);
+}
+
 static int refuse_datagrams(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -614,6 +702,8 @@ int main(void)
         cmocka_unit_test(test_cancel_and_lose_nothing),
         cmocka_unit_test(test_time_out_everything),
         cmocka_unit_test(test_cancel_connect),
+        cmocka_unit_test(test_end_sends),
+        cmocka_unit_test(test_write_into_closed_pipes),
         cmocka_unit_test(test_refuse_datagrams),
         cmocka_unit_test(test_low_numbers),
         cmocka_unit_test(test_look_up_together), /* while there is one thread at most */

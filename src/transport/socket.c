@@ -154,7 +154,15 @@ int asyncio_socket_listen(asyncio_socket_t *sock, int backlog)
 int asyncio_socket_shutdown(asyncio_socket_t *sock, int how)
 {
     int rc = check_open(sock);
-    return rc < 0 ? rc : code_of(asyncio__sys.shutdown(sock->fd, how));
+    if (rc == 0 && sock->file)
+        rc = asyncio__loop_check_here(sock->loop);
+    if (rc < 0)
+        return rc;
+    if (!sock->file)
+        return code_of(asyncio__sys.shutdown(sock->fd, how));
+    asyncio__engine_t *engine = sock->loop->engine;
+    rc = engine->class->shutdown_file(engine, sock->file, how);
+    return rc < 0 ? asyncio__fail(rc, NULL) : 0;
 }
 
 int asyncio_socket_setsockopt(asyncio_socket_t *sock, int level, int name, int value)

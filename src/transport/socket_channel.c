@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channel of a stream socket: reads and writes become operations of the engine.
+ * The channel of a stream socket: its names, and a close that does not reset the connection.
+ * Reading and writing are those of file_channel.h.
  *
- *     OPEN --close()--> FLUSHING --all is sent--> (DISCARDING) --> closed
- *      |                    |                          |
- *      '---- abort(), a failed read or write ----------'---------> closed
- *
- * Writing has two buffers: the engine sends from one, and what is written meanwhile is collected in
- * the other. A pending operation holds a reference to the channel. See channel.h and
- * socket_channel.h.
+ *     end_flush --unread input--> DISCARDING --the peer has ended, or the bounds--> closed
+ *               --none-----------------------------------------------------------> closed
  */
 #include "transport/socket_channel.h"
 
@@ -17,15 +13,13 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/syscalls.h"
-#include "loop/timer.h"
+#include "transport/file_channel.h"
 
-/* Bounds of what close() reads and drops so that the kernel does not reset the connection. */
+/* Bounds of what close() reads and drops. */
 #define DISCARD_MAX_BYTES 1048576
 #define DISCARD_MAX_NS    2000000000
-#define DISCARD_AT_ONCE   16384
 
 typedef struct names {
     uint8_t peer_size; /* of the block, first; 0: not known */
@@ -34,163 +28,15 @@ typedef struct names {
 } names_t;
 
 typedef struct socket_channel {
-    asyncio__channel_t base;
-    asyncio__file_t *file;         /* a copy of sock->file; NULL once the socket is closed */
-    asyncio__channel_read_t *read; /* the pending read, or NULL */
-    asyncio__bytes_t sending;      /* the engine reads from it while is_sending */
-    asyncio__bytes_t waiting;      /* written meanwhile */
-    asyncio__operation_t send;     /* pending while is_sending; in DISCARDING it receives */
-    bool is_sending;               /* a reference */
-    bool is_corked;                /* writes are only collected */
-    bool is_shutdown_wanted;       /* shutdown() was called */
-    bool is_shut_down;             /* and is done */
-    bool is_discarding;            /* close() drops input until the peer ends, or the bounds */
-    size_t discarded_bytes;        /* so far */
-    int64_t progress_ns;           /* when the peer took bytes last, while FLUSHING */
-    asyncio__timer_t timer;        /* set while FLUSHING or DISCARDING */
-    asyncio_socket_t *sock;        /* a reference */
-    names_t names;                 /* of both ends */
+    asyncio__file_channel_t file;
+    size_t discarded_bytes;   /* while DISCARDING, so far */
+    asyncio__timer_t discard; /* ends DISCARDING; its receive is file.send, which is free then */
+    names_t names;            /* of both ends */
 } socket_channel_t;
 
-static socket_channel_t *self_of(const asyncio__channel_t *channel)
+static socket_channel_t *self_of(asyncio__channel_t *channel)
 {
-    return ASYNCIO__CONTAINER((asyncio__channel_t *)channel, socket_channel_t, base);
-}
-
-/* --- the end ------------------------------------------------------------------------------- */
-
-static void finish(socket_channel_t *self)
-{
-    if (self->base.is_closed)
-        return;
-    asyncio__bytes_fini(&self->waiting);
-    if (!self->is_sending)
-        asyncio__bytes_fini(&self->sending);
-    asyncio__timer_cancel(self->base.loop, &self->timer);
-    /* A pending read or send completes with -EBADF in the next wait(). */
-    asyncio__ignore(asyncio_socket_close(self->sock));
-    asyncio__channel_finish(&self->base);
-}
-
-/* The connection was lost. */
-static void lose(socket_channel_t *self, int code)
-{
-    if (!self->base.is_closed) {
-        asyncio__channel_set_code(&self->base, code, NULL);
-        finish(self);
-    }
-}
-
-static void socket_abort(asyncio__channel_t *channel, int code, asyncio_error_t *error)
-{
-    if (channel->is_closed) {
-        asyncio__error_drop(error);
-        return;
-    }
-    asyncio__channel_set_code(channel, code, error);
-    finish(self_of(channel));
-}
-
-/* --- reading ------------------------------------------------------------------------------- */
-
-/* Whether a failed receive leaves the connection as it was. */
-static bool is_passing(int code)
-{
-    return code == -ECANCELED || code == -EAGAIN || code == -ENOMEM || code == -ENOBUFS;
-}
-
-/* What a receive came to, for the owner: a count, 0 at the end, or a code. */
-static int received(socket_channel_t *self, int result)
-{
-    asyncio__channel_t *channel = &self->base;
-    if (ASYNCIO__LIKELY(result > 0) || is_passing(result))
-        return result;
-    if (channel->is_closed) /* here: the end of the stream; by a failure: that */
-        return channel->code;
-    if (result == 0) {
-        channel->is_eof = true;
-        return 0;
-    }
-    lose(self, result);
-    return channel->code;
-}
-
-static void on_received(asyncio__operation_t *operation)
-{
-    asyncio__channel_read_t *read =
-        ASYNCIO__CONTAINER(operation, asyncio__channel_read_t, operation);
-    socket_channel_t *self = self_of(read->channel);
-    asyncio__channel_t *channel = &self->base;
-    self->read = NULL;
-    if (read->form == ASYNCIO__READ_LATE && operation->result >= 0 && !channel->is_closed)
-        operation->result = 0;
-    else
-        operation->result = received(self, operation->result);
-    read->complete(read);
-    asyncio__channel_unref(channel);
-}
-
-/* What is known without asking the engine: true, and the result. */
-static bool is_over(socket_channel_t *self, int *ret_result)
-{
-    asyncio__channel_t *channel = &self->base;
-    if (ASYNCIO__UNLIKELY(!self->file && !channel->is_closed))
-        finish(self); /* the program has closed the socket itself */
-    if (ASYNCIO__LIKELY(!channel->is_eof && !channel->is_closing))
-        return false;
-    *ret_result = channel->code;
-    return true;
-}
-
-static int socket_read(asyncio__channel_t *channel, asyncio__channel_read_t *read)
-{
-    socket_channel_t *self = self_of(channel);
-    asyncio__operation_t *operation = &read->operation;
-    if (ASYNCIO__UNLIKELY(self->read != NULL))
-        return ASYNCIO_ERUNTIME;
-    read->channel = channel;
-    if (is_over(self, &operation->result))
-        return 1;
-    operation->kind = read->form == ASYNCIO__READ_LATE ? ASYNCIO__POLL_IN : ASYNCIO__RECV;
-    operation->flags = 0;
-    operation->file = self->file;
-    operation->complete = on_received;
-    if (operation->size > INT32_MAX)
-        operation->size = INT32_MAX;
-    asyncio__engine_t *engine = channel->loop->engine;
-    int rc = engine->class->submit(engine, operation);
-    if (rc > 0) {
-        if (read->form != ASYNCIO__READ_LATE || operation->result < 0)
-            operation->result = received(self, operation->result);
-    } else if (rc == 0) {
-        self->read = read;
-        channel->refs++;
-    }
-    return rc;
-}
-
-static void socket_cancel_read(asyncio__channel_t *channel, asyncio__channel_read_t *read)
-{
-    asyncio__engine_t *engine = channel->loop->engine;
-    if (self_of(channel)->read == read)
-        engine->class->cancel(engine, &read->operation);
-}
-
-static int socket_take(asyncio__channel_t *channel, asyncio__channel_read_t *read, void *buffer,
-                       size_t size)
-{
-    (void)read;
-    socket_channel_t *self = self_of(channel);
-    int result;
-    if (is_over(self, &result))
-        return result;
-    ssize_t count = asyncio__sys.recv(self->file->fd, buffer, size, MSG_DONTWAIT);
-    return received(self, count < 0 ? -errno : (int)count);
-}
-
-static void socket_give_back(asyncio__channel_t *channel, asyncio__channel_read_t *read)
-{
-    (void)channel, (void)read;
+    return ASYNCIO__CONTAINER(asyncio__file_channel_of(channel), socket_channel_t, file);
 }
 
 /* Looks at the first byte of the input: 1, 0 at the end, or -errno. */
@@ -206,229 +52,103 @@ static int peek_at(int fd)
 
 static int socket_peek(asyncio__channel_t *channel)
 {
-    socket_channel_t *self = self_of(channel);
+    asyncio__file_channel_t *file = asyncio__file_channel_of(channel);
     int result;
-    if (is_over(self, &result))
+    if (asyncio__file_channel_is_over(file, &result))
         return result;
-    return self->read ? -EAGAIN : received(self, peek_at(self->file->fd));
+    return file->read ? -EAGAIN : asyncio__file_channel_received(file, peek_at(file->file->fd));
 }
 
 /* --- closing ------------------------------------------------------------------------------- */
 
-static void set_timer(socket_channel_t *self, int64_t when_ns)
+static void finish_discarding(socket_channel_t *self)
 {
-    /* Without memory for the timer a DISCARDING channel ends now, and a FLUSHING one has no limit:
-     * to drop what the peer may still take would be worse. */
-    if (asyncio__timer_start(self->base.loop, &self->timer, when_ns) < 0 && self->is_discarding)
-        finish(self);
+    asyncio__timer_cancel(self->file.base.loop, &self->discard);
+    asyncio__file_channel_finish(&self->file);
 }
 
-static void on_timer(asyncio__ready_t *ready)
+static void on_discard_timer(asyncio__ready_t *ready)
 {
-    socket_channel_t *self =
-        ASYNCIO__CONTAINER(ASYNCIO__CONTAINER(ready, asyncio__timer_t, ready), socket_channel_t,
-                           timer);
-    asyncio_loop_t *loop = self->base.loop;
-    asyncio__timer_begin(loop, &self->timer);
-    if (loop->closed)
-        return; /* the operation that is pending completes, and ends the channel */
-    int64_t due_ns = asyncio__moment_after(self->progress_ns, self->base.linger_ns);
-    if (self->is_discarding)
-        finish(self);
-    else if (asyncio__loop_now(loop) < due_ns)
-        set_timer(self, due_ns);
-    else
-        lose(self, -ETIMEDOUT);
+    asyncio__timer_t *timer = ASYNCIO__CONTAINER(ready, asyncio__timer_t, ready);
+    socket_channel_t *self = ASYNCIO__CONTAINER(timer, socket_channel_t, discard);
+    asyncio__timer_begin(self->file.base.loop, timer);
+    if (!self->file.base.loop->closed) /* else the pending receive completes, and ends it */
+        finish_discarding(self);
 }
 
 static void discard(socket_channel_t *self, int count);
 
 static void on_discarded(asyncio__operation_t *operation)
 {
-    socket_channel_t *self = ASYNCIO__CONTAINER(operation, socket_channel_t, send);
-    self->is_sending = false;
-    if (self->base.is_closed)
-        asyncio__bytes_fini(&self->sending);
-    else if (operation->result <= 0 || self->base.loop->closed)
-        finish(self);
+    asyncio__file_channel_t *file = ASYNCIO__CONTAINER(operation, asyncio__file_channel_t, send);
+    file->is_sending = false;
+    if (operation->result > 0)
+        file->base.loop->engine->class->return_buffer(file->base.loop->engine, operation->buffer);
+    if (operation->result <= 0 || file->base.loop->closed)
+        finish_discarding(self_of(&file->base));
     else
-        discard(self, operation->result);
-    asyncio__channel_unref(&self->base);
+        discard(self_of(&file->base), operation->result);
+    asyncio__channel_unref(&file->base);
 }
 
-/* After count more bytes were dropped: receives and drops what the peer sends, until the peer ends
- * or the bounds are reached. */
+/* After count bytes more: receives and drops what the peer sends, until it ends or the bounds are
+ * reached. */
 static void discard(socket_channel_t *self, int count)
 {
-    asyncio__engine_t *engine = self->base.loop->engine;
-    int rc = 1;
-    while (rc > 0 && count > 0) {
+    asyncio__file_channel_t *file = &self->file;
+    asyncio__engine_t *engine = file->base.loop->engine;
+    int rc;
+    do {
         self->discarded_bytes += (size_t)count;
-        if (self->discarded_bytes >= DISCARD_MAX_BYTES)
+        if (self->discarded_bytes >= DISCARD_MAX_BYTES) {
+            rc = 1;
             break;
-        self->send = (asyncio__operation_t){.complete = on_discarded,
-                                            .file = self->file,
-                                            .kind = ASYNCIO__RECV,
-                                            .buffer = self->sending.data,
-                                            .size = self->sending.capacity};
-        rc = engine->class->submit(engine, &self->send);
-        count = rc > 0 ? self->send.result : 0;
-    }
+        }
+        file->send = (asyncio__operation_t){
+            .complete = on_discarded, .file = file->file, .kind = ASYNCIO__RECV};
+        rc = engine->class->submit(engine, &file->send);
+        count = rc > 0 ? file->send.result : 0;
+        if (count > 0)
+            engine->class->return_buffer(engine, file->send.buffer);
+    } while (count > 0);
     if (rc == 0) {
-        self->is_sending = true;
-        self->base.refs++;
+        file->is_sending = true;
+        file->base.refs++;
     } else {
-        finish(self);
+        finish_discarding(self);
     }
 }
 
-/* All is sent. To close a socket with unread input resets the connection, and the peer loses what
- * it has not received yet; so such a socket first ends writing, and its input is dropped. */
-static void end_flush(socket_channel_t *self)
+/* To close a socket with unread input resets the connection, and the peer loses what it has not
+ * received yet. Such a socket first ends writing, and its input is dropped. */
+static void socket_end_flush(asyncio__file_channel_t *file)
 {
-    if (self->base.is_eof || self->read || self->base.loop->closed || !self->file ||
-        peek_at(self->file->fd) != 1 ||
-        asyncio__bytes_reserve(&self->sending, DISCARD_AT_ONCE) < 0 ||
-        asyncio_socket_shutdown(self->sock, SHUT_WR) < 0) {
-        finish(self);
+    asyncio_loop_t *loop = file->base.loop;
+    socket_channel_t *self = self_of(&file->base);
+    int64_t due_ns = asyncio__moment_after(asyncio__loop_now(loop), DISCARD_MAX_NS);
+    if (file->base.is_eof || file->read || loop->closed || !file->file ||
+        peek_at(file->file->fd) != 1 || asyncio_socket_shutdown(file->sock, SHUT_WR) < 0 ||
+        asyncio__timer_start(loop, &self->discard, due_ns) < 0) {
+        asyncio__file_channel_finish(file);
         return;
     }
-    self->is_discarding = true;
-    asyncio__timer_cancel(self->base.loop, &self->timer);
-    int64_t now_ns = asyncio__loop_now(self->base.loop);
-    set_timer(self, asyncio__moment_after(now_ns, DISCARD_MAX_NS));
-    if (!self->base.is_closed)
-        discard(self, 1);
+    asyncio__timer_cancel(loop, &file->timer);
+    discard(self, /* count= */ 0);
 }
 
-/* --- writing ------------------------------------------------------------------------------- */
-
-static size_t socket_unsent(const asyncio__channel_t *channel)
+static void socket_end_writing(asyncio__file_channel_t *file)
 {
-    const socket_channel_t *self = self_of(channel);
-    return self->is_discarding ? 0
-                               : asyncio__bytes_count(&self->sending) +
-                                     asyncio__bytes_count(&self->waiting);
+    asyncio__ignore(asyncio_socket_shutdown(file->sock, SHUT_WR));
 }
 
-static void on_sent(socket_channel_t *self, int result)
-{
-    if (self->base.is_closed) {
-        asyncio__bytes_fini(&self->sending);
-        return;
-    }
-    if (result < 0) {
-        lose(self, result);
-        return;
-    }
-    self->sending.start += (size_t)result;
-    if (asyncio__bytes_count(&self->sending) == 0) {
-        asyncio__bytes_trim(&self->sending);
-        asyncio__bytes_t empty = self->sending;
-        self->sending = self->waiting;
-        self->waiting = empty;
-    }
-    if (self->base.is_closing)
-        self->progress_ns = asyncio__loop_now(self->base.loop);
-    asyncio__channel_note_sent(&self->base);
-}
+static const asyncio__file_channel_hooks_t hooks = {.end_flush = socket_end_flush,
+                                                    .end_writing = socket_end_writing};
 
-static void flush(socket_channel_t *self);
-
-static void on_send_complete(asyncio__operation_t *operation)
+/* abort() may come while DISCARDING. */
+static void socket_abort(asyncio__channel_t *channel, int code, asyncio_error_t *error)
 {
-    socket_channel_t *self = ASYNCIO__CONTAINER(operation, socket_channel_t, send);
-    self->is_sending = false;
-    if (self->base.loop->closed)
-        finish(self);
-    on_sent(self, operation->result);
-    flush(self);
-    asyncio__channel_unref(&self->base);
-}
-
-/* Sends what there is, as far as that goes without waiting, then does what waited for that. */
-static void flush(socket_channel_t *self)
-{
-    asyncio__engine_t *engine = self->base.loop->engine;
-    while (!self->is_sending && !self->base.is_closed && !self->is_corked &&
-           asyncio__bytes_count(&self->sending) > 0) {
-        if (ASYNCIO__UNLIKELY(!self->file)) {
-            lose(self, -EBADF);
-            return;
-        }
-        self->send = (asyncio__operation_t){.complete = on_send_complete,
-                                            .file = self->file,
-                                            .kind = ASYNCIO__SEND,
-                                            .buffer = self->sending.data + self->sending.start,
-                                            .size = asyncio__bytes_count(&self->sending)};
-        int rc = engine->class->submit(engine, &self->send);
-        if (rc == 0) {
-            self->is_sending = true;
-            self->base.refs++;
-        } else {
-            on_sent(self, rc < 0 ? rc : self->send.result);
-        }
-    }
-    if (self->is_sending || self->base.is_closed || self->is_corked)
-        return;
-    if (self->base.is_closing) {
-        end_flush(self);
-    } else if (self->is_shutdown_wanted && !self->is_shut_down) {
-        self->is_shut_down = true;
-        asyncio__ignore(asyncio_socket_shutdown(self->sock, SHUT_WR));
-    }
-}
-
-static int socket_write(asyncio__channel_t *channel, const struct iovec *pieces, size_t count)
-{
-    socket_channel_t *self = self_of(channel);
-    size_t size = 0;
-    if (channel->is_closing || self->is_shutdown_wanted)
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        if (__builtin_add_overflow(size, pieces[i].iov_len, &size))
-            return -ENOMEM;
-    asyncio__bytes_t *bytes = self->is_sending ? &self->waiting : &self->sending;
-    if (asyncio__bytes_reserve(bytes, size) < 0)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        if (pieces[i].iov_len)
-            memcpy(bytes->data + bytes->end, pieces[i].iov_base, pieces[i].iov_len);
-        bytes->end += pieces[i].iov_len;
-    }
-    flush(self);
-    return 0;
-}
-
-static void socket_cork(asyncio__channel_t *channel, bool is_corked)
-{
-    self_of(channel)->is_corked = is_corked;
-    if (!is_corked)
-        flush(self_of(channel));
-}
-
-static int socket_shutdown(asyncio__channel_t *channel)
-{
-    if (channel->is_closing)
-        return 0;
-    self_of(channel)->is_shutdown_wanted = true;
-    flush(self_of(channel));
-    return 0;
-}
-
-static void socket_close(asyncio__channel_t *channel)
-{
-    socket_channel_t *self = self_of(channel);
-    if (channel->loop->closed)
-        finish(self);
-    if (channel->is_closing)
-        return;
-    channel->is_closing = true;
-    self->is_corked = false;
-    self->progress_ns = asyncio__loop_now(channel->loop);
-    flush(self);
-    if (!channel->is_closed && !self->is_discarding)
-        set_timer(self, asyncio__moment_after(self->progress_ns, channel->linger_ns));
+    asyncio__timer_cancel(channel->loop, &self_of(channel)->discard);
+    asyncio__file_channel_abort(channel, code, error);
 }
 
 /* --- names --------------------------------------------------------------------------------- */
@@ -448,37 +168,42 @@ static const void *find_name(const struct sockaddr *given, socklen_t given_size,
     return room;
 }
 
-static int keep_names(socket_channel_t *self, const asyncio__socket_names_t *given)
+static int keep_names(names_t *names, int fd, const asyncio__socket_names_t *given)
 {
     struct sockaddr_storage peer_room, own_room;
     socklen_t peer_size, own_size;
-    const void *peer = find_name(given->peer, given->peer_size, asyncio__sys.getpeername,
-                                 self->sock->fd, &peer_room, &peer_size);
-    const void *own = find_name(given->own, given->own_size, asyncio__sys.getsockname,
-                                self->sock->fd, &own_room, &own_size);
+    const void *peer = find_name(given->peer, given->peer_size, asyncio__sys.getpeername, fd,
+                                 &peer_room, &peer_size);
+    const void *own = find_name(given->own, given->own_size, asyncio__sys.getsockname, fd,
+                                &own_room, &own_size);
     assert(peer_size <= sizeof(peer_room) && own_size <= sizeof(own_room));
-    self->names.block = asyncio__malloc(peer_size + own_size);
-    if (!self->names.block)
+    names->block = asyncio__malloc(peer_size + own_size);
+    if (!names->block)
         return -ENOMEM;
-    memcpy(self->names.block, peer, peer_size);
-    memcpy(self->names.block + peer_size, own, own_size);
-    self->names.peer_size = (uint8_t)peer_size;
-    self->names.own_size = (uint8_t)own_size;
+    memcpy(names->block, peer, peer_size);
+    memcpy(names->block + peer_size, own, own_size);
+    names->peer_size = (uint8_t)peer_size;
+    names->own_size = (uint8_t)own_size;
     return 0;
+}
+
+static void drop_names(names_t *names)
+{
+    size_t size = (size_t)names->peer_size + names->own_size;
+    asyncio__free(names->block, size ? size : 1);
 }
 
 static int socket_info(asyncio__channel_t *channel, const char *name,
                        asyncio__channel_info_t *ret_info)
 {
-    socket_channel_t *self = self_of(channel);
-    names_t *names = &self->names;
+    const names_t *names = &self_of(channel)->names;
     if (strcmp(name, "peername") == 0)
         *ret_info = (asyncio__channel_info_t){names->block, names->peer_size};
     else if (strcmp(name, "sockname") == 0)
         *ret_info =
             (asyncio__channel_info_t){names->block + names->peer_size, names->own_size};
     else if (strcmp(name, "socket") == 0)
-        *ret_info = (asyncio__channel_info_t){self->sock, sizeof(void *)};
+        *ret_info = (asyncio__channel_info_t){self_of(channel)->file.sock, sizeof(void *)};
     else
         return -EINVAL;
     return 0;
@@ -489,25 +214,23 @@ static int socket_info(asyncio__channel_t *channel, const char *name,
 static void socket_free(asyncio__channel_t *channel)
 {
     socket_channel_t *self = self_of(channel);
-    asyncio__bytes_fini(&self->sending);
-    asyncio__bytes_fini(&self->waiting);
-    asyncio__free(self->names.block, (size_t)self->names.peer_size + self->names.own_size);
-    asyncio_socket_unref(self->sock);
+    drop_names(&self->names);
+    asyncio__file_channel_fini(&self->file);
     asyncio__free(self, sizeof(*self));
 }
 
 static const asyncio__channel_class_t socket_class = {
     .name = "socket",
-    .read = socket_read,
-    .cancel_read = socket_cancel_read,
-    .take = socket_take,
-    .give_back = socket_give_back,
+    .read = asyncio__file_channel_read,
+    .cancel_read = asyncio__file_channel_cancel_read,
+    .take = asyncio__file_channel_take,
+    .give_back = asyncio__file_channel_give_back,
     .peek = socket_peek,
-    .write = socket_write,
-    .cork = socket_cork,
-    .unsent = socket_unsent,
-    .shutdown = socket_shutdown,
-    .close = socket_close,
+    .write = asyncio__file_channel_write,
+    .cork = asyncio__file_channel_cork,
+    .unsent = asyncio__file_channel_unsent,
+    .shutdown = asyncio__file_channel_shutdown,
+    .close = asyncio__file_channel_close,
     .abort = socket_abort,
     .info = socket_info,
     .free = socket_free,
@@ -532,20 +255,15 @@ int asyncio__socket_channel_new(asyncio_socket_t *sock, const asyncio__socket_na
     if (sock->file_copy)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the socket already belongs to streams");
     socket_channel_t *self = asyncio__calloc(sizeof(*self));
-    if (!self)
-        return asyncio__fail(-ENOMEM, NULL);
-    self->sock = asyncio_socket_ref(sock);
-    if (keep_names(self, names ? names : &none) < 0) {
-        socket_free(&self->base);
+    if (!self || keep_names(&self->names, sock->fd, names ? names : &none) < 0) {
+        asyncio__free(self, sizeof(*self));
         return asyncio__fail(-ENOMEM, NULL);
     }
-    asyncio__channel_init(&self->base, &socket_class, sock->loop);
-    asyncio__timer_init(&self->timer, on_timer);
-    self->file = sock->file;
-    sock->file_copy = &self->file;
+    asyncio__file_channel_init(&self->file, &socket_class, &hooks, sock);
+    asyncio__timer_init(&self->discard, on_discard_timer);
     if (!names)
         set_no_delay(sock);
-    *ret_channel = &self->base;
+    *ret_channel = &self->file.base;
     return 0;
 }
 
