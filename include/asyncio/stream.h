@@ -41,6 +41,9 @@ typedef struct asyncio_connection_options {
     int family;             /**< AF_INET, AF_INET6; 0: both */
     const char *local_host; /**< a literal address to connect from; NULL: any */
     uint16_t local_port;    /**< to connect from; 0: any */
+    double linger;          /**< seconds that a close waits for a peer that takes no bytes; 0: 30 */
+    bool end_on_overrun;    /**< a line or separator beyond the limit ends reading; see
+                                 asyncio_stream_reader_readline() */
 } asyncio_connection_options_t;
 
 /**
@@ -224,10 +227,15 @@ asyncio_stream_reader_readexactly_coroutine(asyncio_stream_reader_t *reader, voi
 /**
  * Reads a line with its newline; at the end of the stream, what is left.
  *
+ * Of a line that is longer than the limit, what has been received is dropped. The rest of it, which
+ * has not, will be read as a line of its own, as in asyncio: a peer can make a command out of the
+ * tail of a long line. The option end_on_overrun refuses every later read instead.
+ *
  * @param reader    the reader
  * @param ret_line  where to put the line, not followed by a 0
  * @return - the number of bytes; 0 at the end of the stream.
- *   - -EINVAL: also a line longer than the limit, which is dropped.
+ *   - -EINVAL: also a line longer than the limit; see below.
+ *   - ASYNCIO_ELIMITOVERRUN: a line was too long before, with the option end_on_overrun.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
  *   - -ECANCELED: the task was cancelled; nothing was lost.
  *   - -EINVAL: NULL.

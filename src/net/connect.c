@@ -18,7 +18,7 @@ static int check_options(const asyncio_connection_options_t *options)
 {
     if (options && options->size < sizeof(*options))
         return asyncio__fail(-EINVAL, "the options' size is not set");
-    return 0;
+    return options ? asyncio__connection_check_linger(options->linger) : 0;
 }
 
 int asyncio_streams_of_socket(asyncio_socket_t *sock, const asyncio_connection_options_t *options,
@@ -44,6 +44,10 @@ int asyncio_streams_of_socket(asyncio_socket_t *sock, const asyncio_connection_o
         asyncio__connection_new(channel, options ? options->limit_bytes : 0);
     if (!connection)
         return asyncio__fail(-ENOMEM, NULL);
+    if (options) {
+        connection->reader.ends_on_overrun = options->end_on_overrun;
+        asyncio__connection_set_linger(connection, options->linger);
+    }
     *ret_reader = &connection->reader;
     *ret_writer = &connection->writer;
     return 0;

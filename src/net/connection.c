@@ -2,6 +2,7 @@
 /* Connections: how they begin, what their channel tells them, and how they end. */
 #include "net/connection.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "task/waiter_list.h"
 
@@ -68,4 +69,15 @@ void asyncio__connection_abort(asyncio__connection_t *connection)
 void asyncio__connection_close(asyncio__connection_t *connection)
 {
     connection->channel->class->close(connection->channel);
+}
+
+int asyncio__connection_check_linger(double linger)
+{
+    return linger >= 0 ? 0 : asyncio__fail(-EINVAL, "\"linger\" must not be negative");
+}
+
+void asyncio__connection_set_linger(asyncio__connection_t *connection, double linger)
+{
+    if (linger > 0)
+        connection->channel->linger_ns = asyncio__nanoseconds(linger);
 }

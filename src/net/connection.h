@@ -25,6 +25,8 @@ struct asyncio_stream_reader {
     size_t limit_bytes;     /* of a line, and of what a separator is searched in */
     size_t partial;         /* how much the last incomplete read returned */
     bool is_waiting;        /* a task is receiving */
+    bool ends_on_overrun;   /* after an overrun nothing is read any more */
+    bool is_overrun;        /* and there was one */
 };
 
 struct asyncio_stream_writer {
@@ -64,6 +66,11 @@ asyncio__connection_of_writer(const asyncio_stream_writer_t *writer)
  * default. */
 asyncio__connection_t *asyncio__connection_new(asyncio__channel_t *channel, size_t limit_bytes);
 void asyncio__connection_unref(asyncio__connection_t *connection);
+
+/* How long a close waits for a peer that takes nothing, in seconds; 0: the default. -EINVAL for a
+ * negative number or NaN. */
+int asyncio__connection_check_linger(double linger);
+void asyncio__connection_set_linger(asyncio__connection_t *connection, double linger);
 
 /* Closes it once all is sent, or now. Both are no-ops on a connection that is closed. */
 void asyncio__connection_close(asyncio__connection_t *connection);

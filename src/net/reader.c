@@ -52,6 +52,8 @@ static int begin(asyncio_stream_reader_t *reader, bool has_arguments, const char
     /* As in asyncio, the error of a lost connection comes before what is still buffered. */
     if (ASYNCIO__UNLIKELY(connection->channel->code < 0))
         return asyncio__channel_fail(connection->channel, 0, "Connection lost");
+    if (ASYNCIO__UNLIKELY(reader->is_overrun))
+        return asyncio__fail(ASYNCIO_ELIMITOVERRUN, "reading has ended: a line exceeded the limit");
     connection->refs++;
     return 0;
 }
@@ -172,6 +174,12 @@ ssize_t asyncio_stream_reader_readexactly(asyncio_stream_reader_t *reader, void 
     return end(reader, result);
 }
 
+static int overrun(asyncio_stream_reader_t *reader, const char *message)
+{
+    reader->is_overrun = reader->ends_on_overrun;
+    return asyncio__fail(ASYNCIO_ELIMITOVERRUN, message);
+}
+
 /* Searches the separator, and receives more while it is not there. Returns the number of bytes up
  * to its end; 0 at the end of the stream; ASYNCIO_ELIMITOVERRUN or another error. */
 static ssize_t find(asyncio_stream_reader_t *reader, const char *separator, size_t size)
@@ -185,14 +193,12 @@ static ssize_t find(asyncio_stream_reader_t *reader, const char *separator, size
                                     ? memchr(data + searched, *separator, count - searched)
                                     : memmem(data + searched, count - searched, separator, size);
             if (found && (size_t)(found - data) > reader->limit_bytes)
-                return asyncio__fail(ASYNCIO_ELIMITOVERRUN, "Separator is found, but chunk is "
-                                                            "longer than limit");
+                return overrun(reader, "Separator is found, but chunk is longer than limit");
             if (found)
                 return found - data + (ssize_t)size;
             searched = count + 1 - size;
             if (searched > reader->limit_bytes)
-                return asyncio__fail(ASYNCIO_ELIMITOVERRUN, "Separator is not found, and chunk "
-                                                            "exceed the limit");
+                return overrun(reader, "Separator is not found, and chunk exceed the limit");
         }
         int rc = receive_more(reader, PIECE_BYTES);
         if (rc <= 0)
