@@ -268,104 +268,13 @@ bool asyncio_stream_reader_at_eof(const asyncio_stream_reader_t *reader)
 
 /* --- coroutine objects --------------------------------------------------------------------- */
 
-/* All that any of the calls takes. */
-struct arguments {
-    asyncio_stream_reader_t *reader; /* the caller's */
-    void *buffer;                    /* to read into */
-    const void *separator;           /* to look for */
-    size_t size;                     /* of either */
-    size_t *ret_partial;             /* for readexactly */
-    const char **ret_data;           /* for what is lent out */
-};
-
-/* A count becomes the result. */
-static int finish(ssize_t rc, void **ret_result)
-{
-    if (rc < 0)
-        return (int)rc;
-    *ret_result = ASYNCIO_INT(rc);
-    return 0;
-}
-
-static asyncio_coroutine_t *make(asyncio_coroutine_function_t *fn, struct arguments arguments,
-                                 const char *name)
-{
-    return asyncio__twin(fn, &arguments, sizeof(arguments), NULL, name);
-}
-
-static int run_read(void *arg, void **ret_result)
-{
-    struct arguments *a = arg;
-    return finish(asyncio_stream_reader_read(a->reader, a->buffer, a->size), ret_result);
-}
-
-asyncio_coroutine_t *asyncio_stream_reader_read_coroutine(asyncio_stream_reader_t *reader,
-                                                          void *buffer, size_t size)
-{
-    return make(run_read,
-                (struct arguments){.reader = reader, .buffer = buffer, .size = size},
-                "asyncio_stream_reader_read");
-}
-
-static int run_read_all(void *arg, void **ret_result)
-{
-    struct arguments *a = arg;
-    return finish(asyncio_stream_reader_read_all(a->reader, a->ret_data), ret_result);
-}
-
-asyncio_coroutine_t *asyncio_stream_reader_read_all_coroutine(asyncio_stream_reader_t *reader,
-                                                              const char **ret_data)
-{
-    return make(run_read_all, (struct arguments){.reader = reader, .ret_data = ret_data},
-                "asyncio_stream_reader_read_all");
-}
-
-static int run_readexactly(void *arg, void **ret_result)
-{
-    struct arguments *a = arg;
-    return finish(
-        asyncio_stream_reader_readexactly(a->reader, a->buffer, a->size, a->ret_partial),
-        ret_result);
-}
-
-asyncio_coroutine_t *asyncio_stream_reader_readexactly_coroutine(asyncio_stream_reader_t *reader,
-                                                                 void *buffer, size_t size,
-                                                                 size_t *ret_partial)
-{
-    return make(run_readexactly,
-                (struct arguments){
-                    .reader = reader, .buffer = buffer, .size = size, .ret_partial = ret_partial},
-                "asyncio_stream_reader_readexactly");
-}
-
-static int run_readline(void *arg, void **ret_result)
-{
-    struct arguments *a = arg;
-    return finish(asyncio_stream_reader_readline(a->reader, a->ret_data), ret_result);
-}
-
-asyncio_coroutine_t *asyncio_stream_reader_readline_coroutine(asyncio_stream_reader_t *reader,
-                                                              const char **ret_line)
-{
-    return make(run_readline, (struct arguments){.reader = reader, .ret_data = ret_line},
-                "asyncio_stream_reader_readline");
-}
-
-static int run_readuntil(void *arg, void **ret_result)
-{
-    struct arguments *a = arg;
-    return finish(
-        asyncio_stream_reader_readuntil(a->reader, a->separator, a->size, a->ret_data),
-        ret_result);
-}
-
-asyncio_coroutine_t *asyncio_stream_reader_readuntil_coroutine(asyncio_stream_reader_t *reader,
-                                                               const void *separator,
-                                                               size_t separator_size,
-                                                               const char **ret_data)
-{
-    return make(run_readuntil,
-                (struct arguments){.reader = reader, .separator = separator,
-                                   .size = separator_size, .ret_data = ret_data},
-                "asyncio_stream_reader_readuntil");
-}
+ASYNCIO__TWIN(COUNT, asyncio_stream_reader_read, (asyncio_stream_reader_t *, reader),
+              (void *, buffer), (size_t, size))
+ASYNCIO__TWIN(COUNT, asyncio_stream_reader_read_all, (asyncio_stream_reader_t *, reader),
+              (const char **, ret_data))
+ASYNCIO__TWIN(COUNT, asyncio_stream_reader_readexactly, (asyncio_stream_reader_t *, reader),
+              (void *, buffer), (size_t, size), (size_t *, ret_partial))
+ASYNCIO__TWIN(COUNT, asyncio_stream_reader_readline, (asyncio_stream_reader_t *, reader),
+              (const char **, ret_line))
+ASYNCIO__TWIN(COUNT, asyncio_stream_reader_readuntil, (asyncio_stream_reader_t *, reader),
+              (const void *, separator), (size_t, separator_size), (const char **, ret_data))

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop's sock_… calls: operations on sockets, awaited. */
+#include <string.h>
+
 #include "base/memory.h"
 #include "base/syscalls.h"
 #include "net/operation.h"
+#include "task/twin.h"
 #include "transport/socket.h"
 
-static int check(asyncio_loop_t *loop, asyncio_socket_t *sock, bool has_arguments)
+/* Whether a task of the loop may wait for the socket: 0, or an error. missing names what must not
+ * be NULL. */
+static int check_call(asyncio_loop_t *loop, asyncio_socket_t *sock, bool has_arguments,
+                      const char *missing)
 {
     if (!has_arguments)
-        return asyncio__fail(-EINVAL, "the buffer, data or address must not be NULL");
+        return asyncio__fail(-EINVAL, missing);
     int rc = asyncio__operation_check(loop);
     return rc < 0 ? rc : asyncio__socket_bind_loop(sock, loop);
 }
@@ -16,7 +22,7 @@ static int check(asyncio_loop_t *loop, asyncio_socket_t *sock, bool has_argument
 ssize_t asyncio_loop_sock_recv_into(asyncio_loop_t *loop, asyncio_socket_t *sock, void *buffer,
                                     size_t size)
 {
-    int rc = check(loop, sock, buffer || !size);
+    int rc = check_call(loop, sock, buffer || !size, "\"buffer\" must not be NULL");
     if (rc < 0 || size == 0)
         return rc;
     asyncio__operation_t op = {
@@ -34,7 +40,7 @@ int asyncio_loop_sock_sendall(asyncio_loop_t *loop, asyncio_socket_t *sock, cons
                               size_t size, size_t *ret_sent)
 {
     size_t sent = 0;
-    int rc = check(loop, sock, data || !size);
+    int rc = check_call(loop, sock, data || !size, "\"data\" must not be NULL");
     while (rc >= 0 && sent < size) {
         if (!asyncio__socket_is_open(sock)) {
             rc = asyncio__fail(-EBADF, "the socket was closed");
@@ -57,11 +63,12 @@ int asyncio_loop_sock_accept(asyncio_loop_t *loop, asyncio_socket_t *sock,
                              asyncio_socket_t **ret_sock, struct sockaddr *ret_address,
                              socklen_t *address_size)
 {
-    int rc = check(loop, sock, ret_sock && (!ret_address || address_size));
+    int rc = check_call(loop, sock, ret_sock && (!ret_address || address_size),
+                        "\"ret_sock\" and \"address_size\" must not be NULL");
     if (rc < 0)
         return rc;
     asyncio__operation_t op;
-    do { /* a connection that went away again before it was accepted is no error of ours */
+    do { /* a connection that its peer reset before it was accepted is no error of the listener */
         op = (asyncio__operation_t){.kind = ASYNCIO__ACCEPT,
                                     .file = sock->file,
                                     .address = ret_address,
@@ -84,7 +91,7 @@ int asyncio_loop_sock_accept(asyncio_loop_t *loop, asyncio_socket_t *sock,
 int asyncio_loop_sock_connect(asyncio_loop_t *loop, asyncio_socket_t *sock,
                               const struct sockaddr *address, socklen_t size)
 {
-    int rc = check(loop, sock, address != NULL);
+    int rc = check_call(loop, sock, address != NULL, "\"address\" must not be NULL");
     if (rc < 0)
         return rc;
     asyncio__operation_t op = {.kind = ASYNCIO__CONNECT,
@@ -98,7 +105,8 @@ ssize_t asyncio_loop_sock_recvfrom(asyncio_loop_t *loop, asyncio_socket_t *sock,
                                    size_t size, struct sockaddr *ret_address,
                                    socklen_t *address_size)
 {
-    int rc = check(loop, sock, (buffer || !size) && (!ret_address || address_size));
+    int rc = check_call(loop, sock, (buffer || !size) && (!ret_address || address_size),
+                        "\"buffer\" and \"address_size\" must not be NULL");
     if (rc < 0)
         return rc;
     struct iovec part = {buffer, size};
@@ -118,7 +126,7 @@ ssize_t asyncio_loop_sock_sendto(asyncio_loop_t *loop, asyncio_socket_t *sock, c
                                  size_t size, const struct sockaddr *address,
                                  socklen_t address_size)
 {
-    int rc = check(loop, sock, data || !size);
+    int rc = check_call(loop, sock, data || !size, "\"data\" must not be NULL");
     if (rc < 0)
         return rc;
     struct iovec part = {(void *)data, size};
@@ -129,4 +137,72 @@ ssize_t asyncio_loop_sock_sendto(asyncio_loop_t *loop, asyncio_socket_t *sock, c
     asyncio__operation_t op = {
         .kind = ASYNCIO__SENDMSG, .file = sock->file, .message = &message};
     return asyncio__operation_await(loop, &op);
+}
+
+/* --- coroutine objects --------------------------------------------------------------------- */
+
+/* The object keeps a copy of an address: *address is replaced by it. */
+static int keep_address(const struct sockaddr **address, socklen_t size)
+{
+    if (!*address)
+        return 0;
+    void *copy = asyncio__malloc(size);
+    if (copy)
+        memcpy(copy, *address, size);
+    *address = copy;
+    return copy ? 0 : asyncio__fail(-ENOMEM, NULL);
+}
+
+static void drop_address(const struct sockaddr *address, socklen_t size)
+{
+    asyncio__free((void *)address, size ? size : 1);
+}
+
+static int keep_connect(void *arguments);
+static void drop_connect(void *arguments);
+static int keep_sendto(void *arguments);
+static void drop_sendto(void *arguments);
+
+ASYNCIO__TWIN(COUNT, asyncio_loop_sock_recv_into, (asyncio_loop_t *, loop),
+              (asyncio_socket_t *, sock), (void *, buffer), (size_t, size))
+ASYNCIO__TWIN(COUNT, asyncio_loop_sock_recv, (asyncio_loop_t *, loop), (asyncio_socket_t *, sock),
+              (void *, buffer), (size_t, size))
+ASYNCIO__TWIN(CODE, asyncio_loop_sock_sendall, (asyncio_loop_t *, loop),
+              (asyncio_socket_t *, sock), (const void *, data), (size_t, size),
+              (size_t *, ret_sent))
+ASYNCIO__TWIN(CODE, asyncio_loop_sock_accept, (asyncio_loop_t *, loop), (asyncio_socket_t *, sock),
+              (asyncio_socket_t **, ret_sock), (struct sockaddr *, ret_address),
+              (socklen_t *, address_size))
+ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_sock_connect, keep_connect, drop_connect,
+                   (asyncio_loop_t *, loop), (asyncio_socket_t *, sock),
+                   (const struct sockaddr *, address), (socklen_t, size))
+ASYNCIO__TWIN(COUNT, asyncio_loop_sock_recvfrom, (asyncio_loop_t *, loop),
+              (asyncio_socket_t *, sock), (void *, buffer), (size_t, size),
+              (struct sockaddr *, ret_address), (socklen_t *, address_size))
+ASYNCIO__TWIN_KEPT(COUNT, asyncio_loop_sock_sendto, keep_sendto, drop_sendto,
+                   (asyncio_loop_t *, loop), (asyncio_socket_t *, sock), (const void *, data),
+                   (size_t, size), (const struct sockaddr *, address), (socklen_t, address_size))
+
+static int keep_connect(void *arguments)
+{
+    struct asyncio_loop_sock_connect_arguments *a = arguments;
+    return keep_address(&a->address, a->size);
+}
+
+static void drop_connect(void *arguments)
+{
+    struct asyncio_loop_sock_connect_arguments *a = arguments;
+    drop_address(a->address, a->size);
+}
+
+static int keep_sendto(void *arguments)
+{
+    struct asyncio_loop_sock_sendto_arguments *a = arguments;
+    return keep_address(&a->address, a->address_size);
+}
+
+static void drop_sendto(void *arguments)
+{
+    struct asyncio_loop_sock_sendto_arguments *a = arguments;
+    drop_address(a->address, a->address_size);
 }

@@ -113,16 +113,7 @@ int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)
     return rc;
 }
 
-static int run_drain(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_stream_writer_drain(*(asyncio_stream_writer_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_stream_writer_drain_coroutine(asyncio_stream_writer_t *writer)
-{
-    return asyncio__twin(run_drain, &writer, sizeof(writer), NULL, "asyncio_stream_writer_drain");
-}
+ASYNCIO__TWIN(CODE, asyncio_stream_writer_drain, (asyncio_stream_writer_t *, writer))
 
 int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer)
 {
@@ -193,17 +184,7 @@ int asyncio_stream_writer_wait_closed(asyncio_stream_writer_t *writer)
     return rc;
 }
 
-static int run_wait_closed(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_stream_writer_wait_closed(*(asyncio_stream_writer_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_stream_writer_wait_closed_coroutine(asyncio_stream_writer_t *writer)
-{
-    return asyncio__twin(run_wait_closed, &writer, sizeof(writer), NULL,
-                         "asyncio_stream_writer_wait_closed");
-}
+ASYNCIO__TWIN(CODE, asyncio_stream_writer_wait_closed, (asyncio_stream_writer_t *, writer))
 
 int asyncio_stream_writer_set_write_buffer_limits(asyncio_stream_writer_t *writer,
                                                   size_t high_bytes, size_t low_bytes)
