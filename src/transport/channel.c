@@ -11,10 +11,8 @@ void asyncio__channel_init(asyncio__channel_t *channel, const asyncio__channel_c
     channel->refs = 2; /* the owner's, and that of the open channel to itself */
 }
 
-void asyncio__channel_unref(asyncio__channel_t *channel)
+void asyncio__channel_free(asyncio__channel_t *channel)
 {
-    if (!channel || --channel->refs > 0)
-        return;
     asyncio_loop_t *loop = channel->loop;
     asyncio__error_drop(channel->error);
     channel->class->free(channel);

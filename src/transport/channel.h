@@ -130,7 +130,7 @@ typedef struct asyncio__channel_class {
      * the connection was made), "socket" (the asyncio_socket_t itself). 0, or -EINVAL: unknown. */
     int (*info)(asyncio__channel_t *channel, const char *name, asyncio__channel_info_t *ret_info);
 
-    /* Frees the record; the last reference is gone. */
+    /* Frees the record, after the last reference was dropped. */
     void (*free)(asyncio__channel_t *channel);
 } asyncio__channel_class_t;
 
@@ -170,8 +170,14 @@ static inline asyncio__channel_t *asyncio__channel_ref(asyncio__channel_t *chann
     return channel;
 }
 
+void asyncio__channel_free(asyncio__channel_t *channel);
+
 /* Drops a reference; NULL is ignored. */
-void asyncio__channel_unref(asyncio__channel_t *channel);
+static inline void asyncio__channel_unref(asyncio__channel_t *channel)
+{
+    if (channel && ASYNCIO__UNLIKELY(--channel->refs == 0))
+        asyncio__channel_free(channel);
+}
 
 /* For classes: the channel has ended with this code and error (taken). The first code stays. */
 void asyncio__channel_set_code(asyncio__channel_t *channel, int code, asyncio_error_t *error);

@@ -129,8 +129,6 @@ int asyncio__file_channel_read(asyncio__channel_t *channel, asyncio__channel_rea
     operation->complete = on_received;
     if (read->form != ASYNCIO__READ_INTO)
         operation->buffer = NULL;
-    if (operation->size > INT32_MAX)
-        operation->size = INT32_MAX;
     asyncio__engine_t *engine = channel->loop->engine;
     int rc = engine->class->submit(engine, operation);
     if (rc > 0) {
