@@ -33,7 +33,7 @@ static void run_clean(asyncio_coroutine_function_t *fn)
     long blocks = asyncio__live_blocks();
     assert_int_equal(asyncio_run(asyncio_coroutine_full(fn, NULL, NULL), NULL), 0);
     asyncio_error_clear();
-    await_blocks(blocks); /* a thread may be busy with a look-up that nobody wants any more */
+    await_blocks(blocks); /* a thread may still run a look-up that was cancelled */
 }
 
 static asyncio_loop_t *running(void)
@@ -207,7 +207,7 @@ static int cancel_and_lose_nothing(void *arg, void **ret_result)
     return 0;
 }
 
-/* When a cancel and the data come together, the byte is either answered or still there. */
+/* When a cancellation and the data come together, the byte is either returned or still there. */
 static void test_cancel_and_lose_nothing(void **state)
 {
     (void)state;
@@ -291,7 +291,7 @@ static int cancel_connect(void *arg, void **ret_result)
     return 0;
 }
 
-/* A connect that hangs can be timed out; then nothing of it touches the number's next owner. */
+/* A connect that hangs can be timed out; the next owner of its fd number does not notice. */
 static void test_cancel_connect(void **state)
 {
     (void)state;
@@ -412,7 +412,7 @@ static int refuse_datagrams(void *arg, void **ret_result)
     return 0;
 }
 
-/* A datagram that nobody took is told of by the next call, and by that alone. */
+/* That a datagram was refused is the error of the next call, and of no other. */
 static void test_refuse_datagrams(void **state)
 {
     (void)state;
@@ -433,7 +433,7 @@ static int talk_without_standard_files(void *arg, void **ret_result)
     return connect_and_talk(arg, ret_result);
 }
 
-/* Descriptors 0, 1 and 2 are as good as any other: for a loop of its own, and for its sockets. */
+/* A loop and its sockets work with the descriptors 0, 1 and 2. */
 static void test_low_numbers(void **state)
 {
     (void)state;
@@ -654,14 +654,14 @@ static int refuse(void *arg, void **ret_result)
     return 0;
 }
 
-/* NULL, another loop's, what is no listener, a peer that is gone: each has its code. */
+/* NULL, a socket of another loop, no listener, a closed peer: each has its code. */
 static void test_refuse(void **state)
 {
     (void)state;
     run_clean(refuse);
 }
 
-/* Sockets outside loops: NULL, closed twice, what is no descriptor. */
+/* Sockets outside loops: NULL, closed twice, no descriptor. */
 static void test_without_loop(void **state)
 {
     (void)state;

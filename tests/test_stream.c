@@ -225,7 +225,7 @@ static int read_in_all_ways(void *arg, void **ret_result)
     return 0;
 }
 
-/* read, readline, readuntil and readexactly take from one buffer, and say how it ended. */
+/* read, readline, readuntil and readexactly share one buffer, and tell how the stream ended. */
 static void test_read_in_all_ways(void **state)
 {
     (void)state;
@@ -251,7 +251,7 @@ static int overrun(void *arg, void **ret_result)
     return 0;
 }
 
-/* A line above the limit is an error that leaves the stream usable. */
+/* A line beyond the limit is an error, after which the stream can still be read. */
 static void test_overrun(void **state)
 {
     (void)state;
@@ -326,7 +326,7 @@ static int stalled(void *arg, void **ret_result)
     return 0;
 }
 
-/* drain waits while the peer does not read; abort drops what is unsent. */
+/* drain() waits while the peer does not read; abort() drops what is unsent. */
 static void test_stalled(void **state)
 {
     (void)state;
@@ -361,8 +361,8 @@ static int drain_twice(void *arg, void **ret_result)
     return 0;
 }
 
-/* Several tasks may drain at once; once the connection is gone drain() says so, so that nobody
- * writes for ever into nothing. */
+/* Several tasks may drain at once. After the end of the connection drain() fails, so that a program
+ * which only writes learns of it. */
 static void test_drain_twice(void **state)
 {
     (void)state;
@@ -398,7 +398,7 @@ static int reset(void *arg, void **ret_result)
     return 0;
 }
 
-/* A connection that the peer resets is an error of reads and drains, not a signal. */
+/* When the peer resets the connection, reads and drains fail, and no signal is raised. */
 static void test_reset(void **state)
 {
     (void)state;
@@ -432,8 +432,8 @@ static int over_unix(void *arg, void **ret_result)
     return 0;
 }
 
-/* A Unix socket is its owner's alone, is not taken over while somebody answers, and goes with its
- * server. */
+/* The file of a Unix socket is accessible to its owner only, is not replaced while a server listens
+ * there, and is removed with its server. */
 static void test_unix(void **state)
 {
     (void)state;
@@ -455,7 +455,7 @@ static int too_long_for_unix(void *arg, void **ret_result)
     return 0;
 }
 
-/* The longest path is used and told whole; one byte more is refused. */
+/* The longest path works and is reported whole; one byte more is refused. */
 static void test_unix_of_any_length(void **state)
 {
     (void)state;
@@ -568,7 +568,7 @@ static int out_of_descriptors(void *arg, void **ret_result)
     return 0;
 }
 
-/* Out of descriptors a connect says so, and works again when there are some. */
+/* A connect without descriptors fails with -EMFILE, and works again when there are some. */
 static void test_out_of_descriptors(void **state)
 {
     (void)state;
@@ -681,7 +681,7 @@ static int refuse(void *arg, void **ret_result)
     return 0;
 }
 
-/* Every address that cannot be had is a code of its own, and nothing is made. */
+/* Each kind of refused address has a code of its own, and no stream or server is made. */
 static void test_refuse(void **state)
 {
     (void)state;
@@ -736,7 +736,7 @@ static int leave_open(void *arg, void **ret_result)
     return 0;
 }
 
-/* What is still open when its loop has ended can be given up without harm. */
+/* The references to streams may be dropped after their loop has been closed. */
 static void test_leave_open(void **state)
 {
     (void)state;

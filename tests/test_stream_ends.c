@@ -481,6 +481,59 @@ static void sizes_that_overflow_are_refused(void **state)
     run_clean(write_too_much);
 }
 
+static int read_with_a_large_size(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    ends_t ends = open_ends(NULL);
+    char bytes[8];
+    size_t large = sizeof(size_t) > 4 ? (size_t)1 << 16 << 16 : SIZE_MAX;
+    assert_int_equal(send(ends.peer, "12345", 5, 0), 5);
+    assert_int_equal(asyncio_stream_reader_read(ends.reader, bytes, large), 5);
+    assert_int_equal(send(ends.peer, "678", 3, 0), 3);
+    assert_int_equal(asyncio_loop_sock_recv(asyncio_get_running_loop(),
+                                            asyncio_stream_writer_get_socket(ends.writer), bytes,
+                                            large),
+                     3);
+    assert_memory_equal(bytes, "678", 3);
+    assert_int_equal(asyncio_stream_reader_read(ends.reader, bytes, 0), 0);
+    assert_false(asyncio_stream_reader_at_eof(ends.reader));
+    close(ends.peer);
+    unref_ends(&ends);
+    return 0;
+}
+
+/* A size of 2^32 is not cut to 0 and taken for the end; a read of 0 bytes is no end either. */
+static void sizes_are_not_cut(void **state)
+{
+    (void)state;
+    run_clean(read_with_a_large_size);
+}
+
+static int half_close(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    ends_t ends = open_ends(NULL);
+    char byte;
+    assert_int_equal(asyncio_stream_writer_write_eof(ends.writer), 0);
+    assert_int_equal(asyncio_stream_writer_write_eof(ends.writer), 0);
+    assert_int_equal(recv(ends.peer, &byte, 1, 0), 0);
+    assert_int_equal(send(ends.peer, "x", 1, 0), 1);
+    assert_int_equal(asyncio_stream_reader_read(ends.reader, &byte, 1), 1);
+    asyncio_stream_writer_close(ends.writer);
+    assert_int_equal(asyncio_stream_writer_write_eof(ends.writer), 0);
+    assert_int_equal(asyncio_stream_writer_wait_closed(ends.writer), 0);
+    close(ends.peer);
+    unref_ends(&ends);
+    return 0;
+}
+
+/* write_eof ends one direction only, and is a no-op when repeated or after a close. */
+static void a_half_close_leaves_reading(void **state)
+{
+    (void)state;
+    run_clean(half_close);
+}
+
 static int read_exactly(asyncio_stream_reader_t *reader, void **ret_result)
 {
     (void)ret_result;
@@ -633,6 +686,8 @@ int main(void)
         cmocka_unit_test(names_are_kept),
         cmocka_unit_test(abstract_names_are_told),
         cmocka_unit_test(sizes_that_overflow_are_refused),
+        cmocka_unit_test(sizes_are_not_cut),
+        cmocka_unit_test(a_half_close_leaves_reading),
         cmocka_unit_test(a_cancelled_readexactly_loses_nothing),
         cmocka_unit_test(the_last_reference_may_be_dropped_under_a_read),
         cmocka_unit_test(a_socket_may_be_closed_below_its_streams),

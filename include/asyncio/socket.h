@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * Sockets: descriptors that the loop waits for.
+ * Sockets: file descriptors that tasks wait for.
  *
  * @code
  *     char buffer[1024];
@@ -11,7 +11,9 @@
  * @endcode
  *
  * A socket owns its descriptor and belongs to the loop that first uses it. Closing it ends every
- * wait on it. Several tasks may wait on one socket, one a direction if the order of bytes matters.
+ * wait for it. Several tasks may wait for one socket; where the order of bytes matters, one task
+ * reads and one writes. Writing to a peer that has closed fails with -EPIPE or -ECONNRESET, and
+ * raises no signal.
  */
 #ifndef ASYNCIO_SOCKET_H
 #define ASYNCIO_SOCKET_H
@@ -30,7 +32,7 @@ typedef struct asyncio_socket asyncio_socket_t;
  *
  * @param family    AF_INET, AF_INET6, AF_UNIX, …
  * @param type      SOCK_STREAM or SOCK_DGRAM
- * @param protocol  0 for the usual one
+ * @param protocol  0 for the default of the type
  * @return a *new* reference, or NULL; then asyncio_errno() is -errno of socket(2) or -ENOMEM.
  *
  * Ownership: the socket is *new*.
@@ -41,11 +43,11 @@ typedef struct asyncio_socket asyncio_socket_t;
 ASYNCIO_API asyncio_socket_t *asyncio_socket(int family, int type, int protocol);
 
 /**
- * Makes a socket of an open descriptor, which is made non-blocking.
+ * Makes a socket from an open descriptor, and makes that non-blocking.
  *
  * @param fd  an open socket, pipe or terminal
- * @return a *new* reference, or NULL; then asyncio_errno() is -EBADF, -EINVAL or -ENOMEM, and fd
- *   is the caller's still.
+ * @return a *new* reference, or NULL; then asyncio_errno() is -EBADF, -EINVAL or -ENOMEM, and the
+ *   caller keeps fd.
  *
  * Ownership: fd is *taken*; the socket is *new*.
  * Context: any thread.
@@ -55,7 +57,7 @@ ASYNCIO_API asyncio_socket_t *asyncio_socket(int family, int type, int protocol)
 ASYNCIO_API asyncio_socket_t *asyncio_socket_from_fd(int fd);
 
 /**
- * Takes another reference.
+ * Takes a reference.
  *
  * @param sock  NULL is allowed
  * @return sock.
@@ -68,10 +70,10 @@ ASYNCIO_API asyncio_socket_t *asyncio_socket_from_fd(int fd);
 ASYNCIO_API asyncio_socket_t *asyncio_socket_ref(asyncio_socket_t *sock);
 
 /**
- * Gives a reference up; the last one closes the socket, if it is open.
+ * Drops a reference; the last one closes the socket.
  *
- * @param sock  NULL is allowed; in another thread or a forked child it stays, once a loop has used
- *              it
+ * @param sock  NULL is allowed; once a loop has used the socket, the reference is leaked in another
+ *              thread or a forked child
  *
  * Ownership: sock is *taken*.
  * Context: loop thread.
@@ -81,13 +83,14 @@ ASYNCIO_API asyncio_socket_t *asyncio_socket_ref(asyncio_socket_t *sock);
 ASYNCIO_API void asyncio_socket_unref(asyncio_socket_t *sock);
 
 /**
- * Closes a socket now: what waits on it ends with -EBADF.
+ * Closes a socket now: calls that wait for it fail with -EBADF. A no-op when it is closed.
  *
- * @param sock  closing twice is harmless
+ * @param sock  the socket
  * @return 0; -EINVAL for NULL; ASYNCIO_ERUNTIME: the loop that uses it is another thread's, or
  *   this is a forked child, which closes its copy of asyncio_socket_fileno() by close(2).
  *
- * Ownership: sock is *borrowed*; its descriptor is closed as soon as the kernel has let go of it.
+ * Ownership: sock is *borrowed*; its descriptor is closed as soon as no operation of the kernel
+ * uses it.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `sock.close`.
@@ -95,7 +98,7 @@ ASYNCIO_API void asyncio_socket_unref(asyncio_socket_t *sock);
 ASYNCIO_API int asyncio_socket_close(asyncio_socket_t *sock);
 
 /**
- * Answers the descriptor of a socket.
+ * Returns the descriptor of a socket.
  *
  * @param sock  the socket
  * @return the descriptor, or -1 once it is closed.
@@ -108,7 +111,7 @@ ASYNCIO_API int asyncio_socket_close(asyncio_socket_t *sock);
 ASYNCIO_API int asyncio_socket_fileno(const asyncio_socket_t *sock);
 
 /**
- * Gives a socket an address.
+ * Binds a socket to an address.
  *
  * @param sock     the socket
  * @param address  the address
@@ -138,11 +141,12 @@ ASYNCIO_API int asyncio_socket_bind(asyncio_socket_t *sock, const struct sockadd
 ASYNCIO_API int asyncio_socket_listen(asyncio_socket_t *sock, int backlog);
 
 /**
- * Ends sending, receiving or both.
+ * Ends sending, receiving or both. Sends that wait fail with -EPIPE.
  *
  * @param sock  the socket
  * @param how   SHUT_RD, SHUT_WR or SHUT_RDWR
- * @return 0, -EINVAL, -EBADF, or -errno of shutdown(2).
+ * @return 0; -EINVAL; -EBADF; -errno of shutdown(2); ASYNCIO_ERUNTIME: the loop that uses it is
+ *   another thread's.
  *
  * Ownership: sock is *borrowed*.
  * Context: loop thread.
@@ -152,7 +156,7 @@ ASYNCIO_API int asyncio_socket_listen(asyncio_socket_t *sock, int backlog);
 ASYNCIO_API int asyncio_socket_shutdown(asyncio_socket_t *sock, int how);
 
 /**
- * Sets an option that is a number.
+ * Sets an option whose value is an int.
  *
  * @param sock   the socket
  * @param level  SOL_SOCKET, IPPROTO_TCP, …
@@ -168,11 +172,11 @@ ASYNCIO_API int asyncio_socket_shutdown(asyncio_socket_t *sock, int how);
 ASYNCIO_API int asyncio_socket_setsockopt(asyncio_socket_t *sock, int level, int name, int value);
 
 /**
- * Answers the own address of a socket.
+ * Asks the kernel for the own address of a socket.
  *
  * @param sock         the socket
- * @param ret_address  room for it
- * @param size         of the room in bytes; afterwards, of the address
+ * @param ret_address  receives the address
+ * @param size         in bytes: of the room before, of the address after the call
  * @return 0, -EINVAL, -EBADF, or -errno of getsockname(2).
  *
  * Ownership: all is *borrowed*.
@@ -184,11 +188,12 @@ ASYNCIO_API int asyncio_socket_getsockname(const asyncio_socket_t *sock,
                                            struct sockaddr *ret_address, socklen_t *size);
 
 /**
- * Answers the peer's address of a socket.
+ * Asks the kernel for the peer's address of a socket. Of a stream, use
+ * asyncio_stream_writer_get_extra_info(), which knows it after the end of the connection too.
  *
  * @param sock         the socket
- * @param ret_address  room for it
- * @param size         of the room in bytes; afterwards, of the address
+ * @param ret_address  receives the address
+ * @param size         in bytes: of the room before, of the address after the call
  * @return 0, -EINVAL, -EBADF, or -errno of getpeername(2).
  *
  * Ownership: all is *borrowed*.
@@ -207,9 +212,9 @@ ASYNCIO_API int asyncio_socket_getpeername(const asyncio_socket_t *sock,
  * @param buffer  room for size bytes
  * @param size    in bytes
  * @return - the number of bytes; 0 at the end of the stream (or for a size of 0).
- *   - -EBADF: the socket was closed, before or meanwhile.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
- *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EBADF: the socket is closed, or was closed during the wait.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
@@ -217,7 +222,8 @@ ASYNCIO_API int asyncio_socket_getpeername(const asyncio_socket_t *sock,
  *
  * Ownership: all is *borrowed* for the call.
  * Context: inside a task.
- * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Cancellation: ends the wait. If the operation is done by then, its result is returned, and the
+ * cancellation stays pending until the next suspension of the task.
  * Twin: `loop.sock_recv_into`.
  */
 ASYNCIO_API ssize_t asyncio_loop_sock_recv_into(asyncio_loop_t *loop, asyncio_socket_t *sock,
@@ -229,7 +235,7 @@ asyncio_loop_sock_recv_into_coroutine(asyncio_loop_t *loop, asyncio_socket_t *so
                                       size_t size);
 
 /**
- * Receives bytes: another name of asyncio_loop_sock_recv_into(), since C has no bytes object.
+ * Receives bytes: the same as asyncio_loop_sock_recv_into(), because C has no bytes object.
  *
  * @param loop    the running loop
  * @param sock    the socket
@@ -257,11 +263,11 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_sock_recv_coroutine(asyncio_loop_t
  * @param sock      the socket
  * @param data      size bytes
  * @param size      in bytes
- * @param ret_sent  how many were sent, also on failure; NULL drops it
+ * @param ret_sent  receives how many bytes were sent, also on failure; may be NULL
  * @return - 0: all were sent.
- *   - -EBADF: the socket was closed, before or meanwhile.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
- *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EBADF: the socket is closed, or was closed during the wait.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
@@ -269,7 +275,8 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_sock_recv_coroutine(asyncio_loop_t
  *
  * Ownership: all is *borrowed* for the call.
  * Context: inside a task.
- * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Cancellation: ends the wait. If the operation is done by then, its result is returned, and the
+ * cancellation stays pending until the next suspension of the task.
  * Twin: `loop.sock_sendall`.
  */
 ASYNCIO_API int asyncio_loop_sock_sendall(asyncio_loop_t *loop, asyncio_socket_t *sock,
@@ -285,13 +292,13 @@ asyncio_loop_sock_sendall_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock
  *
  * @param loop          the running loop
  * @param sock          the socket
- * @param ret_sock      where to put the new socket: a new reference
- * @param ret_address   room for the peer's address, or NULL
- * @param address_size  of the room in bytes; afterwards, of the address; NULL with it
+ * @param ret_sock      receives the new socket
+ * @param ret_address   receives the peer's address; may be NULL
+ * @param address_size  in bytes: of the room before, of the address after the call; NULL with it
  * @return - 0: *ret_sock is the connection.
- *   - -EBADF: the socket was closed, before or meanwhile.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
- *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EBADF: the socket is closed, or was closed during the wait.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
@@ -299,7 +306,8 @@ asyncio_loop_sock_sendall_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock
  *
  * Ownership: all is *borrowed* for the call.
  * Context: inside a task.
- * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Cancellation: ends the wait. If the operation is done by then, its result is returned, and the
+ * cancellation stays pending until the next suspension of the task.
  * Twin: `loop.sock_accept`.
  */
 ASYNCIO_API int asyncio_loop_sock_accept(asyncio_loop_t *loop, asyncio_socket_t *sock,
@@ -320,9 +328,9 @@ asyncio_loop_sock_accept_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
  * @param address  of the peer
  * @param size     of it, in bytes
  * @return - 0: connected.
- *   - -EBADF: the socket was closed, before or meanwhile.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
- *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EBADF: the socket is closed, or was closed during the wait.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
@@ -330,7 +338,8 @@ asyncio_loop_sock_accept_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
  *
  * Ownership: all is *borrowed* for the call.
  * Context: inside a task.
- * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Cancellation: ends the wait. If the operation is done by then, its result is returned, and the
+ * cancellation stays pending until the next suspension of the task.
  * Twin: `loop.sock_connect`.
  */
 ASYNCIO_API int asyncio_loop_sock_connect(asyncio_loop_t *loop, asyncio_socket_t *sock,
@@ -342,18 +351,18 @@ asyncio_loop_sock_connect_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock
                                     const struct sockaddr *address, socklen_t size);
 
 /**
- * Receives a datagram and where it came from.
+ * Receives a datagram and the address of its sender.
  *
  * @param loop          the running loop
  * @param sock          the socket
  * @param buffer        room for size bytes; what does not fit is cut off
  * @param size          in bytes
- * @param ret_address   room for the sender's address, or NULL
- * @param address_size  of the room in bytes; afterwards, of the address; NULL with it
+ * @param ret_address   receives the sender's address; may be NULL
+ * @param address_size  in bytes: of the room before, of the address after the call; NULL with it
  * @return - the number of bytes, which may be 0.
- *   - -EBADF: the socket was closed, before or meanwhile.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
- *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EBADF: the socket is closed, or was closed during the wait.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
@@ -361,7 +370,8 @@ asyncio_loop_sock_connect_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock
  *
  * Ownership: all is *borrowed* for the call.
  * Context: inside a task.
- * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Cancellation: ends the wait. If the operation is done by then, its result is returned, and the
+ * cancellation stays pending until the next suspension of the task.
  * Twin: `loop.sock_recvfrom`.
  */
 ASYNCIO_API ssize_t asyncio_loop_sock_recvfrom(asyncio_loop_t *loop, asyncio_socket_t *sock,
@@ -385,9 +395,9 @@ asyncio_loop_sock_recvfrom_coroutine(asyncio_loop_t *loop, asyncio_socket_t *soc
  * @param address       of the receiver; NULL on a connected socket
  * @param address_size  of it, in bytes
  * @return - the number of bytes sent.
- *   - -EBADF: the socket was closed, before or meanwhile.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
- *   - ASYNCIO_ERUNTIME: not inside a task, or the socket is another loop's.
+ *   - -EBADF: the socket is closed, or was closed during the wait.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
@@ -395,7 +405,8 @@ asyncio_loop_sock_recvfrom_coroutine(asyncio_loop_t *loop, asyncio_socket_t *soc
  *
  * Ownership: all is *borrowed* for the call.
  * Context: inside a task.
- * Cancellation: ends the wait; data that won the race is returned, and the cancel waits.
+ * Cancellation: ends the wait. If the operation is done by then, its result is returned, and the
+ * cancellation stays pending until the next suspension of the task.
  * Twin: `loop.sock_sendto`.
  */
 ASYNCIO_API ssize_t asyncio_loop_sock_sendto(asyncio_loop_t *loop, asyncio_socket_t *sock,

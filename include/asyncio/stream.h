@@ -16,8 +16,12 @@
  *     asyncio_stream_writer_unref(writer);
  * @endcode
  *
- * A reader takes from the kernel when it is asked to: a peer is slowed down by the kernel's own
- * buffers. One task reads at a time. What is written is sent in the background.
+ * A reader receives only when a task reads, so a peer that sends faster is slowed down by the
+ * kernel's buffers. One task reads at a time. What is written is sent in the background.
+ *
+ * A connection that was lost (reset by the peer, or failed in a write) returns its error from every
+ * later read, drain and wait_closed, also where bytes were received before: an end that is an end
+ * and one that is a failure cannot be mistaken for each other.
  */
 #ifndef ASYNCIO_STREAM_H
 #define ASYNCIO_STREAM_H
@@ -31,32 +35,32 @@ ASYNCIO_BEGIN_DECLS
 typedef struct asyncio_stream_reader asyncio_stream_reader_t;
 /** The sending side of a connection. */
 typedef struct asyncio_stream_writer asyncio_stream_writer_t;
-/** The limit of a reader's buffer, unless another is asked for, in bytes. */
+/** The default limit of a line or a search, in bytes. */
 #define ASYNCIO_STREAM_LIMIT_BYTES 65536
 
 /** Options of a connection; zero is the default of each. */
 typedef struct asyncio_connection_options {
     size_t size;            /**< sizeof(asyncio_connection_options_t) */
-    size_t limit_bytes;     /**< of a line, and of what is searched; 0: 64 KiB */
+    size_t limit_bytes;     /**< of a line, and of what a separator is searched in; 0: 64 KiB */
     int family;             /**< AF_INET, AF_INET6; 0: both */
-    const char *local_host; /**< a literal address to connect from; NULL: any */
-    uint16_t local_port;    /**< to connect from; 0: any */
+    const char *local_host; /**< the literal address to connect from; NULL: any */
+    uint16_t local_port;    /**< the port to connect from; 0: any */
     double linger;          /**< seconds that a close waits for a peer that takes no bytes; 0: 30 */
     bool end_on_overrun;    /**< a line or separator beyond the limit ends reading; see
                                  asyncio_stream_reader_readline() */
 } asyncio_connection_options_t;
 
 /**
- * Connects to a host by TCP; every address that the name has is tried in order.
+ * Connects to a host by TCP. Tries the addresses of the name in order.
  *
  * @param host        a name or a literal address
  * @param port        of the peer, 1 to 65535
  * @param options     NULL for the defaults
- * @param ret_reader  where to put the reader
- * @param ret_writer  where to put the writer
+ * @param ret_reader  receives the reader
+ * @param ret_writer  receives the writer
  * @return - 0: connected.
  *   - ASYNCIO_EGAI: the host cannot be resolved; the message says why.
- *   - -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH or any other -errno: of the last address tried.
+ *   - -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH or any other -errno of the last address tried.
  *   - -ECANCELED: the task was cancelled.
  *   - -EINVAL: NULL, or bad options.
  *   - -ENOMEM, -EMFILE, -ENFILE: out of memory or descriptors.
@@ -83,9 +87,9 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_open_connection_coroutine(
  *
  * @param path        of the socket; at most 107 bytes
  * @param options     NULL for the defaults
- * @param ret_reader  where to put the reader
- * @param ret_writer  where to put the writer
- * @return as asyncio_open_connection(); -ENOENT and -ENAMETOOLONG of the path.
+ * @param ret_reader  receives the reader
+ * @param ret_writer  receives the writer
+ * @return as asyncio_open_connection(); also -ENOENT and -ENAMETOOLONG for the path.
  *
  * Ownership: reader and writer are *new*.
  * Context: inside a task.
@@ -103,15 +107,20 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_open_unix_connection_coroutine(
     asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer);
 
 /**
- * Makes streams of a connected socket.
+ * Makes a reader and a writer for a connected socket.
  *
- * @param sock        connected
- * @param options     NULL for the defaults
- * @param ret_reader  where to put the reader
- * @param ret_writer  where to put the writer
- * @return 0, -EINVAL, -ENOMEM, -EBADF, or ASYNCIO_ERUNTIME (no loop is running).
+ * @param sock        connected, and without streams
+ * @param options     NULL for the defaults; family and the local address are ignored
+ * @param ret_reader  receives the reader
+ * @param ret_writer  receives the writer
+ * @return - 0: the streams are made.
+ *   - ASYNCIO_ERUNTIME: no loop is running, or the socket has streams or another loop already.
+ *   - -EBADF: the socket is closed.
+ *   - -ENOMEM: out of memory.
+ *   - -EINVAL: NULL, or bad options.
  *
- * Ownership: the streams keep a reference to sock, and close it; reader and writer are *new*.
+ * Ownership: sock is *shared*: the streams take a reference, and close it; reader and writer are
+ * *new*.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `open_connection(sock=sock)`.
@@ -122,7 +131,7 @@ ASYNCIO_API int asyncio_streams_of_socket(asyncio_socket_t *sock,
                                           asyncio_stream_writer_t **ret_writer);
 
 /**
- * Takes another reference.
+ * Takes a reference.
  *
  * @param reader  NULL is allowed
  * @return reader.
@@ -135,9 +144,9 @@ ASYNCIO_API int asyncio_streams_of_socket(asyncio_socket_t *sock,
 ASYNCIO_API asyncio_stream_reader_t *asyncio_stream_reader_ref(asyncio_stream_reader_t *reader);
 
 /**
- * Gives a reference up.
+ * Drops a reference.
  *
- * @param reader  NULL is allowed; in another thread or a forked child it stays
+ * @param reader  NULL is allowed; in another thread or a forked child the reference is leaked
  *
  * Ownership: reader is *taken*.
  * Context: loop thread.
@@ -154,14 +163,14 @@ ASYNCIO_API void asyncio_stream_reader_unref(asyncio_stream_reader_t *reader);
  * @param size    in bytes; 0 reads nothing
  * @return - the number of bytes; 0 at the end of the stream.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
- *   - -ECONNRESET or any other -errno: the connection failed.
+ *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
  * Ownership: all is *borrowed* for the call.
  * Context: inside a task.
- * Cancellation: leaves the buffer as it is.
+ * Cancellation: ends the wait; received bytes stay in the reader.
  * Twin: `StreamReader.read`.
  */
 ASYNCIO_API ssize_t asyncio_stream_reader_read(asyncio_stream_reader_t *reader, void *buffer,
@@ -175,17 +184,17 @@ asyncio_stream_reader_read_coroutine(asyncio_stream_reader_t *reader, void *buff
  * Reads to the end of the stream.
  *
  * @param reader    the reader
- * @param ret_data  where to put the bytes, followed by a 0
+ * @param ret_data  receives a pointer to the bytes, which a 0 follows
  * @return - the number of bytes.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
- *   - -ECONNRESET or any other -errno: the connection failed.
+ *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
- * Ownership: the bytes are *borrowed*: the reader's, until the next call on it.
+ * Ownership: the bytes are *borrowed* from the reader until the next call on it.
  * Context: inside a task.
- * Cancellation: leaves the buffer as it is.
+ * Cancellation: ends the wait; received bytes stay in the reader.
  * Twin: `StreamReader.read(-1)`.
  */
 ASYNCIO_API ssize_t asyncio_stream_reader_read_all(asyncio_stream_reader_t *reader,
@@ -196,23 +205,23 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_reader_read_all_coroutine(asyncio_stream_reader_t *reader, const char **ret_data);
 
 /**
- * Reads exactly so many bytes.
+ * Reads exactly size bytes.
  *
  * @param reader       the reader
  * @param buffer       room for size bytes
  * @param size         in bytes
- * @param ret_partial  where to put how many there were before the end; NULL drops it
+ * @param ret_partial  receives how many bytes came before the end; may be NULL
  * @return - size.
- *   - ASYNCIO_EINCOMPLETEREAD: the stream ended before; the bytes there were are in buffer.
+ *   - ASYNCIO_EINCOMPLETEREAD: the stream ended before; buffer holds the bytes that came.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
- *   - -ECONNRESET or any other -errno: the connection failed.
+ *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
  * Ownership: all is *borrowed* for the call.
  * Context: inside a task.
- * Cancellation: leaves the buffer as it is.
+ * Cancellation: ends the wait; received bytes stay in the reader.
  * Twin: `StreamReader.readexactly`.
  */
 ASYNCIO_API ssize_t asyncio_stream_reader_readexactly(asyncio_stream_reader_t *reader,
@@ -232,19 +241,19 @@ asyncio_stream_reader_readexactly_coroutine(asyncio_stream_reader_t *reader, voi
  * tail of a long line. The option end_on_overrun refuses every later read instead.
  *
  * @param reader    the reader
- * @param ret_line  where to put the line, not followed by a 0
+ * @param ret_line  receives a pointer to the line, which no 0 follows
  * @return - the number of bytes; 0 at the end of the stream.
  *   - -EINVAL: also a line longer than the limit; see below.
  *   - ASYNCIO_ELIMITOVERRUN: a line was too long before, with the option end_on_overrun.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
- *   - -ECONNRESET or any other -errno: the connection failed.
+ *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
- * Ownership: the line is *borrowed*: the reader's, until the next call on it.
+ * Ownership: the line is *borrowed* from the reader until the next call on it.
  * Context: inside a task.
- * Cancellation: leaves the buffer as it is.
+ * Cancellation: ends the wait; received bytes stay in the reader.
  * Twin: `StreamReader.readline`.
  */
 ASYNCIO_API ssize_t asyncio_stream_reader_readline(asyncio_stream_reader_t *reader,
@@ -255,25 +264,26 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_reader_readline_coroutine(asyncio_stream_reader_t *reader, const char **ret_line);
 
 /**
- * Reads up to and with a separator.
+ * Reads up to a separator, and the separator with it.
  *
  * @param reader          the reader
  * @param separator       its bytes
- * @param separator_size  1 and more, in bytes; 0 is -EINVAL
- * @param ret_data        where to put the bytes, not followed by a 0
- * @return - the number of bytes, the separator with them.
- *   - ASYNCIO_EINCOMPLETEREAD: the stream ended before; *ret_data is what there was, as many bytes
- *     as asyncio_stream_reader_partial() says.
- *   - ASYNCIO_ELIMITOVERRUN: not within the limit; the bytes stay in the buffer.
+ * @param separator_size  in bytes; 0 is -EINVAL
+ * @param ret_data        receives a pointer to the bytes, which no 0 follows
+ * @return - the number of bytes, including the separator.
+ *   - ASYNCIO_EINCOMPLETEREAD: the stream ended before; *ret_data points to the bytes that came,
+ *     asyncio_stream_reader_partial() of them.
+ *   - ASYNCIO_ELIMITOVERRUN: not within the limit. The bytes stay in the reader, unless the option
+ *     end_on_overrun was set: then nothing can be read any more.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
- *   - -ECANCELED: the task was cancelled; nothing was lost.
+ *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
- *   - -ECONNRESET or any other -errno: the connection failed.
+ *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
- * Ownership: the bytes are *borrowed*: the reader's, until the next call on it.
+ * Ownership: the bytes are *borrowed* from the reader until the next call on it.
  * Context: inside a task.
- * Cancellation: leaves the buffer as it is.
+ * Cancellation: ends the wait; received bytes stay in the reader.
  * Twin: `StreamReader.readuntil`.
  */
 ASYNCIO_API ssize_t asyncio_stream_reader_readuntil(asyncio_stream_reader_t *reader,
@@ -287,7 +297,7 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_stream_reader_readuntil_coroutine(
     const char **ret_data);
 
 /**
- * Answers how many bytes the last ASYNCIO_EINCOMPLETEREAD came with.
+ * Returns how many bytes the last ASYNCIO_EINCOMPLETEREAD came with.
  *
  * @param reader  the reader
  * @return the number of bytes.
@@ -300,10 +310,11 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_stream_reader_readuntil_coroutine(
 ASYNCIO_API size_t asyncio_stream_reader_partial(const asyncio_stream_reader_t *reader);
 
 /**
- * Answers whether the stream has ended and all was read.
+ * Returns whether the stream has ended and all of it was read. Looks at the socket if need be, so
+ * that an end is seen before it is read.
  *
  * @param reader  the reader
- * @return true at the end.
+ * @return true at the end of the stream; false when the connection was lost.
  *
  * Ownership: reader is *borrowed*.
  * Context: loop thread.
@@ -313,7 +324,7 @@ ASYNCIO_API size_t asyncio_stream_reader_partial(const asyncio_stream_reader_t *
 ASYNCIO_API bool asyncio_stream_reader_at_eof(const asyncio_stream_reader_t *reader);
 
 /**
- * Takes another reference.
+ * Takes a reference.
  *
  * @param writer  NULL is allowed
  * @return writer.
@@ -326,9 +337,9 @@ ASYNCIO_API bool asyncio_stream_reader_at_eof(const asyncio_stream_reader_t *rea
 ASYNCIO_API asyncio_stream_writer_t *asyncio_stream_writer_ref(asyncio_stream_writer_t *writer);
 
 /**
- * Gives a reference up; the last one closes the connection, if it is open.
+ * Drops a reference; the last one closes the connection, which sends what is unsent.
  *
- * @param writer  NULL is allowed; in another thread or a forked child it stays
+ * @param writer  NULL is allowed; in another thread or a forked child the reference is leaked
  *
  * Ownership: writer is *taken*.
  * Context: loop thread.
@@ -338,16 +349,16 @@ ASYNCIO_API asyncio_stream_writer_t *asyncio_stream_writer_ref(asyncio_stream_wr
 ASYNCIO_API void asyncio_stream_writer_unref(asyncio_stream_writer_t *writer);
 
 /**
- * Sends bytes; what the kernel does not take at once waits in a buffer.
+ * Writes bytes: sends them now, or copies them to be sent in the background.
  *
- * After the connection was lost the bytes are dropped: drain() says so.
+ * Once the connection is closing or lost, bytes are dropped, and drain() fails.
  *
  * @param writer  the writer
  * @param data    size bytes, copied
  * @param size    in bytes
- * @return - 0: taken over; it will be sent.
- *   - ASYNCIO_ERUNTIME: after write_eof().
- *   - -ENOMEM: nothing was taken over.
+ * @return - 0: the bytes are written, or dropped.
+ *   - ASYNCIO_ERUNTIME: write_eof() was called before, or this is another thread.
+ *   - -ENOMEM: out of memory; nothing is written.
  *   - -EINVAL: NULL.
  *
  * Ownership: data is *borrowed* for the call.
@@ -359,12 +370,12 @@ ASYNCIO_API int asyncio_stream_writer_write(asyncio_stream_writer_t *writer, con
                                             size_t size);
 
 /**
- * Sends several pieces.
+ * Writes several pieces, in order.
  *
  * @param writer  the writer
- * @param pieces  count of them, copied
- * @param count   of pieces
- * @return as asyncio_stream_writer_write(); on -ENOMEM none was taken over.
+ * @param pieces  copied
+ * @param count   the number of pieces
+ * @return as asyncio_stream_writer_write(); -ENOMEM also where the sum of the sizes overflows.
  *
  * Ownership: pieces are *borrowed* for the call.
  * Context: loop thread.
@@ -375,19 +386,19 @@ ASYNCIO_API int asyncio_stream_writer_writelines(asyncio_stream_writer_t *writer
                                                  const struct iovec *pieces, size_t count);
 
 /**
- * Waits while more than the high-water mark is unsent, until at most the low one is.
+ * Waits while more than the high-water mark is unsent, until no more than the low-water mark is.
  *
  * @param writer  the writer
- * @return - 0: go on writing.
- *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost; -ECONNRESET also if it
- *     was closed here.
+ * @return - 0: more can be written.
+ *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost; -ECONNRESET also if this
+ *     side has closed it.
  *   - -ECANCELED: the task was cancelled.
  *   - ASYNCIO_ERUNTIME: not inside a task.
  *   - -EINVAL: NULL.
  *
  * Ownership: writer is *borrowed*.
  * Context: inside a task.
- * Cancellation: ends the wait; the bytes are sent all the same.
+ * Cancellation: ends the wait; the bytes are sent nevertheless.
  * Twin: `StreamWriter.drain`.
  */
 ASYNCIO_API int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer);
@@ -397,10 +408,11 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_writer_drain_coroutine(asyncio_stream_writer_t *writer);
 
 /**
- * Ends the sending side once all is sent; the peer reads the end of the stream.
+ * Ends the writing direction once all is sent: the peer reads the end of the stream. A no-op when
+ * it has ended.
  *
  * @param writer  the writer
- * @return 0, or -EINVAL; twice is harmless.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or the loop is closed.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
@@ -410,10 +422,15 @@ asyncio_stream_writer_drain_coroutine(asyncio_stream_writer_t *writer);
 ASYNCIO_API int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer);
 
 /**
- * Closes the connection once all is sent; reading ends at once.
+ * Closes the connection once all is sent. Reads that begin later return the end of the stream. A
+ * no-op when it is closing.
+ *
+ * A peer that takes no bytes for the time of the option linger ends the connection with -ETIMEDOUT.
+ * Input that nobody has read would make the kernel reset the connection, so that the peer loses
+ * what is on its way: it is read and dropped first, at most 1 MiB and for at most 2 seconds.
  *
  * @param writer  the writer
- * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child; twice is harmless.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
@@ -423,10 +440,10 @@ ASYNCIO_API int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer)
 ASYNCIO_API int asyncio_stream_writer_close(asyncio_stream_writer_t *writer);
 
 /**
- * Closes the connection now; what is unsent is dropped.
+ * Closes the connection now; what is unsent is dropped. A no-op when it is closed.
  *
  * @param writer  the writer
- * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child; twice is harmless.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
@@ -436,10 +453,11 @@ ASYNCIO_API int asyncio_stream_writer_close(asyncio_stream_writer_t *writer);
 ASYNCIO_API int asyncio_stream_writer_abort(asyncio_stream_writer_t *writer);
 
 /**
- * Answers whether the connection is closed or closing.
+ * Returns whether the connection is closed or closing. Looks at the socket if need be, so that a
+ * reset is seen before it is read.
  *
  * @param writer  the writer
- * @return true after close(), abort(), or when it was lost.
+ * @return true after close(), abort(), or when the connection was lost.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
@@ -453,6 +471,7 @@ ASYNCIO_API bool asyncio_stream_writer_is_closing(const asyncio_stream_writer_t 
  *
  * @param writer  the writer
  * @return - 0: closed.
+ *   - -ETIMEDOUT: the peer took no bytes for too long; see asyncio_stream_writer_close().
  *   - -errno: it was lost with that error.
  *   - -ECANCELED: the task was cancelled.
  *   - ASYNCIO_ERUNTIME: not inside a task.
@@ -470,11 +489,11 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_stream_writer_wait_closed_coroutine(asyncio_stream_writer_t *writer);
 
 /**
- * Sets the marks between which drain() waits.
+ * Sets the water marks of drain().
  *
  * @param writer      the writer
- * @param high_bytes  more than that unsent makes drain() wait; SIZE_MAX: 64 KiB
- * @param low_bytes   down to that; SIZE_MAX: a quarter of high
+ * @param high_bytes  drain() waits when more than that is unsent; SIZE_MAX: 64 KiB
+ * @param low_bytes   until no more than that is unsent; SIZE_MAX: a quarter of high_bytes
  * @return 0; -EINVAL: NULL, or low above high; ASYNCIO_ERUNTIME: another thread's, or a forked
  *   child.
  *
@@ -488,7 +507,7 @@ ASYNCIO_API int asyncio_stream_writer_set_write_buffer_limits(asyncio_stream_wri
                                                               size_t low_bytes);
 
 /**
- * Answers how many bytes are unsent.
+ * Returns how many bytes are written and not yet sent.
  *
  * @param writer  the writer
  * @return the number of bytes; 0 for NULL.
@@ -502,13 +521,15 @@ ASYNCIO_API size_t
 asyncio_stream_writer_get_write_buffer_size(const asyncio_stream_writer_t *writer);
 
 /**
- * Answers something about the connection as text.
+ * Describes an end of the connection as text, as it was when the connection was made.
  *
  * @param writer    the writer
- * @param name      "peername" or "sockname": "127.0.0.1:80", "[::1]:80", a path
- * @param ret_text  room for size bytes; cut off where it does not fit
+ * @param name      "peername" or "sockname": "127.0.0.1:80", "[::1]:80", a path, "@abstract"; "" is
+ *                  a Unix socket without a name
+ * @param ret_text  room for size bytes; the text is cut off where it does not fit
  * @param size      in bytes
- * @return the length of the whole text; -EINVAL: NULL, or an unknown name; -errno of the system.
+ * @return the length of the whole text; -EINVAL: NULL, or an unknown name; -ENOTCONN: the kernel
+ *   did not know the name when the connection was made.
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
@@ -520,12 +541,12 @@ ASYNCIO_API int asyncio_stream_writer_get_extra_info(const asyncio_stream_writer
                                                      size_t size);
 
 /**
- * Answers the socket of a connection.
+ * Returns the socket of a connection. A program that closes it ends the connection.
  *
  * @param writer  the writer
  * @return the socket; NULL for NULL.
  *
- * Ownership: the answer is *borrowed* as long as writer lives.
+ * Ownership: the socket is *borrowed* as long as writer lives.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `get_extra_info('socket')`.
