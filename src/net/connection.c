@@ -51,10 +51,8 @@ asyncio__connection_t *asyncio__connection_new(asyncio__channel_t *channel, size
     return connection;
 }
 
-void asyncio__connection_unref(asyncio__connection_t *connection)
+void asyncio__connection_free(asyncio__connection_t *connection)
 {
-    if (--connection->refs > 0)
-        return;
     asyncio__bytes_fini(&connection->reader.bytes);
     asyncio__channel_unref(connection->channel);
     asyncio__loop_drop_object(connection->loop);

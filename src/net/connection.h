@@ -65,7 +65,13 @@ asyncio__connection_of_writer(const asyncio_stream_writer_t *writer)
  * channel is taken; NULL when memory is out, and then it is aborted and dropped. limit_bytes 0: the
  * default. */
 asyncio__connection_t *asyncio__connection_new(asyncio__channel_t *channel, size_t limit_bytes);
-void asyncio__connection_unref(asyncio__connection_t *connection);
+void asyncio__connection_free(asyncio__connection_t *connection);
+
+static inline void asyncio__connection_unref(asyncio__connection_t *connection)
+{
+    if (ASYNCIO__UNLIKELY(--connection->refs == 0))
+        asyncio__connection_free(connection);
+}
 
 /* How long a close waits for a peer that takes nothing, in seconds; 0: the default. -EINVAL for a
  * negative number or NaN. */

@@ -76,13 +76,11 @@ static ASYNCIO__COLD void wait_for_end(pending_t *pending)
             engine->class->abandon(engine);
 }
 
-int asyncio__operation_check(asyncio_loop_t *loop)
+int asyncio__operation_refuse(const asyncio_loop_t *loop)
 {
     if (!loop)
         return asyncio__fail(-EINVAL, "\"loop\" must not be NULL");
-    if (loop != asyncio_get_running_loop() || !asyncio__thread.coroutine)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task of that loop");
-    return 0;
+    return asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task of that loop");
 }
 
 /* May the coroutine suspend: 0, or why not. */

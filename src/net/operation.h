@@ -24,7 +24,14 @@ int asyncio__channel_receive(asyncio__channel_t *channel, void *buffer, size_t s
 /* Submits an operation and waits for it; the loop is the running one. address_size is written. */
 int asyncio__operation_await(asyncio_loop_t *loop, asyncio__operation_t *operation);
 
-/* Whether the call is inside a coroutine on that running loop: 0, or an error with details. */
-int asyncio__operation_check(asyncio_loop_t *loop);
+int asyncio__operation_refuse(const asyncio_loop_t *loop);
+
+/* Whether the call is inside a coroutine on that running loop: 0, or an error with details. In a
+ * forked child no loop runs. */
+static inline int asyncio__operation_check(const asyncio_loop_t *loop)
+{
+    bool may_wait = loop && loop == asyncio__thread.running_loop && asyncio__thread.coroutine;
+    return ASYNCIO__LIKELY(may_wait) ? 0 : asyncio__operation_refuse(loop);
+}
 
 #endif

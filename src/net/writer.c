@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "net/connection.h"
+#include "net/operation.h"
 #include "task/task.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
@@ -82,11 +83,8 @@ static asyncio__connection_t *check_inside(asyncio_stream_writer_t *writer, int 
         return NULL;
     }
     asyncio__connection_t *connection = asyncio__connection_of_writer(writer);
-    if (!asyncio__thread.coroutine || asyncio_get_running_loop() != connection->loop) {
-        *ret_rc = asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task of the writer's loop");
-        return NULL;
-    }
-    return connection;
+    *ret_rc = asyncio__operation_check(connection->loop);
+    return *ret_rc < 0 ? NULL : connection;
 }
 
 int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)

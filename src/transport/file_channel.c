@@ -189,9 +189,11 @@ static void on_sent(asyncio__file_channel_t *self, int result)
     self->sending.start += (size_t)result;
     if (asyncio__bytes_count(&self->sending) == 0) {
         asyncio__bytes_trim(&self->sending);
-        asyncio__bytes_t empty = self->sending;
-        self->sending = self->waiting;
-        self->waiting = empty;
+        if (asyncio__bytes_count(&self->waiting) > 0) {
+            asyncio__bytes_t empty = self->sending;
+            self->sending = self->waiting;
+            self->waiting = empty;
+        }
     }
     if (self->base.is_closing)
         self->progress_ns = asyncio__loop_now(self->base.loop);
@@ -226,17 +228,18 @@ static void flush(asyncio__file_channel_t *self)
             asyncio__file_channel_lose(self, -EBADF);
             return;
         }
-        self->send = (asyncio__operation_t){.complete = on_send_complete,
-                                            .file = self->file,
-                                            .kind = ASYNCIO__SEND,
-                                            .buffer = self->sending.data + self->sending.start,
-                                            .size = asyncio__bytes_count(&self->sending)};
-        int rc = engine->class->submit(engine, &self->send);
+        asyncio__operation_t *send = &self->send; /* zeroed with the record */
+        send->complete = on_send_complete;
+        send->file = self->file;
+        send->kind = ASYNCIO__SEND;
+        send->buffer = self->sending.data + self->sending.start;
+        send->size = asyncio__bytes_count(&self->sending);
+        int rc = engine->class->submit(engine, send);
         if (rc == 0) {
             self->is_sending = true;
             self->base.refs++;
         } else {
-            on_sent(self, rc < 0 ? rc : self->send.result);
+            on_sent(self, rc < 0 ? rc : send->result);
         }
     }
     if (self->is_sending || self->base.is_closed || self->is_corked)
