@@ -2,9 +2,11 @@
 /* Coroutine objects: made, used once, driven by hand, closed, and reported when never used. */
 #include "support/support.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/syscalls.h"
 
 /* --- driven by hand ------------------------------------------------------------------------ */
 
@@ -546,6 +548,78 @@ static void what_two_tasks_of_one_wait_for_is_freed(void **state)
     assert_int_equal(run(*state, await_twice, NULL), ASYNCIO_ERUNTIME);
 }
 
+/* An argument that the compiler copies by aligned instructions. */
+struct aligned {
+    _Alignas(16) char bytes[16];
+};
+
+static int look_at_alignment(struct aligned first, long between, struct aligned second,
+                             void **ret_result)
+{
+    *ret_result = ASYNCIO_INT(first.bytes[0] + between + second.bytes[0]);
+    return 0;
+}
+ASYNCIO_COROUTINE(look_at_alignment, (struct aligned, first), (long, between),
+                  (struct aligned, second));
+
+static int check_alignment(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return (uintptr_t)arg % 16 == 0 ? 0 : -EFAULT;
+}
+
+/* Copied arguments are aligned to 16 bytes. */
+static void copies_are_aligned(void **state)
+{
+    (void)state;
+    struct aligned one = {{1}}, two = {{2}};
+    asyncio_coroutine_options_t options = {.size = sizeof(options), .copy_bytes = sizeof(one)};
+    for (int i = 0; i < 10; i++) {
+        asyncio_coroutine_t *copy = asyncio_coroutine_full(check_alignment, &one, &options);
+        assert_int_equal(asyncio_coroutine_send(copy, NULL, NULL), 0);
+        asyncio_coroutine_unref(copy);
+    }
+    asyncio_coroutine_t *object = look_at_alignment_coroutine(one, 10, two);
+    void *value = NULL;
+    assert_int_equal(asyncio_coroutine_send(object, NULL, &value), 0);
+    assert_int_equal(asyncio_int(value), 13);
+    asyncio_coroutine_unref(object);
+}
+
+static int has_one(void)
+{
+    return 1;
+}
+
+static void *drive_in_a_new_thread(void *ret_code)
+{
+    asyncio_coroutine_t *object = asyncio_coroutine(check_alignment, NULL);
+    *(int *)ret_code = asyncio_coroutine_send(object, NULL, NULL);
+    asyncio__ignore(asyncio_coroutine_close(object));
+    asyncio_error_clear();
+    return NULL;
+}
+
+/* Where a thread has a shadow stack, which a switch would break, a loop or a stack is refused with
+ * an error that says so. */
+static void shadow_stacks_are_refused(void **state)
+{
+    (void)state;
+    int (*real)(void) = asyncio__sys.has_shadow_stack, code = 0;
+    asyncio__sys.has_shadow_stack = has_one;
+    assert_null(asyncio_new_event_loop());
+    assert_int_equal(asyncio_errno(), -ENOTSUP);
+    asyncio_error_t *error = asyncio_error_last();
+    assert_non_null(strstr(asyncio_error_message(error), "shadow stacks"));
+    asyncio_error_unref(error);
+    asyncio_error_clear();
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, drive_in_a_new_thread, &code), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(code, -ENOTSUP);
+    asyncio__sys.has_shadow_stack = real;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +647,8 @@ int main(void)
         FIXTURE_TEST(results_have_one_owner),
         FIXTURE_TEST(twins_hold_their_arguments),
         FIXTURE_TEST(null_is_harmless),
+        FIXTURE_TEST(copies_are_aligned),
+        FIXTURE_TEST(shadow_stacks_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,15 @@
  * end, or closed; starting it again is ASYNCIO_ERUNTIME. The last reference to an object that
  * never ran reports it, with the place where it was made.
  *
+ * A coroutine has a stack of 256 KiB, unless its options or the loop's say another size from 64 KiB
+ * to 64 MiB; only the pages that it uses take memory. docs/stacks.md says what that means.
+ *
+ * errno and the floating-point control words (rounding mode, exception masks) belong to the thread:
+ * what a coroutine sets is seen by those that run while it waits. The exceptions of C++ belong to
+ * the coroutine: it may await inside a catch block. An exception must not leave a coroutine
+ * function or a callback, whoever awaits it: the process writes which task it was and calls
+ * std::terminate().
+ *
  * A coroutine is left by its return. setjmp() and longjmp() are its own affair as long as both are
  * on its stack and it does not await in between. Out of it no jump is supported, whether debug mode
  * is on or not: the loop that ran it is lost, with what debug mode holds back of freed objects.
@@ -110,7 +119,8 @@ asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn, const void *arg,
  *
  * `ASYNCIO_COROUTINE(say, (const char *, word), (int, times));` stands behind the definition of
  * `say`; 0 to 8 parameters; a type with a comma or of a function pointer needs a typedef. The
- * arguments are copied into the object; what they point to is the caller's business.
+ * arguments are copied into the object as bytes: in C++ each must be trivially copyable, which the
+ * compiler checks. What they point to must stay valid until the object ends.
  */
 #define ASYNCIO_COROUTINE(...) ASYNCIO_COROUTINE_(ASYNCIO_PLACE, __VA_ARGS__)
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -35,6 +36,22 @@ static ssize_t call_process_madvise(int pidfd, const struct iovec *ranges, size_
 static int call_pidfd_open(pid_t process, unsigned flags)
 {
     return (int)syscall(__NR_pidfd_open, process, flags);
+}
+
+/* Whether the processor keeps the return addresses of this thread on a second stack. */
+static int call_has_shadow_stack(void)
+{
+    unsigned long features = 0;
+    int saved_errno = errno;
+#if defined(__x86_64__)
+    const int shstk_status = 0x5005; /* ARCH_SHSTK_STATUS */
+    long rc = syscall(SYS_arch_prctl, shstk_status, &features);
+#else
+    const int get_shadow_stack_status = 74; /* PR_GET_SHADOW_STACK_STATUS: aarch64, riscv */
+    long rc = prctl(get_shadow_stack_status, &features, 0, 0, 0);
+#endif
+    errno = saved_errno; /* most kernels do not know the call */
+    return rc == 0 && (features & 1);
 }
 
 static int call_open(const char *path, int flags, mode_t mode)
@@ -113,6 +130,7 @@ asyncio__syscalls_t asyncio__sys = {
     .madvise = madvise,
     .process_madvise = call_process_madvise,
     .pidfd_open = call_pidfd_open,
+    .has_shadow_stack = call_has_shadow_stack,
     .mincore = mincore,
     .open = call_open,
     .epoll_create1 = epoll_create1,

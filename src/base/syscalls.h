@@ -34,6 +34,7 @@ typedef struct asyncio__syscalls {
     ssize_t (*process_madvise)(int pidfd, const struct iovec *ranges, size_t count, int advice,
                                unsigned flags); /* -1 with ENOSYS where it is missing */
     int (*pidfd_open)(pid_t process, unsigned flags); /* likewise */
+    int (*has_shadow_stack)(void); /* 1: this thread has one */
     int (*mincore)(void *address, size_t size, unsigned char *ret_pages);
     int (*open)(const char *path, int flags, mode_t mode);
     int (*epoll_create1)(int flags);

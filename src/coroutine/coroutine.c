@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Coroutine objects: made, run, driven by hand, closed. Knows nothing of loops and tasks; an
- * await inside one that is driven by hand is handed out by the task layer.
+ * Coroutine objects: how they are made, run, driven by hand and closed. Knows nothing of loops and
+ * tasks. An await inside an object that is driven by hand is passed to the driver by the task
+ * layer.
  */
 #include "coroutine/coroutine.h"
 
@@ -13,13 +14,11 @@
 #include "base/memory.h"
 #include "coroutine/overflow.h"
 
-#define STACK_MOST_BYTES ((size_t)64 << 20)
-
 #if defined(__LP64__)
 static_assert(offsetof(asyncio__thread_t, coroutine) == ASYNCIO__OFFSET_OF_COROUTINE &&
                   offsetof(asyncio__thread_t, returns_to) == ASYNCIO__OFFSET_OF_RETURNS_TO &&
                   offsetof(struct asyncio_coroutine, stack) == ASYNCIO__OFFSET_OF_STACK,
-              "fiber_x86_64.S finds them");
+              "fiber_x86_64.S reads these fields");
 #endif
 
 void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
@@ -34,8 +33,10 @@ bool asyncio_iscoroutine(const asyncio_awaitable_t *awaitable)
     return is_coroutine(awaitable);
 }
 
+static_assert(sizeof(asyncio_coroutine_t) % 16 == 0, "copied arguments are aligned for any type");
+
 static inline __attribute__((always_inline)) asyncio_coroutine_t *
-make(asyncio_coroutine_function_t *fn, const void *arg, size_t copy_bytes, const char *place)
+make_object(asyncio_coroutine_function_t *fn, const void *arg, size_t copy_bytes, const char *place)
 {
     asyncio_coroutine_t *coroutine = asyncio__calloc(sizeof(*coroutine) + copy_bytes);
     if (!coroutine)
@@ -48,16 +49,26 @@ make(asyncio_coroutine_function_t *fn, const void *arg, size_t copy_bytes, const
     return coroutine;
 }
 
-/* Apart, so that a plain object is made without a frame. */
+/* In a function of its own, so that an object without options is made without a frame. */
 static __attribute__((noinline)) asyncio_coroutine_t *
 make_full(asyncio_coroutine_function_t *fn, const void *arg,
           const asyncio_coroutine_options_t *options, const char *place)
 {
     size_t copy_bytes = options->copy_bytes;
-    if (!fn || (copy_bytes && !arg) || copy_bytes > UINT32_MAX / 2 ||
-        options->stack_bytes > STACK_MOST_BYTES || options->size < sizeof(*options))
-        return asyncio__fail_new(-EINVAL, "bad arguments of a coroutine object");
-    asyncio_coroutine_t *coroutine = make(fn, arg, copy_bytes, place);
+    const char *wrong = NULL;
+    if (!fn)
+        wrong = "\"fn\" must not be NULL";
+    else if (options->size < sizeof(*options))
+        wrong = "\"size\" of the options must be sizeof(asyncio_coroutine_options_t)";
+    else if (copy_bytes && !arg)
+        wrong = "\"arg\" must not be NULL where it is copied";
+    else if (copy_bytes > UINT32_MAX / 2)
+        wrong = "\"copy_bytes\" must be less than 2 GiB";
+    else if (options->stack_bytes > ASYNCIO__STACK_MOST_BYTES)
+        wrong = "\"stack_bytes\" must be at most 64 MiB";
+    if (wrong)
+        return asyncio__fail_new(-EINVAL, wrong);
+    asyncio_coroutine_t *coroutine = make_object(fn, arg, copy_bytes, place);
     if (!coroutine)
         return NULL;
     coroutine->destroy = options->destroy;
@@ -76,8 +87,8 @@ asyncio_coroutine_t *asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn,
     if (options)
         return make_full(fn, arg, options, place);
     if (ASYNCIO__UNLIKELY(!fn))
-        return asyncio__fail_new(-EINVAL, "bad arguments of a coroutine object");
-    return make(fn, arg, /* copy_bytes= */ 0, place);
+        return asyncio__fail_new(-EINVAL, "\"fn\" must not be NULL");
+    return make_object(fn, arg, /* copy_bytes= */ 0, place);
 }
 
 asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coroutine)
@@ -87,16 +98,17 @@ asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coroutine)
     return coroutine;
 }
 
-/* Closes one that waits and that nobody holds: true if it is kept, to be closed by someone else. */
+/* Closes a suspended object at its last unref. Returns true if its driver keeps it, to close it
+ * later. */
 static ASYNCIO__COLD bool close_unheld(asyncio_coroutine_t *coroutine)
 {
     asyncio__driver_t *driver = asyncio__coroutine_driver(coroutine);
     if (driver && driver->dropped(driver))
         return true;
-    coroutine->refs++; /* which close() gives up */
+    coroutine->refs++; /* close() drops it */
     asyncio__ignore(asyncio_coroutine_close(coroutine));
     if (coroutine->state == ASYNCIO__COROUTINE_WAITING) {
-        asyncio__coroutine_end(coroutine); /* it would not end: its stack is abandoned */
+        asyncio__coroutine_end(coroutine); /* it did not end: its stack is abandoned */
         if (driver)
             driver->ended(driver);
     }
@@ -125,7 +137,7 @@ int asyncio__coroutine_check(asyncio_coroutine_t *coroutine)
 {
     if (coroutine->state == ASYNCIO__COROUTINE_CREATED)
         return 0;
-    /* From inside its own body, on its own stack or on that of who awaits it. */
+    /* From inside its own body, on its own stack or on that of the coroutine that awaits it. */
     const asyncio_coroutine_t *running = asyncio__thread.coroutine;
     if (coroutine->state == ASYNCIO__COROUTINE_RUNNING && running &&
         (coroutine == running || coroutine->host == running))
@@ -158,7 +170,7 @@ int asyncio_return(void **ret_result, void *value, asyncio_destroy_t *destroy)
     if (!ret_result) {
         if (destroy)
             destroy(value);
-        return asyncio__fail(-EINVAL, "there is no place for the result");
+        return asyncio__fail(-EINVAL, "\"ret_result\" must not be NULL");
     }
     asyncio_coroutine_t *host = asyncio__thread.coroutine;
     asyncio__result_t *job = asyncio__thread.job_result;
@@ -177,7 +189,7 @@ intptr_t asyncio_int(const void *value)
 
 /* --- driven by hand ------------------------------------------------------------------------ */
 
-/* The first frame on the stack of one that is driven by hand. */
+/* The first frame on the stack of an object that is driven by hand. */
 static void run_driven(void *argument)
 {
     asyncio_coroutine_t *coroutine = argument;
@@ -185,10 +197,10 @@ static void run_driven(void *argument)
     coroutine->result = &result;
     coroutine->code = asyncio__coroutine_run(coroutine, &result);
     if (coroutine->agen && result.destroy) {
-        result.destroy(result.value); /* of an asynchronous generator nobody gets it */
+        result.destroy(result.value); /* nobody receives that of an asynchronous generator */
         result.value = NULL;
     }
-    /* The value moves to who drives it, and with it the duty to give it back. */
+    /* The value moves to the driver, which must free it. */
     coroutine->transfer = result.value;
     coroutine->result = NULL;
     asyncio__stack_t *stack = coroutine->stack;
@@ -206,7 +218,7 @@ int asyncio__coroutine_resume(asyncio_coroutine_t *coroutine, void *value, int c
     asyncio_coroutine_t *former = asyncio__thread.coroutine;
     asyncio__fiber_t own = {0}, *here = coroutine->agen ? coroutine->back : &own;
     *here = own;
-    coroutine->refs++; /* it may let go of itself */
+    coroutine->refs++; /* it may drop the last other reference */
     coroutine->back = here;
     coroutine->transfer = value;
     coroutine->code = code;
@@ -221,11 +233,11 @@ int asyncio__coroutine_resume(asyncio_coroutine_t *coroutine, void *value, int c
     return answer;
 }
 
-/* May it be driven: 0, or an error. */
+/* Whether it can be driven: 0, or an error. */
 static int check_drivable(asyncio_coroutine_t *coroutine)
 {
     if (!is_coroutine(coroutine))
-        return asyncio__fail(-EINVAL, "no coroutine object");
+        return asyncio__fail(-EINVAL, "\"coroutine\" must be a coroutine object");
     bool drivable = coroutine->state == ASYNCIO__COROUTINE_CREATED ||
                     (coroutine->state == ASYNCIO__COROUTINE_WAITING && coroutine->back);
     if (!drivable)
@@ -233,7 +245,7 @@ static int check_drivable(asyncio_coroutine_t *coroutine)
                                                    ? "coroutine already executing"
                                                    : "cannot reuse already awaited coroutine");
     if (coroutine->agen)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "an asynchronous generator is driven from tasks");
+        return asyncio__fail(ASYNCIO_ERUNTIME, "an asynchronous generator is driven by tasks");
     return 0;
 }
 
@@ -242,8 +254,10 @@ int asyncio__coroutine_prepare(asyncio_coroutine_t *coroutine)
     size_t stack_bytes = coroutine->stack_bytes;
     coroutine->stack =
         asyncio__stack_acquire(stack_bytes ? stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES);
+    if (!coroutine->stack && asyncio__fiber_check() < 0)
+        return asyncio__fail(-ENOTSUP, ASYNCIO__SHADOW_STACK_MESSAGE);
     if (!coroutine->stack)
-        return asyncio__fail(-ENOMEM, "no stack for a coroutine");
+        return asyncio__fail(-ENOMEM, "no memory for the stack of a coroutine");
     asyncio__fiber_prepare(&coroutine->fiber, coroutine->stack, run_driven, coroutine);
     return 0;
 }
@@ -267,7 +281,7 @@ int asyncio_coroutine_throw(asyncio_coroutine_t *coroutine, int code, void **ret
     if (rc < 0)
         return rc;
     if (code >= 0)
-        return asyncio__fail(-EINVAL, "an error's code is negative");
+        return asyncio__fail(-EINVAL, "\"code\" must be negative");
     if (coroutine->state == ASYNCIO__COROUTINE_WAITING)
         return asyncio__coroutine_resume(coroutine, NULL, code, ret_out);
     asyncio__coroutine_end(coroutine);
@@ -279,7 +293,7 @@ int asyncio_coroutine_close(asyncio_coroutine_t *coroutine)
     if (!coroutine)
         return 0;
     if (!is_coroutine(coroutine))
-        return asyncio__fail(-EINVAL, "no coroutine object");
+        return asyncio__fail(-EINVAL, "\"coroutine\" must be a coroutine object");
     int rc = 0;
     asyncio__driver_t *driver = asyncio__coroutine_driver(coroutine);
     if (coroutine->state == ASYNCIO__COROUTINE_RUNNING ||
@@ -306,7 +320,8 @@ int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int
 {
     if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS)) &&
         asyncio__context_is_held(coroutine))
-        return asyncio__fail(ASYNCIO_ERUNTIME, "no way out of asyncio_context_run() but its end");
+        return asyncio__fail(ASYNCIO_ERUNTIME,
+                             "a coroutine cannot yield inside asyncio_context_run()");
     asyncio__fiber_t *back = coroutine->back;
     coroutine->transfer = value;
     coroutine->code = answer;
@@ -319,7 +334,8 @@ int asyncio_yield(void *value, void **ret_sent)
 {
     asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
     if (!coroutine || !coroutine->back)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "a yield needs a coroutine driven by hand");
+        return asyncio__fail(ASYNCIO_ERUNTIME,
+                             "asyncio_yield() works in a coroutine that is driven by hand");
     int code = asyncio__coroutine_hand_out(coroutine, value, ASYNCIO_YIELDED);
     if (code < 0)
         return code;

@@ -2,9 +2,10 @@
 /*
  * The record of a coroutine object, and how its body is run.
  *
- * An object is used once. It runs in one of three ways: on the stack of who awaits it
- * (asyncio__coroutine_call), on a stack of its own driven by hand (send, throw, close), or on a
- * stack of its own driven by a task. The arguments that were copied stand behind the record.
+ * An object is used once. It runs in one of three ways: on the stack of the coroutine that awaits
+ * it (asyncio__coroutine_call), on a stack of its own driven by hand (send, throw, close), or on a
+ * stack of its own driven by a task. Arguments that were copied follow the record, whose size is
+ * a multiple of 16 bytes so that they are aligned for any type.
  */
 #ifndef ASYNCIO__COROUTINE_COROUTINE_H
 #define ASYNCIO__COROUTINE_COROUTINE_H
@@ -14,63 +15,64 @@
 #include "base/quarantine.h"
 #include "base/tag.h"
 #include "base/thread.h"
+#include "coroutine/exceptions.h"
 #include "coroutine/fiber.h"
 #include "coroutine/fiber_return.h"
 
 typedef enum asyncio__coroutine_state {
     ASYNCIO__COROUTINE_CREATED, /* nothing has run */
-    ASYNCIO__COROUTINE_RUNNING, /* on the processor, or has called what is */
-    ASYNCIO__COROUTINE_WAITING, /* away: its fiber says where */
+    ASYNCIO__COROUTINE_RUNNING, /* it runs, or has called what runs */
+    ASYNCIO__COROUTINE_WAITING, /* suspended in its fiber */
     ASYNCIO__COROUTINE_ENDED,   /* returned, closed, or abandoned */
 } asyncio__coroutine_state_t;
 
-/* What a coroutine is to who drives it as an asynchronous generator. */
+/* States of a coroutine that is driven as an asynchronous generator. */
 enum {
-    ASYNCIO__AGEN = 1,         /* one it is, or was */
-    ASYNCIO__AGEN_RUNNING = 2, /* it goes on, or what it awaits is awaited */
-    ASYNCIO__AGEN_CLOSED = 4,  /* it has ended, or was told to */
+    ASYNCIO__AGEN = 1,         /* it is one, or was one */
+    ASYNCIO__AGEN_RUNNING = 2, /* it runs, or what it awaits is being awaited */
+    ASYNCIO__AGEN_CLOSED = 4,  /* it has ended, or was told to end */
 };
 
-/* A place of the library's for a result: what asyncio_return() recognises. */
+/* Where a coroutine function puts its result: asyncio_return() recognises it by its address. */
 typedef struct asyncio__result {
     void *value;                /* what the function put here */
-    asyncio_destroy_t *destroy; /* gives it back; NULL for none */
+    asyncio_destroy_t *destroy; /* frees value; NULL for none */
 } asyncio__result_t;
 
 struct asyncio_coroutine {
-    uint32_t tag;                     /* ASYNCIO__TAG_COROUTINE */
+    _Alignas(16) uint32_t tag;        /* ASYNCIO__TAG_COROUTINE */
     uint32_t refs;                    /* references */
     asyncio_coroutine_function_t *fn; /* the body */
     void *arg;                        /* passed to it */
-    asyncio_destroy_t *destroy;       /* of arg, when the object ends; then NULL */
+    asyncio_destroy_t *destroy;       /* called with arg when the object ends; then NULL */
     const char *place;                /* "file:line name" */
-    asyncio__stack_t *stack;          /* while it has one of its own */
-    asyncio__fiber_t fiber;           /* where it goes on */
-    asyncio__fiber_t *back;           /* where a yield goes: who drives it by hand; else NULL */
+    asyncio__stack_t *stack;          /* its own stack, while it has one */
+    asyncio__fiber_t fiber;           /* where it resumes */
+    asyncio__fiber_t *back;           /* driven by hand: the driver's fiber; else NULL */
     union {
-        asyncio__result_t *result;      /* the innermost place of the library's on this stack */
-        struct asyncio__taker *takers;  /* awaited: tasks that go on with it; see take_over.c */
+        asyncio__result_t *result;      /* the innermost result on this stack */
+        struct asyncio__taker *takers;  /* awaited: tasks that take it over; see take_over.c */
     };
     union {
-        void *transfer;            /* driven: a value on its way in or out */
-        asyncio_coroutine_t *host; /* awaited: on whose stack it runs */
+        void *transfer;            /* driven: the value that is passed in or out */
+        asyncio_coroutine_t *host; /* awaited: the coroutine on whose stack it runs */
     };
-    int32_t code;                     /* thrown in, or answered to who drives it */
+    int32_t code;                     /* driven: the code thrown in, or the answer to the driver */
     uint8_t state;                    /* asyncio__coroutine_state_t */
-    bool is_marked : 1;               /* seen by who collects awaitables */
-    bool is_closing : 1;              /* every await answers ASYNCIO_EGENERATOREXIT */
+    bool is_marked : 1;               /* scratch of functions that collect awaitables */
+    bool is_closing : 1;              /* every await fails with ASYNCIO_EGENERATOREXIT */
     uint8_t agen : 3;                 /* ASYNCIO__AGEN… */
-    uint16_t refusals;                /* how often one did since */
-    uint32_t copy_bytes;              /* of arguments behind the record */
-    uint32_t stack_bytes;             /* wanted; 0: the default */
+    uint16_t refusals;                /* number of awaits that failed so */
+    uint32_t copy_bytes;              /* size of the arguments that follow the record */
+    uint32_t stack_bytes;             /* stack size asked for; 0: the default */
 };
 
-/* Of an asynchronous generator, from its start to its end; its `back` leads here. */
+/* The driver of an asynchronous generator, from its start to its end; its `back` points here. */
 typedef struct asyncio__driver {
-    asyncio__fiber_t fiber;    /* where who drives it stands; first, so that both are one address */
-    asyncio_coroutine_t *host; /* on whose stack that is, while it runs */
-    void (*ended)(struct asyncio__driver *driver);   /* it has ended, or was abandoned */
-    bool (*dropped)(struct asyncio__driver *driver); /* nobody holds it: is it kept all the same? */
+    asyncio__fiber_t fiber;    /* the driver's; first, so that both have one address */
+    asyncio_coroutine_t *host; /* the coroutine on whose stack the driver runs, while it does */
+    void (*ended)(struct asyncio__driver *driver);   /* called when it has ended or is abandoned */
+    bool (*dropped)(struct asyncio__driver *driver); /* called at the last unref; true: keep it */
 } asyncio__driver_t;
 
 static inline asyncio__driver_t *asyncio__coroutine_driver(const asyncio_coroutine_t *coroutine)
@@ -78,24 +80,25 @@ static inline asyncio__driver_t *asyncio__coroutine_driver(const asyncio_corouti
     return coroutine->agen && coroutine->back ? (asyncio__driver_t *)(void *)coroutine->back : NULL;
 }
 
-/* Called with an object whose last reference went and that never ran; the task layer sets it. */
+/* Called at the last unref of an object that never ran. The task layer sets it. */
 extern void (*asyncio__coroutine_on_unused)(asyncio_coroutine_t *coroutine);
 
-/* May it be started: 0, ASYNCIO_ERUNTIME if it was, or -EINVAL from inside its own body. */
+/* Whether it can be started: 0; ASYNCIO_ERUNTIME if it was started before; -EINVAL from inside its
+ * own body. */
 int asyncio__coroutine_check(asyncio_coroutine_t *coroutine);
 
-/* A value beside an error belongs to nobody. */
+/* Frees the value of a function that failed: nobody receives it. */
 void asyncio__result_discard(asyncio__result_t *result);
 
-/* Runs the body here, on the present stack, to its end; answers its code. Inline: behind a switch
- * each return is predicted wrongly, so the body shall return right to who goes on. */
+/* Runs the body to its end on the present stack. Returns its code. Inline, because after a switch
+ * each return is mispredicted: the body returns directly to the function that continues. */
 static inline __attribute__((always_inline)) int
 asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result);
 
-/* The same for `await coroutine`: on the stack of the running one, whose place it borrows. */
+/* The same for `await coroutine`: runs it on the stack of the running coroutine, its host. */
 int asyncio__coroutine_call(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_result);
 
-/* It has ended, whether or not it ran: its argument is given back. */
+/* Marks it as ended, whether or not it ran, and frees its argument. */
 static inline void asyncio__coroutine_end(asyncio_coroutine_t *coroutine)
 {
     asyncio_destroy_t *destroy = coroutine->destroy;
@@ -105,7 +108,7 @@ static inline void asyncio__coroutine_end(asyncio_coroutine_t *coroutine)
         destroy(coroutine->arg);
 }
 
-/* asyncio_coroutine_unref() of one that has ended. */
+/* asyncio_coroutine_unref() for an object that has ended. */
 static inline __attribute__((always_inline)) void
 asyncio__coroutine_unref_ended(asyncio_coroutine_t *coroutine)
 {
@@ -121,6 +124,7 @@ asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_re
     *ret_result = (asyncio__result_t){NULL, NULL};
     coroutine->state = ASYNCIO__COROUTINE_RUNNING;
     int code = coroutine->fn(coroutine->arg, &ret_result->value);
+    ASYNCIO__STOP_EXCEPTIONS();
     asyncio__coroutine_end(coroutine);
     if (code >= 0)
         return 0;
@@ -128,18 +132,18 @@ asyncio__coroutine_run(asyncio_coroutine_t *coroutine, asyncio__result_t *ret_re
     return code;
 }
 
-/* Gives one that has not started a stack to be driven on: 0 or -ENOMEM. */
+/* Gives an object that has not started a stack to be driven on: 0, -ENOMEM or -ENOTSUP. */
 int asyncio__coroutine_prepare(asyncio_coroutine_t *coroutine);
 
-/* Goes on in one that is driven until it yields, awaits or ends; as asyncio_coroutine_send(). */
+/* Runs a driven object until it yields, awaits or ends; returns as asyncio_coroutine_send(). */
 int asyncio__coroutine_resume(asyncio_coroutine_t *coroutine, void *value, int code,
                               void **ret_out);
 
-/* Hands `transfer` and an answer (ASYNCIO_YIELDED, ASYNCIO_AWAITING) to who drives the running
- * coroutine by hand, and waits for the next send: 0, or the code that was thrown in. */
+/* Passes a value and an answer (ASYNCIO_YIELDED, ASYNCIO_AWAITING) to the driver of the running
+ * coroutine, and suspends until the next send: 0, or the code that was thrown in. */
 int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int answer);
 
-/* How often a coroutine that is being closed may await once more before it is abandoned. */
+/* A coroutine that is being closed is abandoned after this number of further awaits. */
 #define ASYNCIO__REFUSALS_MOST 1000
 
 #endif

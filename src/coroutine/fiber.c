@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fibers above the machine: what sanitizers must hear of each switch; see coroutine/fiber.h.
- * The registers are the business of fiber_MACHINE.S or fiber_ucontext.c.
+ * What sanitizers are told of a switch, and whether this machine allows one; see
+ * coroutine/fiber.h. The registers are switched by fiber_MACHINE.S or fiber_ucontext.c.
  *
- * AddressSanitizer is told the stack to which a switch goes, and tells on arrival the stack from
- * which it came: so the bounds of a fiber that was never prepared are learnt when it is left.
- * ThreadSanitizer has a fiber of its own for each. A stack that goes from one coroutine to the next
- * without a switch keeps that one, so a fiber is always saved with the one that runs.
+ * AddressSanitizer is told the stack that a switch goes to, and tells on arrival the stack that it
+ * came from: so the bounds of a fiber that was never prepared are learnt when it is left.
+ * ThreadSanitizer has a fiber record of its own for each stack. A stack that passes from one
+ * coroutine to the next without a switch keeps its record.
  */
 #include "coroutine/fiber.h"
 
 #include <errno.h>
-#include <unistd.h>
 
-#if defined(__linux__) && defined(__x86_64__)
-#include <sys/syscall.h>
-#endif
+#include "base/syscalls.h"
 
 #if defined(ASYNCIO__ASAN)
 #include <sanitizer/common_interface_defs.h>
@@ -28,16 +25,9 @@ ASYNCIO__THREAD_LOCAL asyncio__fiber_t asyncio__root;
 
 int asyncio__fiber_check(void)
 {
-#if defined(__linux__) && defined(__x86_64__)
-    /* Our objects do not claim to support shadow stacks, so only who forces them on has them. */
-    unsigned long features = 0;
-    const int shstk_status = 0x5005;
-    int saved_errno = errno;
-    if (syscall(SYS_arch_prctl, shstk_status, &features) == 0 && (features & 1))
-        return -ENOTSUP;
-    errno = saved_errno;
-#endif
-    return 0;
+    /* Our objects do not claim to support shadow stacks (SHSTK of x86-64, GCS of aarch64), so that
+     * the loader leaves them off. A process that has them was forced to. */
+    return asyncio__sys.has_shadow_stack() == 1 ? -ENOTSUP : 0;
 }
 
 const char *asyncio__fiber_name(void)
@@ -47,14 +37,15 @@ const char *asyncio__fiber_name(void)
 
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
 
-/* Whoever left last and will come back: its bounds are filled in by who arrives. */
+/* The fiber that was left last, unless for good: the fiber that resumes fills its bounds in. */
 static ASYNCIO__THREAD_LOCAL asyncio__fiber_t *departed;
 #if defined(ASYNCIO__TSAN)
-/* Of who left for good: destroyed by who arrives, for nobody may destroy the running one. */
+/* The record of a fiber that was left for good. The fiber that resumes destroys it: the running one
+ * cannot be destroyed. */
 static ASYNCIO__THREAD_LOCAL void *dead_fiber;
 #endif
 
-/* What the first frame on a stack needs; kept at the high end of it. */
+/* What the first frame on a stack needs; at the high end of the stack. */
 typedef struct start {
     void (*entry)(void *argument); /* what to run */
     void *argument;                /* for it */
@@ -67,7 +58,7 @@ static inline __attribute__((always_inline)) void announce(asyncio__fiber_t *fro
 {
     departed = for_good ? NULL : from;
 #if defined(ASYNCIO__ASAN)
-    /* No place for the fake stack: it is given back, as the frames on it have ended. */
+    /* NULL has the fake stack freed: the frames on it have ended. */
     __sanitizer_start_switch_fiber(for_good ? NULL : &from->fake_stack, to->bottom,
                                    to->size_bytes);
 #endif
@@ -83,7 +74,7 @@ static inline __attribute__((always_inline)) void announce(asyncio__fiber_t *fro
 #endif
 }
 
-/* The first thing on the stack to which a switch went. */
+/* After the switch, first thing on the stack that it went to. */
 static inline __attribute__((always_inline)) void arrive(void *fake_stack)
 {
 #if defined(ASYNCIO__ASAN)
@@ -138,9 +129,10 @@ __attribute__((noinline)) void asyncio__fiber_switch_checked(asyncio__fiber_t *f
 
 _Noreturn void asyncio__fiber_leave_checked(asyncio__fiber_t *to)
 {
-    asyncio__fiber_t nobody;
+    /* Not in this frame, which may lie on the fake stack: announce() frees that. */
+    static ASYNCIO__THREAD_LOCAL asyncio__fiber_t abandoned;
     announce(NULL, to, /* for_good= */ true);
-    asyncio__fiber_swap(&nobody, to);
+    asyncio__fiber_swap(&abandoned, to);
     __builtin_unreachable();
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes about stack overflows; see coroutine/overflow.h.
+ * Reports stack overflows; see coroutine/overflow.h.
  *
- * The handler calls what is async-signal-safe only: it formats by hand, takes no lock, allocates
- * nothing. `formers` is written before the handler is put up. The handler is taken down with the
- * last loop that wants it, unless somebody has put up another one over it meanwhile, who may call
- * ours: then it stays, writes nothing any more, and goes on passing faults on.
+ * The handler calls async-signal-safe functions only: it formats by hand, takes no lock and
+ * allocates nothing. `formers` is written before the handler is installed. The handler is removed
+ * with the last loop that was asked to report. If the program has installed another handler in
+ * front meanwhile, which may call ours, it stays: it writes nothing, and passes faults on.
  */
 #include "coroutine/overflow.h"
 
@@ -24,12 +24,12 @@
 #include "base/thread.h"
 #include "coroutine/coroutine.h"
 
-/* For the handler, and for a former one that it calls. */
+/* Stack for the handler, and for a former handler that it calls. */
 #define HANDLER_BYTES ((size_t)64 * 1024)
 
 struct asyncio__overflow {
-    stack_t mine;     /* the stack for signals */
-    bool is_in_use;   /* this thread has it: between enter and leave */
+    stack_t mine;     /* the alternate signal stack */
+    bool is_in_use;   /* this thread uses it: between enter and leave */
 };
 
 const char *(*asyncio__overflow_task)(unsigned long *ret_number);
@@ -37,10 +37,10 @@ const char *(*asyncio__overflow_task)(unsigned long *ret_number);
 static const int numbers[] = {SIGSEGV, SIGBUS};
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 
-static struct sigaction formers[NUMBERS]; /* what was there before ours */
-static bool are_up[NUMBERS];              /* ours are up, perhaps below others */
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards what follows and are_up */
-static _Atomic int users;                 /* that are open; the handler reads it */
+static struct sigaction formers[NUMBERS]; /* the handlers before ours */
+static bool installed[NUMBERS];              /* ours are installed, perhaps behind others */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* protects users and installed */
+static _Atomic int users;                 /* overflows that are open; the handler reads it */
 
 /* --- the report ---------------------------------------------------------------------------- */
 
@@ -66,11 +66,12 @@ static void add_number(text_t *text, unsigned long number)
     add(text, digits + at);
 }
 
-static void add_owner(text_t *text, const asyncio__stack_t *stack)
+/* What runs in this thread. */
+static void add_owner(text_t *text)
 {
     const asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
-    if (!coroutine || coroutine->stack != stack) {
-        add(text, "a coroutine that does not run in this thread");
+    if (!coroutine) {
+        add(text, "a callback");
         return;
     }
     unsigned long number = 0;
@@ -79,9 +80,9 @@ static void add_owner(text_t *text, const asyncio__stack_t *stack)
     if (!is_driven && asyncio__overflow_task)
         name = asyncio__overflow_task(&number);
     add(text, is_driven ? "a coroutine driven by hand" : "task ");
-    if (name)
+    if (name) {
         add(text, name);
-    else if (!is_driven) {
+    } else if (!is_driven) {
         add(text, "Task-");
         add_number(text, number);
     }
@@ -90,18 +91,36 @@ static void add_owner(text_t *text, const asyncio__stack_t *stack)
     add(text, ")");
 }
 
-/* fault: the address that was touched; NULL: not known. */
+static void write_text(const text_t *text)
+{
+    asyncio__ignore((int)asyncio__sys.write(STDERR_FILENO, text->bytes, text->length));
+}
+
+void asyncio__overflow_write_owner(const char *before, const char *after)
+{
+    text_t text = {.length = 0};
+    add(&text, before);
+    add_owner(&text);
+    add(&text, after);
+    write_text(&text);
+}
+
+/* fault: the address that was touched, or NULL if it is not known. */
 static void report(const asyncio__stack_t *stack, const char *fault)
 {
     text_t text = {.length = 0};
+    const asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
     add(&text, "stack overflow in ");
-    add_owner(&text, stack);
+    if (coroutine && coroutine->stack == stack)
+        add_owner(&text);
+    else
+        add(&text, "a coroutine that does not run in this thread");
     add(&text, ": its stack has ");
     add_number(&text, (unsigned long)(stack->top - stack->bottom));
     add(&text, " bytes and ");
     add_number(&text, (unsigned long)(stack->top - (fault ? fault : stack->bottom - 1)));
     add(&text, " or more were needed; stack_bytes of its or the loop's options makes it larger\n");
-    asyncio__ignore((int)asyncio__sys.write(STDERR_FILENO, text.bytes, text.length));
+    write_text(&text);
 }
 
 _Noreturn void asyncio__overflow_found(const asyncio__stack_t *stack)
@@ -113,7 +132,7 @@ _Noreturn void asyncio__overflow_found(const asyncio__stack_t *stack)
 
 /* --- the handler --------------------------------------------------------------------------- */
 
-/* Has the former handler, or the system's default, deal with it. */
+/* Calls the former handler, or has the system's default action done. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
     struct sigaction *former = &formers[number == SIGSEGV ? 0 : 1];
@@ -125,7 +144,7 @@ static void pass_on(int number, siginfo_t *info, void *context)
     } else if (own.sa_handler != SIG_DFL && own.sa_handler != SIG_IGN) {
         own.sa_handler(number);
     } else if (info->si_code > 0 || own.sa_handler == SIG_DFL) {
-        /* The fault comes again when this returns, and what was sent is sent again. */
+        /* A fault occurs again when this returns; a signal that was sent is sent again. */
         struct sigaction fallback = {.sa_handler = SIG_DFL};
         asyncio__sys.sigaction(number, &fallback, NULL);
         if (info->si_code <= 0)
@@ -150,35 +169,36 @@ static bool is_ours(const struct sigaction *action)
     return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_fault;
 }
 
-static void put_up(size_t i)
+static void install_handler(size_t i)
 {
     struct sigaction present;
-    /* Up already, below another: to stand above it as well would make a ring. */
-    if (are_up[i] || asyncio__sys.sigaction(numbers[i], NULL, &present) < 0 || is_ours(&present))
+    /* Installed already, behind another: in front of that one, the two would call each other. */
+    if (installed[i] || asyncio__sys.sigaction(numbers[i], NULL, &present) < 0 || is_ours(&present))
         return;
     formers[i] = present;
     struct sigaction own = {.sa_sigaction = on_fault,
                             .sa_mask = present.sa_mask,
                             .sa_flags = SA_SIGINFO | SA_ONSTACK |
                                         (present.sa_flags & (SA_NODEFER | SA_RESTART))};
-    are_up[i] = asyncio__sys.sigaction(numbers[i], &own, NULL) == 0;
+    installed[i] = asyncio__sys.sigaction(numbers[i], &own, NULL) == 0;
 }
 
-static void take_down(size_t i)
+static void remove_handler(size_t i)
 {
     struct sigaction present;
-    if (are_up[i] && asyncio__sys.sigaction(numbers[i], NULL, &present) == 0 && is_ours(&present))
-        are_up[i] = asyncio__sys.sigaction(numbers[i], &formers[i], NULL) < 0;
+    if (installed[i] && asyncio__sys.sigaction(numbers[i], NULL, &present) == 0 &&
+        is_ours(&present))
+        installed[i] = asyncio__sys.sigaction(numbers[i], &formers[i], NULL) < 0;
 }
 
-/* --- who wants it -------------------------------------------------------------------------- */
+/* --- loops that report --------------------------------------------------------------------- */
 
 int asyncio__overflow_open(asyncio__overflow_t **ret_overflow)
 {
     asyncio__overflow_t *overflow = asyncio__calloc(sizeof(*overflow));
     if (!overflow)
         return -ENOMEM;
-    /* The kernel saves all registers there: how much that is depends on the processor. */
+    /* The kernel saves all registers there: how many there are depends on the processor. */
     size_t size = HANDLER_BYTES + (size_t)getauxval(AT_MINSIGSTKSZ);
     void *memory = asyncio__sys.mmap(NULL, size, PROT_READ | PROT_WRITE,
                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -190,7 +210,7 @@ int asyncio__overflow_open(asyncio__overflow_t **ret_overflow)
     pthread_mutex_lock(&mutex);
     if (users++ == 0) {
         for (size_t i = 0; i < NUMBERS; i++)
-            put_up(i);
+            install_handler(i);
     }
     pthread_mutex_unlock(&mutex);
     *ret_overflow = overflow;
@@ -204,7 +224,7 @@ void asyncio__overflow_close(asyncio__overflow_t *overflow)
     pthread_mutex_lock(&mutex);
     if (--users == 0) {
         for (size_t i = 0; i < NUMBERS; i++)
-            take_down(i);
+            remove_handler(i);
     }
     pthread_mutex_unlock(&mutex);
     asyncio__ignore(asyncio__sys.munmap(overflow->mine.ss_sp, overflow->mine.ss_size));
@@ -214,7 +234,7 @@ void asyncio__overflow_close(asyncio__overflow_t *overflow)
 void asyncio__overflow_enter(asyncio__overflow_t *overflow)
 {
     stack_t present;
-    /* A thread that has such a stack keeps it: somebody counts on it. */
+    /* A thread that has such a stack keeps it: the program relies on it. */
     if (!overflow || overflow->is_in_use || asyncio__sys.sigaltstack(NULL, &present) < 0 ||
         !(present.ss_flags & SS_DISABLE))
         return;

@@ -18,6 +18,8 @@
 #include "base/memory.h"
 #include "base/sanitizer.h"
 #include "base/syscalls.h"
+#include "coroutine/exceptions.h"
+#include "coroutine/fiber.h"
 #include "coroutine/overflow.h"
 #include "coroutine/slab.h"
 
@@ -244,7 +246,8 @@ static bool have_pool(void)
 {
     if (own_pool != &no_pool)
         return true;
-    if (pthread_once(&exit_key_once, make_exit_key) != 0 || !has_exit_key)
+    if (asyncio__fiber_check() < 0 || pthread_once(&exit_key_once, make_exit_key) != 0 ||
+        !has_exit_key)
         return false;
     pool_t *pool = adopt_pool();
     if (!pool)
@@ -254,6 +257,7 @@ static bool have_pool(void)
         return false;
     }
     own_pool = pool;
+    asyncio__exceptions_find();
     return true;
 }
 

@@ -163,6 +163,9 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     int rc = check_options(options);
     if (rc < 0)
         return asyncio__fail_new(rc, "bad options of a loop");
+    rc = asyncio__fiber_check();
+    if (rc < 0)
+        return asyncio__fail_new(rc, ASYNCIO__SHADOW_STACK_MESSAGE);
     asyncio__fork_watch();
     asyncio_loop_t *loop = asyncio__calloc(sizeof(*loop));
     if (!loop)
@@ -395,6 +398,7 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
 
 static int run_turn(asyncio_loop_t *loop)
 {
+    ASYNCIO__STOP_EXCEPTIONS(); /* from callbacks */
     if (!asyncio__loop_next_turn_quickly(loop)) {
         int rc = asyncio__loop_poll(loop, /* wait= */ true);
         if (rc < 0)

@@ -25,6 +25,20 @@
                                   ASYNCIO_COROUTINE_0_, ASYNCIO_COROUTINE_0_, \
                                   0)(__VA_ARGS__))
 
+/* Arguments are copied as bytes, to memory that is aligned to 16 bytes. */
+#if defined(__cplusplus)
+#define ASYNCIO_CHECK_ARGUMENTS_(name) \
+    static_assert(__is_trivially_copyable(struct name##_arguments_), \
+                  "ASYNCIO_COROUTINE() copies bytes: each argument must be trivially copyable. " \
+                  "Pass a pointer, or a lambda to asyncio::coroutine() of <asyncio.hpp>"); \
+    static_assert(alignof(struct name##_arguments_) <= 16, \
+                  "ASYNCIO_COROUTINE() aligns arguments to 16 bytes at most")
+#else
+#define ASYNCIO_CHECK_ARGUMENTS_(name) \
+    _Static_assert(_Alignof(struct name##_arguments_) <= 16, \
+                   "ASYNCIO_COROUTINE() aligns arguments to 16 bytes at most")
+#endif
+
 #define ASYNCIO_COROUTINE_0_(place, name) \
     static int name##_run_(void *arg_, void **ret_result_) \
     { \
@@ -41,6 +55,7 @@
     struct name##_arguments_ { \
         fields \
     }; \
+    ASYNCIO_CHECK_ARGUMENTS_(name); \
     static int name##_run_(void *arg_, void **ret_result_) \
     { \
         struct name##_arguments_ *asyncio_arguments_ = (struct name##_arguments_ *)arg_; \
