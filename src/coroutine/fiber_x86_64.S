@@ -2,18 +2,18 @@
 /*
  * How a fiber begins on x86-64 (System V ABI). The rest is in fiber_x86_64.h.
  *
- * No note claims that this object can do with shadow stacks, which it cannot: so the loader leaves
- * them off. Indirect branch tracking it can do with.
+ * This object is marked as able to run with indirect branch tracking and not with shadow stacks, so
+ * that the loader leaves those off.
  */
 
 #include "coroutine/fiber_return.h"
 
     .text
 
-/* Where a prepared fiber goes on: its argument and its entry are on the stack, rbp is zero.
- * Nobody called it, so that the chain of frames ends here for debuggers and backtraces. It jumps to
- * the entry, for that never returns: a call would leave an entry too many on the processor's stack
- * of return addresses, and each return of the next fiber would be predicted wrongly. */
+/* Where a prepared fiber begins: its argument and its entry are on the stack, rbp is zero. It has
+ * no caller, so that the chain of frames ends here for debuggers and backtraces. It jumps to the
+ * entry, which never returns: a call would leave one entry too many on the processor's stack of
+ * return addresses, and each return of the next fiber would be mispredicted. */
     .globl asyncio__fiber_begin
     .hidden asyncio__fiber_begin
     .type asyncio__fiber_begin, @function
@@ -34,13 +34,13 @@ fiber_end:
     .cfi_endproc
     .size asyncio__fiber_begin, . - asyncio__fiber_begin
 
-/* Where a function that is marked ASYNCIO__RETURNS_ANEW jumps in the place of a return: the name is
- * the compiler's. It must not change what the function answers. */
-    .weak __x86_return_thunk
-    .hidden __x86_return_thunk
-    .type __x86_return_thunk, @function
+/* Where a function that is marked ASYNCIO__RETURNS_ANEW jumps instead of returning; see
+ * fiber_return.h. It must not change the function's result. */
+    .globl asyncio__return_after_switch
+    .hidden asyncio__return_after_switch
+    .type asyncio__return_after_switch, @function
     .p2align 4
-__x86_return_thunk:
+asyncio__return_after_switch:
     .cfi_startproc
     movq asyncio__thread@gottpoff(%rip), %rcx
     movq (%rsp), %rsi
@@ -59,7 +59,7 @@ __x86_return_thunk:
     .cfi_register rip, rsi
     notrack jmpq *%rsi
     .cfi_endproc
-    .size __x86_return_thunk, . - __x86_return_thunk
+    .size asyncio__return_after_switch, . - asyncio__return_after_switch
 
     .section .rodata
     .globl asyncio__fiber_machine
