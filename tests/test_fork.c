@@ -209,6 +209,41 @@ static void a_child_that_returns_leaves_the_loop(void **state)
     wait_for_child(child);
 }
 
+static int fork_in_a_generator(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    *(pid_t *)arg = fork();
+    return 0;
+}
+
+static int drive_and_wait(void *arg, void **ret_result)
+{
+    pid_t *child = arg;
+    (void)ret_result;
+    asyncio_coroutine_t *generator = asyncio_coroutine(fork_in_a_generator, child);
+    int rc = asyncio_coroutine_send(generator, NULL, NULL);
+    asyncio_coroutine_unref(generator);
+    if (*child == 0) {
+        CHECK(rc == 0);
+        CHECK(asyncio_sleep(0) == ASYNCIO_ERUNTIME);
+        _exit(0);
+    }
+    return rc;
+}
+
+/* A coroutine that a task drives by hand forks: back in the task, the child cannot wait. */
+static void a_fork_in_a_driven_coroutine_leaves_the_loop(void **state)
+{
+    fixture_t *fixture = *state;
+    pid_t child = -1;
+    skip_fork_under_tsan();
+    asyncio_task_t *task =
+        asyncio_loop_create_task(fixture->loop, asyncio_coroutine(drive_and_wait, &child));
+    assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, task, NULL), 0);
+    asyncio_task_unref(task);
+    wait_for_child(child);
+}
+
 static int fork_run_and_return(void *arg, void **ret_result)
 {
     pid_t *child = arg;
@@ -245,6 +280,7 @@ int main(void)
         FIXTURE_TEST(a_child_inside_a_task_is_refused),
         FIXTURE_TEST(a_child_that_returns_leaves_the_loop),
         FIXTURE_TEST(a_child_that_ran_a_loop_leaves_its_parents),
+        FIXTURE_TEST(a_fork_in_a_driven_coroutine_leaves_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

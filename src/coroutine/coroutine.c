@@ -225,7 +225,10 @@ int asyncio__coroutine_resume(asyncio_coroutine_t *coroutine, void *value, int c
     coroutine->state = ASYNCIO__COROUTINE_RUNNING;
     asyncio__thread.coroutine = coroutine;
     asyncio__fiber_switch(here, &coroutine->fiber);
-    asyncio__thread.coroutine = former;
+    /* In a child that was forked inside a loop no coroutine may suspend: the fork has set this to
+     * NULL, and it stays so. */
+    if (asyncio__thread.coroutine)
+        asyncio__thread.coroutine = former;
     int answer = coroutine->code;
     if (ret_out && answer >= 0)
         *ret_out = coroutine->transfer;
