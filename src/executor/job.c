@@ -42,6 +42,22 @@ int asyncio_executor_shutdown(asyncio_executor_t *executor, bool wait, bool canc
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
+static void run_work(asyncio__work_t *work)
+{
+    asyncio_job_run(ASYNCIO__CONTAINER(work, asyncio_job_t, work));
+}
+
+void asyncio__job_init(asyncio_job_t *job, const asyncio__job_class_t *class,
+                       asyncio_coroutine_function_t *fn, void *arg)
+{
+    asyncio__work_init(&job->work, run_work, /* class_index= */ 0);
+    job->fn = fn;
+    job->arg = arg;
+    job->class = class;
+    job->executor = NULL;
+    atomic_init(&job->state, ASYNCIO__JOB_WAITING);
+}
+
 int asyncio__job_submit(asyncio_job_t *job, asyncio_executor_t *executor)
 {
     job->executor = asyncio_executor_ref(executor);
@@ -116,11 +132,11 @@ bool asyncio__job_call_off(asyncio_job_t *job)
 void asyncio_job_set_next(asyncio_job_t *job, asyncio_job_t *next)
 {
     if (job)
-        job->link.next = next ? &next->link : NULL;
+        job->work.link.next = next ? &next->work.link : NULL;
 }
 
 asyncio_job_t *asyncio_job_next(const asyncio_job_t *job)
 {
-    asyncio__list_t *next = job ? job->link.next : NULL;
-    return next ? ASYNCIO__CONTAINER(next, asyncio_job_t, link) : NULL;
+    asyncio__list_t *next = job ? job->work.link.next : NULL;
+    return next ? ASYNCIO__CONTAINER(next, asyncio_job_t, work.link) : NULL;
 }

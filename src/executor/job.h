@@ -16,8 +16,8 @@
 #include <asyncio/executor.h>
 #include <stdatomic.h>
 
-#include "base/list.h"
 #include "coroutine/coroutine.h"
+#include "worker/worker.h"
 
 typedef enum asyncio__job_state {
     ASYNCIO__JOB_WAITING,
@@ -37,7 +37,8 @@ typedef struct asyncio__job_class {
 } asyncio__job_class_t;
 
 struct asyncio_job {
-    asyncio__list_t link;              /* the executor's; NULL links while it is in no list */
+    asyncio__work_t work;              /* in the queue of an executor of the library's own; the
+                                        * program's executors use its link */
     asyncio_coroutine_function_t *fn;  /* what to call */
     void *arg;                         /* passed to it */
     const asyncio__job_class_t *class; /* who waits */
@@ -45,16 +46,8 @@ struct asyncio_job {
     atomic_uint state;                 /* asyncio__job_state_t */
 };
 
-static inline void asyncio__job_init(asyncio_job_t *job, const asyncio__job_class_t *class,
-                                     asyncio_coroutine_function_t *fn, void *arg)
-{
-    asyncio__list_init_member(&job->link);
-    job->fn = fn;
-    job->arg = arg;
-    job->class = class;
-    job->executor = NULL;
-    atomic_init(&job->state, ASYNCIO__JOB_WAITING);
-}
+void asyncio__job_init(asyncio_job_t *job, const asyncio__job_class_t *class,
+                       asyncio_coroutine_function_t *fn, void *arg);
 
 /* Hands a job to an executor: 0, or a code with the slot filled; then the executor has no hold. */
 int asyncio__job_submit(asyncio_job_t *job, asyncio_executor_t *executor);
