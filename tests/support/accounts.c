@@ -37,8 +37,8 @@ int open_descriptors(void)
     return count;
 }
 
-/* Is it one of the threads that come and go without the test: the kernel's for io_uring, and the
- * resolver's, which stay a while for the next look-up. */
+/* Whether it is a thread that comes and goes without the test: one of the kernel's for io_uring, or
+ * a shared worker thread, which stays idle for a while before it ends. */
 static bool is_own_business(const char *id)
 {
     char path[300], name[32] = "";
@@ -48,7 +48,7 @@ static bool is_own_business(const char *id)
         return true; /* it has just ended */
     bool is_read = fgets(name, sizeof(name), file) != NULL;
     fclose(file);
-    return !is_read || strncmp(name, "iou-", 4) == 0 || strncmp(name, "asyncio-names", 13) == 0;
+    return !is_read || strncmp(name, "iou-", 4) == 0 || strncmp(name, "asyncio-", 8) == 0;
 }
 
 static int count_threads(void)
