@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors: jobs in other threads, what comes back, what is cancelled, and what outlives what. */
+/* Executors: jobs in other threads, their outcomes, their arguments, cancellation, lifetimes. */
 #include "support/support.h"
 
 #include <pthread.h>
@@ -11,10 +11,10 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 
-/* A job that can be held, and what is known of it. */
+/* A job that can be held up, and what is known of it. */
 typedef struct held {
     sem_t begun;       /* posted when it has begun */
-    sem_t gate;        /* it goes on when this is posted */
+    sem_t gate;        /* it continues when this is posted */
     atomic_int runs;   /* how often it ran to its end */
     int destroyed;     /* how often its value was destroyed */
     pthread_t thread;  /* where it ran */
@@ -44,7 +44,7 @@ static int wait_at_gate(void *arg, void **ret_result)
     return asyncio_return(ret_result, &held->destroyed, count_destruction);
 }
 
-static int answer_argument(void *arg, void **ret_result)
+static int return_argument(void *arg, void **ret_result)
 {
     *ret_result = arg;
     return 0;
@@ -91,9 +91,9 @@ static void assert_message(const char *message)
     asyncio_error_unref(error);
 }
 
-/* --- what comes back ----------------------------------------------------------------------- */
+/* --- outcomes ------------------------------------------------------------------------------ */
 
-static int answer_thread(void *arg, void **ret_result)
+static int return_thread(void *arg, void **ret_result)
 {
     *(pthread_t *)arg = pthread_self();
     *ret_result = ASYNCIO_INT(42);
@@ -105,16 +105,16 @@ static int run_to_thread(void *arg, void **ret_result)
     (void)arg, (void)ret_result;
     pthread_t thread = pthread_self();
     void *value = NULL;
-    assert_int_equal(asyncio_to_thread(answer_thread, &thread, &value), 0);
+    assert_int_equal(asyncio_to_thread(return_thread, &thread, &value), 0);
     assert_int_equal(asyncio_int(value), 42);
     assert_false(pthread_equal(thread, pthread_self()));
-    assert_int_equal(asyncio_await(asyncio_to_thread_coroutine(answer_thread, &thread), &value),
+    assert_int_equal(asyncio_await(asyncio_to_thread_coroutine(return_thread, &thread), &value),
                      0);
     assert_int_equal(asyncio_int(value), 42);
     return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
 }
 
-/* to_thread runs the function in another thread, and answers its result. */
+/* to_thread runs the function in another thread, and returns its result. */
 static void a_job_runs_in_another_thread(void **state)
 {
     assert_int_equal(run(*state, run_to_thread, NULL), 0);
@@ -161,7 +161,7 @@ static int run_values(void *arg, void **ret_result)
     return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
 }
 
-/* A value with a destructor moves to who awaits the job, and is destroyed if nobody takes it. */
+/* A value with a destructor moves to the task that awaits the job, or is destroyed. */
 static void a_value_moves_or_is_destroyed(void **state)
 {
     int destroyed = 0;
@@ -174,11 +174,11 @@ static int run_dropped_error(void *arg, void **ret_result)
     (void)ret_result;
     asyncio_future_unref(
         asyncio_loop_run_in_executor(NULL, arg, fail_with_details, NULL));
-    return asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, answer_argument, NULL),
+    return asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, return_argument, NULL),
                                NULL);
 }
 
-/* An error of a job whose future nobody holds is told to the exception handler. */
+/* An error of a job whose future nobody holds is reported to the exception handler. */
 static void an_error_nobody_reads_is_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -189,7 +189,7 @@ static void an_error_nobody_reads_is_reported(void **state)
     end_pool(pool);
 }
 
-/* --- cancels ------------------------------------------------------------------------------- */
+/* --- cancellation -------------------------------------------------------------------------- */
 
 /* Cancelling a job that waits takes it out of the queue: it never runs. */
 static void a_job_cancelled_before_it_begins_never_runs(void **state)
@@ -219,8 +219,8 @@ static void a_job_cancelled_before_it_begins_never_runs(void **state)
     held_fini(&held);
 }
 
-/* A job that runs goes on when its future is cancelled; its result is dropped. */
-static void a_running_job_goes_on_when_cancelled(void **state)
+/* A job that runs is not stopped when its future is cancelled; its result is dropped. */
+static void a_running_job_is_not_stopped_by_a_cancel(void **state)
 {
     fixture_t *fixture = *state;
     held_t held;
@@ -275,7 +275,7 @@ static void a_cancel_ends_the_await_of_a_job(void **state)
     held_fini(&held);
 }
 
-/* A shutdown that cancels leaves the running job alone, and answers -ECANCELED for the others. */
+/* A shutdown that cancels does not touch the running job; the others end as cancelled. */
 static void a_shutdown_can_cancel_what_waits(void **state)
 {
     fixture_t *fixture = *state;
@@ -304,7 +304,7 @@ static void a_shutdown_can_cancel_what_waits(void **state)
 
 /* --- the loop's clock ---------------------------------------------------------------------- */
 
-static int give_way_often(void *arg, void **ret_result)
+static int yield_often(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     for (int i = 0; i < 1000; i++)
@@ -319,7 +319,7 @@ static int run_beside_timer(void *arg, void **ret_result)
     asyncio_task_t *sleeper = asyncio_create_task(asyncio_sleep_coroutine(1000));
     assert_int_equal(asyncio_sleep(0), 0);
     double before = asyncio_loop_time(loop);
-    assert_int_equal(asyncio_to_thread(give_way_often, NULL, NULL), 0);
+    assert_int_equal(asyncio_to_thread(yield_often, NULL, NULL), 0);
     assert_true(asyncio_loop_time(loop) == before);
     assert_int_equal(asyncio_await_unref(sleeper, NULL), 0);
     assert_true(asyncio_loop_time(loop) >= before + 1000);
@@ -350,7 +350,7 @@ static int run_shutdown(void *arg, void **ret_result)
     return 0;
 }
 
-/* Shutting the default executor down waits for its jobs; from then on there is none. */
+/* Shutting the default executor down waits for its jobs; from then on the loop has none. */
 static void the_default_executor_is_shut_down_once(void **state)
 {
     atomic_int runs = 0;
@@ -366,7 +366,7 @@ static int run_impatient(void *arg, void **ret_result)
     return asyncio_loop_shutdown_default_executor(loop, 0);
 }
 
-/* A shutdown whose time runs out says so, and leaves the jobs to themselves. */
+/* A shutdown whose timeout is over reports that, and the jobs run on. */
 static void a_shutdown_does_not_wait_longer_than_asked(void **state)
 {
     fixture_t *fixture = *state;
@@ -377,7 +377,7 @@ static void a_shutdown_does_not_wait_longer_than_asked(void **state)
     assert_int_equal(run(fixture, run_impatient, &held), 0);
     assert_int_equal(fixture->reports, 1);
     fixture->expected_reports = 1;
-    assert_null(asyncio_executor_submit(pool, answer_argument, NULL));
+    assert_null(asyncio_executor_submit(pool, return_argument, NULL));
     assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
     sem_post(&held.gate);
     end_pool(pool);
@@ -389,6 +389,53 @@ static void a_shutdown_does_not_wait_longer_than_asked(void **state)
     held_fini(&held);
 }
 
+/* A loop, an executor, and a job of it. */
+typedef struct ending {
+    asyncio_executor_t *pool; /* of one thread */
+    held_t held;              /* its first job */
+    atomic_int runs;          /* of its second job */
+} ending_t;
+
+static void open_gate(void *arg)
+{
+    sem_post(&((ending_t *)arg)->held.gate);
+}
+
+static int run_awaited_shutdown(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    ending_t *ending = arg;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    asyncio_future_t *first =
+        asyncio_loop_run_in_executor(loop, ending->pool, wait_at_gate, &ending->held);
+    sem_wait(&ending->held.begun);
+    asyncio_future_t *second =
+        asyncio_loop_run_in_executor(loop, ending->pool, count_run, &ending->runs);
+    assert_int_equal(asyncio_loop_shutdown_executor(loop, ending->pool, false, 0), -ETIMEDOUT);
+    assert_null(asyncio_loop_run_in_executor(loop, ending->pool, count_run, &ending->runs));
+    /* The loop runs meanwhile: a callback of it lets the job end. */
+    assert_int_equal(asyncio_loop_call_soon(loop, open_gate, ending, NULL), 0);
+    assert_int_equal(asyncio_await(asyncio_loop_shutdown_executor_coroutine(
+                                       loop, ending->pool, true, ASYNCIO_FOREVER),
+                                   NULL),
+                     0);
+    assert_int_equal(ending->held.runs, 1);
+    assert_int_equal(ending->runs, 0);
+    assert_int_equal(asyncio_await_unref(first, NULL), 0);
+    assert_int_equal(asyncio_await_unref(second, NULL), -ECANCELED);
+    return 0;
+}
+
+/* An executor is shut down and awaited while the loop runs on; the wait ends with its timeout. */
+static void an_executor_is_shut_down_without_blocking(void **state)
+{
+    ending_t ending = {.pool = new_pool(1)};
+    held_init(&ending.held);
+    assert_int_equal(run(*state, run_awaited_shutdown, &ending), 0);
+    end_pool(ending.pool);
+    held_fini(&ending.held);
+}
+
 static int leave_jobs(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -397,7 +444,7 @@ static int leave_jobs(void *arg, void **ret_result)
     return 0;
 }
 
-/* asyncio_run() ends when the jobs of the default executor have. */
+/* asyncio_run() ends after the jobs of the default executor have ended. */
 static void run_waits_for_the_default_executor(void **state)
 {
     (void)state;
@@ -406,9 +453,9 @@ static void run_waits_for_the_default_executor(void **state)
     assert_int_equal(runs, 20);
 }
 
-/* --- what outlives what -------------------------------------------------------------------- */
+/* --- lifetimes ----------------------------------------------------------------------------- */
 
-/* A job that ends after its loop was closed and freed touches nothing of it. */
+/* A job that ends after its loop was closed and freed uses nothing of it. */
 static void a_job_outlives_its_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -430,7 +477,7 @@ static void a_job_outlives_its_loop(void **state)
     held_fini(&held);
 }
 
-/* A future of a job stays pending when its loop is closed, and may be cancelled still. */
+/* The future of a job stays pending when its loop is closed, and may still be cancelled. */
 static void a_future_outlives_its_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -444,7 +491,7 @@ static void a_future_outlives_its_loop(void **state)
     asyncio_future_t *second =
         asyncio_loop_run_in_executor(fixture->loop, pool, count_run, &runs);
     asyncio_future_t *third =
-        asyncio_loop_run_in_executor(fixture->loop, pool, answer_argument, NULL);
+        asyncio_loop_run_in_executor(fixture->loop, pool, return_argument, NULL);
     assert_int_equal(asyncio_loop_close(fixture->loop), 0);
     assert_int_equal(asyncio_future_cancel(second, NULL), 1);
     sem_post(&held.gate);
@@ -460,8 +507,8 @@ static void a_future_outlives_its_loop(void **state)
     held_fini(&held);
 }
 
-/* The results that have come when the loop closes, and were not looked at, are given back. */
-static void results_in_the_inbox_are_given_back(void **state)
+/* Results that were posted but not delivered when the loop closes are destroyed. */
+static void results_in_the_inbox_are_destroyed(void **state)
 {
     fixture_t *fixture = *state;
     int destroyed = 0;
@@ -479,13 +526,13 @@ static void results_in_the_inbox_are_given_back(void **state)
     asyncio_future_unref(kept);
 }
 
-/* --- executors of the program's own -------------------------------------------------------- */
+/* --- executors of the program -------------------------------------------------------------- */
 
 /* Keeps its jobs until it is told to run them. */
 typedef struct keeper {
     asyncio_executor_t base; /* the interface */
     asyncio_job_t *newest;   /* the jobs, latest first */
-    int refusal;             /* what submit answers, if below 0 */
+    int refusal;             /* what submit returns, if negative */
     int destroyed;           /* how often it was destroyed */
 } keeper_t;
 
@@ -515,7 +562,7 @@ static asyncio_job_t *take_kept(keeper_t *keeper)
     return job;
 }
 
-/* An executor of the program's own runs and cancels jobs; it lives as long as it has some. */
+/* An executor of the program runs and cancels jobs; it lives as long as it has jobs. */
 static void a_program_can_have_its_own_executor(void **state)
 {
     fixture_t *fixture = *state;
@@ -550,15 +597,15 @@ static void a_program_can_have_its_own_executor(void **state)
     assert_int_equal(fixture->loop->jobs, 0);
 }
 
-/* What an executor answers when it refuses a job is the code that the caller gets. */
+/* The code with which an executor refuses a job is the code that the caller gets. */
 static void a_refused_job_leaves_nothing_behind(void **state)
 {
     fixture_t *fixture = *state;
     keeper_t keeper = {.refusal = -EBUSY};
     assert_int_equal(asyncio_executor_init(&keeper.base, &keeper_methods), 0);
-    assert_null(asyncio_loop_run_in_executor(fixture->loop, &keeper.base, answer_argument, NULL));
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, &keeper.base, return_argument, NULL));
     assert_int_equal(asyncio_errno(), -EBUSY);
-    assert_null(asyncio_executor_submit(&keeper.base, answer_argument, NULL));
+    assert_null(asyncio_executor_submit(&keeper.base, return_argument, NULL));
     assert_int_equal(asyncio_errno(), -EBUSY);
     assert_int_equal(asyncio_executor_shutdown(&keeper.base, true, true), 0);
     asyncio_executor_unref(&keeper.base);
@@ -577,7 +624,7 @@ static int run_inline(void *arg, void **ret_result)
     (void)ret_result;
     void *value = NULL;
     int destroyed = 0;
-    assert_int_equal(asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, answer_argument,
+    assert_int_equal(asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, return_argument,
                                                                       ASYNCIO_INT(5)),
                                          &value),
                      0);
@@ -611,9 +658,9 @@ static int use_foreign_loop(void *arg, void **ret_result)
 {
     (void)ret_result;
     fixture_t *fixture = arg;
-    assert_null(asyncio_loop_run_in_executor(fixture->loop, NULL, answer_argument, NULL));
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, NULL, return_argument, NULL));
     assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
-    assert_null(asyncio_loop_run_in_executor(NULL, NULL, answer_argument, NULL));
+    assert_null(asyncio_loop_run_in_executor(NULL, NULL, return_argument, NULL));
     assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
     return 0;
 }
@@ -626,17 +673,18 @@ static int run_misuse(void *arg, void **ret_result)
     assert_int_equal(asyncio_to_thread(NULL, NULL, NULL), -EINVAL);
     assert_int_equal(asyncio_loop_shutdown_default_executor(NULL, 1.0), -EINVAL);
     assert_int_equal(asyncio_loop_shutdown_default_executor(loop, (double)NAN), -EINVAL);
+    assert_int_equal(asyncio_loop_shutdown_executor(loop, NULL, false, 1.0), -EINVAL);
     return asyncio_loop_shutdown_default_executor(loop, ASYNCIO_FOREVER);
 }
 
-/* A loop is used by its own thread only; what is missing is -EINVAL. */
+/* A loop is used by its own thread only; a missing argument is -EINVAL. */
 static void misuse_inside_a_loop_is_refused(void **state)
 {
     assert_int_equal(run(*state, run_misuse, *state), 0);
     expect_reports_in_debug(*state, 1);
 }
 
-/* NULL, bad options and closed loops are answered with a code. */
+/* NULL, bad options and closed loops are refused with a code. */
 static void bad_arguments_are_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -648,7 +696,7 @@ static void bad_arguments_are_refused(void **state)
     assert_null(asyncio_executor_ref(NULL));
     asyncio_executor_unref(NULL);
     assert_int_equal(asyncio_executor_shutdown(NULL, true, true), -EINVAL);
-    assert_null(asyncio_executor_submit(NULL, answer_argument, NULL));
+    assert_null(asyncio_executor_submit(NULL, return_argument, NULL));
     assert_int_equal(asyncio_errno(), -EINVAL);
     assert_null(asyncio_executor_submit(pool, NULL, NULL));
     assert_int_equal(asyncio_errno(), -EINVAL);
@@ -658,15 +706,15 @@ static void bad_arguments_are_refused(void **state)
     assert_null(asyncio_job_next(NULL));
     assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, NULL, NULL));
     assert_int_equal(asyncio_errno(), -EINVAL);
-    assert_null(asyncio_loop_run_in_executor(NULL, pool, answer_argument, NULL));
+    assert_null(asyncio_loop_run_in_executor(NULL, pool, return_argument, NULL));
     assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_loop_set_default_executor(NULL, pool), -EINVAL);
     assert_int_equal(asyncio_loop_set_default_executor(fixture->loop, NULL), -EINVAL);
-    assert_int_equal(asyncio_to_thread(answer_argument, NULL, NULL), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_to_thread(return_argument, NULL, NULL), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_loop_shutdown_default_executor(fixture->loop, 1.0),
                      ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_loop_close(fixture->loop), 0);
-    assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, answer_argument, NULL));
+    assert_null(asyncio_loop_run_in_executor(fixture->loop, pool, return_argument, NULL));
     assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
     assert_message("Event loop is closed");
     assert_int_equal(asyncio_loop_set_default_executor(fixture->loop, pool), ASYNCIO_ERUNTIME);
@@ -681,16 +729,17 @@ int main(void)
         FIXTURE_TEST(a_value_moves_or_is_destroyed),
         FIXTURE_TEST(an_error_nobody_reads_is_reported),
         FIXTURE_TEST(a_job_cancelled_before_it_begins_never_runs),
-        FIXTURE_TEST(a_running_job_goes_on_when_cancelled),
+        FIXTURE_TEST(a_running_job_is_not_stopped_by_a_cancel),
         FIXTURE_TEST(a_cancel_ends_the_await_of_a_job),
         FIXTURE_TEST(a_shutdown_can_cancel_what_waits),
         FIXTURE_TEST(the_virtual_clock_waits_for_jobs),
         FIXTURE_TEST(the_default_executor_is_shut_down_once),
         FIXTURE_TEST(a_shutdown_does_not_wait_longer_than_asked),
+        FIXTURE_TEST(an_executor_is_shut_down_without_blocking),
         FIXTURE_TEST(run_waits_for_the_default_executor),
         FIXTURE_TEST(a_job_outlives_its_loop),
         FIXTURE_TEST(a_future_outlives_its_loop),
-        FIXTURE_TEST(results_in_the_inbox_are_given_back),
+        FIXTURE_TEST(results_in_the_inbox_are_destroyed),
         FIXTURE_TEST(a_program_can_have_its_own_executor),
         FIXTURE_TEST(a_refused_job_leaves_nothing_behind),
         FIXTURE_TEST(an_executor_may_run_jobs_at_once),

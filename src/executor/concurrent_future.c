@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Results that cross threads, and jobs that bring them; see concurrent_future.h. */
+/* Results for any thread; see concurrent_future.h. */
 #include "executor/concurrent_future.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 static const asyncio__result_t nothing = {NULL, NULL};
 
-/* --- making and ending --------------------------------------------------------------------- */
+/* --- references ---------------------------------------------------------------------------- */
 
 asyncio_concurrent_future_t *asyncio__concurrent_new(const asyncio__concurrent_class_t *class)
 {
@@ -48,11 +48,11 @@ asyncio_concurrent_future_t *asyncio_concurrent_future_ref(asyncio_concurrent_fu
 }
 
 static void run_callbacks(asyncio_concurrent_future_t *future,
-                          asyncio__concurrent_callback_t *callback, bool is_gone)
+                          asyncio__concurrent_callback_t *callback, bool is_freed)
 {
     while (callback) {
         asyncio__concurrent_callback_t *next = callback->next;
-        callback->run(callback, future, is_gone);
+        callback->run(callback, future, is_freed);
         callback = next;
     }
 }
@@ -62,7 +62,7 @@ void asyncio_concurrent_future_unref(asyncio_concurrent_future_t *future)
     /* Release here, acquire in the last one: it frees what the others have written. */
     if (!future || atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel) != 1)
         return;
-    run_callbacks(future, future->callbacks, /* is_gone= */ true);
+    run_callbacks(future, future->callbacks, /* is_freed= */ true);
     if (future->result.destroy)
         future->result.destroy(future->result.value);
     asyncio_error_unref(future->error);
@@ -76,7 +76,7 @@ void asyncio_concurrent_future_unref(asyncio_concurrent_future_t *future)
 
 /* --- finishing ----------------------------------------------------------------------------- */
 
-/* Settles it unless it has come further than `latest`. */
+/* Finishes a future unless its state is later than `latest`. */
 static bool settle(asyncio_concurrent_future_t *future, asyncio__concurrent_state_t latest,
                    asyncio__concurrent_state_t state, int code, asyncio__result_t result,
                    asyncio_error_t *error)
@@ -94,11 +94,11 @@ static bool settle(asyncio_concurrent_future_t *future, asyncio__concurrent_stat
     future->error = error;
     asyncio__concurrent_callback_t *callbacks = future->callbacks;
     future->callbacks = NULL;
-    /* Release, for the acquire of who asks without the lock. */
+    /* Release, for the acquire in asyncio__concurrent_state(). */
     atomic_store_explicit(&future->state, state, memory_order_release);
     pthread_cond_broadcast(&future->done);
     pthread_mutex_unlock(&future->lock);
-    run_callbacks(future, callbacks, /* is_gone= */ false);
+    run_callbacks(future, callbacks, /* is_freed= */ false);
     return true;
 }
 
@@ -109,18 +109,19 @@ bool asyncio__concurrent_settle(asyncio_concurrent_future_t *future,
     return settle(future, ASYNCIO__CONCURRENT_RUNNING, state, code, result, error);
 }
 
-static int check_settable(asyncio_concurrent_future_t *future)
+static int check_is_settable(asyncio_concurrent_future_t *future)
 {
     if (!asyncio__is_concurrent(future))
-        return asyncio__fail(-EINVAL, "no concurrent future was given");
+        return asyncio__fail(-EINVAL, "\"future\" must be a concurrent future");
     if (!future->class->is_settable)
-        return asyncio__fail(ASYNCIO_EINVALIDSTATE, "the future is not the program's to finish");
+        return asyncio__fail(ASYNCIO_EINVALIDSTATE,
+                             "\"future\" must be one of asyncio_concurrent_future_new()");
     return 0;
 }
 
 int asyncio_concurrent_future_set_running_or_notify_cancel(asyncio_concurrent_future_t *future)
 {
-    int rc = check_settable(future);
+    int rc = check_is_settable(future);
     if (rc < 0)
         return rc;
     unsigned state = ASYNCIO__CONCURRENT_PENDING;
@@ -137,14 +138,14 @@ int asyncio_concurrent_future_set_running_or_notify_cancel(asyncio_concurrent_fu
 int asyncio_concurrent_future_set_result(asyncio_concurrent_future_t *future, void *value,
                                          asyncio_destroy_t *destroy)
 {
-    int rc = check_settable(future);
+    int rc = check_is_settable(future);
     if (rc < 0)
         return rc;
-    asyncio_concurrent_future_ref(future); /* a callback may give the caller's up */
+    asyncio_concurrent_future_ref(future); /* a callback may drop the caller's */
     bool is_set = asyncio__concurrent_settle(future, ASYNCIO__CONCURRENT_FINISHED, 0,
                                              (asyncio__result_t){value, NULL}, NULL);
     if (is_set)
-        future->result.destroy = destroy; /* only now is the value taken; the last one reads it */
+        future->result.destroy = destroy; /* only now is the value taken */
     asyncio_concurrent_future_unref(future);
     return is_set ? 0 : asyncio__fail(ASYNCIO_EINVALIDSTATE, "invalid state");
 }
@@ -152,14 +153,14 @@ int asyncio_concurrent_future_set_result(asyncio_concurrent_future_t *future, vo
 int asyncio_concurrent_future_set_exception(asyncio_concurrent_future_t *future, int code)
 {
     asyncio_error_t *error = asyncio__error_take_of(code);
-    int rc = check_settable(future);
+    int rc = check_is_settable(future);
     if (rc == 0 && code >= 0)
-        rc = asyncio__fail(-EINVAL, "an error's code is negative");
+        rc = asyncio__fail(-EINVAL, "\"code\" must be negative");
     if (rc < 0) {
         asyncio_error_unref(error);
         return rc;
     }
-    asyncio_concurrent_future_ref(future); /* a callback may give the caller's up */
+    asyncio_concurrent_future_ref(future); /* a callback may drop the caller's */
     bool is_set =
         asyncio__concurrent_settle(future, ASYNCIO__CONCURRENT_FAILED, code, nothing, error);
     asyncio_concurrent_future_unref(future);
@@ -169,18 +170,18 @@ int asyncio_concurrent_future_set_exception(asyncio_concurrent_future_t *future,
 int asyncio_concurrent_future_cancel(asyncio_concurrent_future_t *future)
 {
     if (!asyncio__is_concurrent(future))
-        return asyncio__fail(-EINVAL, "no concurrent future was given");
+        return asyncio__fail(-EINVAL, "\"future\" must be a concurrent future");
     unsigned state = asyncio__concurrent_state(future);
     if (state != ASYNCIO__CONCURRENT_PENDING)
         return state == ASYNCIO__CONCURRENT_CANCELLED;
     if (future->class->cancel)
         return future->class->cancel(future);
-    asyncio_concurrent_future_ref(future); /* a callback may give the caller's up */
+    asyncio_concurrent_future_ref(future); /* a callback may drop the caller's */
     settle(future, ASYNCIO__CONCURRENT_PENDING, ASYNCIO__CONCURRENT_CANCELLED, 0, nothing, NULL);
-    /* Else another thread has begun the work, finished it, or cancelled it meanwhile. */
-    int answer = asyncio__concurrent_state(future) == ASYNCIO__CONCURRENT_CANCELLED;
+    /* Another thread may have begun, finished or cancelled it in the meantime. */
+    int is_cancelled = asyncio__concurrent_state(future) == ASYNCIO__CONCURRENT_CANCELLED;
     asyncio_concurrent_future_unref(future);
-    return answer;
+    return is_cancelled;
 }
 
 /* --- waiting ------------------------------------------------------------------------------- */
@@ -204,13 +205,14 @@ static void wait_until(asyncio_concurrent_future_t *future, double timeout)
     pthread_mutex_unlock(&future->lock);
 }
 
-/* Waits for the end: 0, or why there is none. */
+/* Waits until the future is done. Returns 0, or a negative code: it was not in time, or was
+ * cancelled. */
 static int wait_done(asyncio_concurrent_future_t *future, double timeout)
 {
     if (!asyncio__is_concurrent(future))
-        return asyncio__fail(-EINVAL, "no concurrent future was given");
+        return asyncio__fail(-EINVAL, "\"future\" must be a concurrent future");
     if (isnan(timeout))
-        return asyncio__fail(-EINVAL, "the timeout is not a number");
+        return asyncio__fail(-EINVAL, "\"timeout\" must not be NaN");
     if (!asyncio__concurrent_is_done(future) && timeout > 0)
         wait_until(future, timeout);
     unsigned state = asyncio__concurrent_state(future);
@@ -260,118 +262,43 @@ void asyncio__concurrent_add_callback(asyncio_concurrent_future_t *future,
     }
     pthread_mutex_unlock(&future->lock);
     if (is_done)
-        callback->run(callback, future, /* is_gone= */ false);
+        callback->run(callback, future, /* is_freed= */ false);
 }
 
-/* A callback of the program's, in memory of its own. */
+/* A callback of the program. */
 typedef struct done_callback {
-    asyncio__concurrent_callback_t callback; /* in a future */
+    asyncio__concurrent_callback_t callback; /* in the future's list */
     asyncio_concurrent_callback_t *fn;       /* what to call */
     void *arg;                               /* passed to it */
 } done_callback_t;
 
 static void run_done_callback(asyncio__concurrent_callback_t *self,
-                              asyncio_concurrent_future_t *future, bool is_gone)
+                              asyncio_concurrent_future_t *future, bool is_freed)
 {
     done_callback_t done = *ASYNCIO__CONTAINER(self, done_callback_t, callback);
     asyncio__free(ASYNCIO__CONTAINER(self, done_callback_t, callback), sizeof(done));
-    if (!is_gone)
+    if (!is_freed)
         done.fn(future, done.arg);
 }
 
 int asyncio_concurrent_future_add_done_callback(asyncio_concurrent_future_t *future,
                                                 asyncio_concurrent_callback_t *fn, void *arg)
 {
-    if (!asyncio__is_concurrent(future) || !fn)
-        return asyncio__fail(-EINVAL, "no concurrent future, or no callback, was given");
+    if (!asyncio__is_concurrent(future))
+        return asyncio__fail(-EINVAL, "\"future\" must be a concurrent future");
+    if (!fn)
+        return asyncio__fail(-EINVAL, "\"fn\" must not be NULL");
     done_callback_t *done = asyncio__malloc(sizeof(*done));
     if (!done)
         return asyncio__fail(-ENOMEM, NULL);
     *done = (done_callback_t){.callback.run = run_done_callback, .fn = fn, .arg = arg};
-    asyncio_concurrent_future_ref(future); /* the callback may give the caller's up */
+    asyncio_concurrent_future_ref(future); /* the callback may drop the caller's */
     asyncio__concurrent_add_callback(future, &done->callback);
     asyncio_concurrent_future_unref(future);
     return 0;
 }
 
-/* --- jobs ---------------------------------------------------------------------------------- */
-
-typedef struct submitted {
-    asyncio_concurrent_future_t future; /* what the program has; the executor has a reference */
-    asyncio_job_t job;                  /* what the executor runs */
-} submitted_t;
-
-static submitted_t *submitted_of(asyncio_concurrent_future_t *future)
-{
-    return ASYNCIO__CONTAINER(future, submitted_t, future);
-}
-
-static void finish(asyncio_job_t *job, int code, asyncio__result_t result, asyncio_error_t *error)
-{
-    submitted_t *submitted = ASYNCIO__CONTAINER(job, submitted_t, job);
-    asyncio_executor_t *executor = job->executor;
-    asyncio__concurrent_settle(&submitted->future,
-                               code < 0 ? ASYNCIO__CONCURRENT_FAILED
-                                        : ASYNCIO__CONCURRENT_FINISHED,
-                               code, result, error);
-    asyncio_concurrent_future_unref(&submitted->future);
-    asyncio_executor_unref(executor);
-}
-
-static void cancel_by_executor(asyncio_job_t *job)
-{
-    submitted_t *submitted = ASYNCIO__CONTAINER(job, submitted_t, job);
-    asyncio_executor_t *executor = job->executor;
-    asyncio__concurrent_settle(&submitted->future, ASYNCIO__CONCURRENT_CANCELLED, 0, nothing,
-                               NULL);
-    asyncio_concurrent_future_unref(&submitted->future);
-    asyncio_executor_unref(executor);
-}
-
-static void release(asyncio_job_t *job)
-{
-    asyncio_concurrent_future_unref(&ASYNCIO__CONTAINER(job, submitted_t, job)->future);
-}
-
-static int cancel_submitted(asyncio_concurrent_future_t *future)
-{
-    asyncio_job_t *job = &submitted_of(future)->job;
-    asyncio_concurrent_future_ref(future); /* a callback may give the caller's up */
-    bool is_called_off = asyncio__job_call_off(job);
-    /* Called off before: who did that is about to say so. */
-    bool is_cancelled = is_called_off || atomic_load(&job->state) == ASYNCIO__JOB_CANCELLED;
-    if (is_called_off)
-        asyncio__concurrent_settle(future, ASYNCIO__CONCURRENT_CANCELLED, 0, nothing, NULL);
-    asyncio_concurrent_future_unref(future);
-    return is_cancelled;
-}
-
-static const asyncio__job_class_t job_class = {finish, cancel_by_executor, release};
-static const asyncio__concurrent_class_t submitted_class = {
-    .size_bytes = sizeof(submitted_t), .cancel = cancel_submitted, .is_job = true};
-
-asyncio_concurrent_future_t *asyncio_executor_submit(asyncio_executor_t *executor,
-                                                     asyncio_coroutine_function_t *fn, void *arg)
-{
-    if (!executor || !fn)
-        return asyncio__fail_new(-EINVAL, "no executor, or no function, was given");
-    asyncio_concurrent_future_t *future = asyncio__concurrent_new(&submitted_class);
-    if (!future)
-        return asyncio__fail_new(-ENOMEM, NULL);
-    submitted_t *submitted = submitted_of(future);
-    asyncio__job_init(&submitted->job, &job_class, fn, arg);
-    asyncio_concurrent_future_ref(future); /* the executor's */
-    int rc = asyncio__job_submit(&submitted->job, executor);
-    if (rc < 0) {
-        asyncio__thread.constructor_code = rc;
-        asyncio_concurrent_future_unref(future);
-        asyncio_concurrent_future_unref(future);
-        return NULL;
-    }
-    return future;
-}
-
-/* --- questions ----------------------------------------------------------------------------- */
+/* --- the state ----------------------------------------------------------------------------- */
 
 bool asyncio_concurrent_future_done(asyncio_concurrent_future_t *future)
 {
@@ -389,8 +316,7 @@ bool asyncio_concurrent_future_running(asyncio_concurrent_future_t *future)
     if (!asyncio__is_concurrent(future))
         return false;
     unsigned state = asyncio__concurrent_state(future);
-    if (!future->class->is_job)
+    if (!future->class->is_running)
         return state == ASYNCIO__CONCURRENT_RUNNING;
-    return state == ASYNCIO__CONCURRENT_PENDING &&
-           atomic_load(&submitted_of(future)->job.state) == ASYNCIO__JOB_RUNNING;
+    return state == ASYNCIO__CONCURRENT_PENDING && future->class->is_running(future);
 }

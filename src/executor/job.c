@@ -1,62 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors as an interface, and the life of a job; see job.h and <asyncio/executor.h>. */
+/* The life of a job; see job.h. */
 #include "executor/job.h"
 
+#include <string.h>
+
+#include "base/context.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/thread.h"
 
-/* --- executors ----------------------------------------------------------------------------- */
+/* --- the argument -------------------------------------------------------------------------- */
 
-int asyncio_executor_init(asyncio_executor_t *executor, const asyncio_executor_class_t *methods)
+/* Ends the library's use of the argument. With destroy, the argument itself ends too. */
+static void release_argument(asyncio_job_t *job, bool destroy)
 {
-    if (!executor || !methods || methods->size < sizeof(*methods) || !methods->submit)
-        return asyncio__fail(-EINVAL, "no executor, or none of its functions, was given");
-    executor->methods = methods;
-    executor->asyncio_refs = 1;
-    return 0;
+    if (destroy && job->destroy)
+        job->destroy(job->arg);
+    if (job->copy_bytes > 0)
+        asyncio__free(job->arg, job->copy_bytes);
+    asyncio__context_drop(job->context);
+    job->context = NULL;
 }
 
-asyncio_executor_t *asyncio_executor_ref(asyncio_executor_t *executor)
+void asyncio__job_destroy_argument(void *arg, const asyncio_job_options_t *options)
 {
-    if (executor)
-        __atomic_fetch_add(&executor->asyncio_refs, 1, __ATOMIC_RELAXED);
-    return executor;
+    if (options && options->size >= sizeof(*options) && options->destroy)
+        options->destroy(arg);
 }
-
-void asyncio_executor_unref(asyncio_executor_t *executor)
-{
-    /* Release here, acquire in the last one: it destroys what the others have written. */
-    if (executor && __atomic_fetch_sub(&executor->asyncio_refs, 1, __ATOMIC_ACQ_REL) == 1 &&
-        executor->methods->destroy)
-        executor->methods->destroy(executor);
-}
-
-int asyncio_executor_shutdown(asyncio_executor_t *executor, bool wait, bool cancel_futures)
-{
-    if (!executor)
-        return asyncio__fail(-EINVAL, "no executor was given");
-    if (executor->methods->shutdown)
-        executor->methods->shutdown(executor, wait, cancel_futures);
-    return 0;
-}
-
-/* --- jobs ---------------------------------------------------------------------------------- */
 
 static void run_work(asyncio__work_t *work)
 {
     asyncio_job_run(ASYNCIO__CONTAINER(work, asyncio_job_t, work));
 }
 
-void asyncio__job_init(asyncio_job_t *job, const asyncio__job_class_t *class,
-                       asyncio_coroutine_function_t *fn, void *arg)
+int asyncio__job_init(asyncio_job_t *job, const asyncio__job_class_t *class,
+                      asyncio_coroutine_function_t *fn, void *arg,
+                      const asyncio_job_options_t *options, bool in_context)
 {
     asyncio__work_init(&job->work, run_work, /* class_index= */ 0);
     job->fn = fn;
     job->arg = arg;
     job->class = class;
-    job->executor = NULL;
-    atomic_init(&job->state, ASYNCIO__JOB_WAITING);
+    if (options) {
+        if (options->size < sizeof(*options))
+            return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+        if (options->copy_bytes > 0 && !arg)
+            return asyncio__fail(-EINVAL, "\"arg\" must not be NULL where it is to be copied");
+        if (options->copy_bytes > 0 && !(job->arg = asyncio__malloc(options->copy_bytes)))
+            return asyncio__fail(-ENOMEM, NULL);
+        if (options->copy_bytes > 0)
+            memcpy(job->arg, arg, options->copy_bytes);
+        job->copy_bytes = options->copy_bytes;
+        job->destroy = options->destroy;
+    }
+    if (in_context) {
+        job->in_context = true;
+        job->context = asyncio__context_inherit(/* given= */ NULL);
+    }
+    return 0;
 }
+
+/* --- to the executor ----------------------------------------------------------------------- */
 
 int asyncio__job_submit(asyncio_job_t *job, asyncio_executor_t *executor)
 {
@@ -65,6 +69,7 @@ int asyncio__job_submit(asyncio_job_t *job, asyncio_executor_t *executor)
     if (rc >= 0)
         return 0;
     asyncio_executor_unref(executor);
+    release_argument(job, /* destroy= */ false);
     switch (rc) {
     case ASYNCIO_ERUNTIME:
         return asyncio__fail(rc, "cannot schedule new futures after shutdown");
@@ -76,24 +81,59 @@ int asyncio__job_submit(asyncio_job_t *job, asyncio_executor_t *executor)
 }
 
 /* Whoever succeeds decides what becomes of the job. */
-static bool leave_waiting(asyncio_job_t *job, unsigned state)
+static bool leave_pending(asyncio_job_t *job, asyncio_job_state_t state)
 {
-    unsigned waiting = ASYNCIO__JOB_WAITING;
+    unsigned pending = ASYNCIO_JOB_PENDING;
     /* Its contents were handed over by the executor's own synchronization. */
-    return atomic_compare_exchange_strong(&job->state, &waiting, state);
+    return atomic_compare_exchange_strong(&job->state, &pending, state);
+}
+
+bool asyncio__job_call_off(asyncio_job_t *job)
+{
+    asyncio_executor_t *executor = job->executor;
+    if (!leave_pending(job, ASYNCIO_JOB_CANCELLED))
+        return false;
+    release_argument(job, /* destroy= */ true);
+    if (executor->methods->withdraw && executor->methods->withdraw(executor, job))
+        job->class->release(job);
+    /* Not before: until here nobody else drops the job's reference. */
+    asyncio_executor_unref(executor);
+    return true;
+}
+
+/* --- by the executor ----------------------------------------------------------------------- */
+
+/* A function that is called in a context. */
+typedef struct call {
+    asyncio_job_t *job; /* which function */
+    void **ret_result;  /* passed to it */
+} call_t;
+
+static int run_call(void *arg)
+{
+    call_t *call = arg;
+    return call->job->fn(call->job->arg, call->ret_result);
+}
+
+static ASYNCIO__COLD int run_in_context(asyncio_job_t *job, void **ret_result)
+{
+    call_t call = {job, ret_result};
+    asyncio_context_t *context = asyncio__context_object(&job->context, /* locals= */ NULL);
+    return context ? asyncio_context_run(context, run_call, &call) : asyncio_errno();
 }
 
 void asyncio_job_run(asyncio_job_t *job)
 {
     if (!job)
         return;
-    if (!leave_waiting(job, ASYNCIO__JOB_RUNNING)) {
+    if (!leave_pending(job, ASYNCIO_JOB_RUNNING)) {
         job->class->release(job);
         return;
     }
     asyncio__result_t result = {NULL, NULL}, *outer = asyncio__thread.job_result;
     asyncio__thread.job_result = &result;
-    int code = job->fn(job->arg, &result.value);
+    int code = ASYNCIO__UNLIKELY(job->in_context) ? run_in_context(job, &result.value)
+                                                  : job->fn(job->arg, &result.value);
     asyncio__thread.job_result = outer;
     asyncio_error_t *error = NULL;
     if (code < 0) {
@@ -103,7 +143,9 @@ void asyncio_job_run(asyncio_job_t *job)
             result.destroy(result.value);
         result = (asyncio__result_t){NULL, NULL};
     }
-    asyncio_error_clear(); /* of a failure that the job has dealt with */
+    asyncio_error_clear(); /* of a failure that the function has handled */
+    release_argument(job, /* destroy= */ true);
+    atomic_store_explicit(&job->state, ASYNCIO_JOB_FINISHED, memory_order_release);
     job->class->finish(job, code < 0 ? code : 0, result, error);
 }
 
@@ -111,22 +153,12 @@ void asyncio_job_cancel(asyncio_job_t *job)
 {
     if (!job)
         return;
-    if (leave_waiting(job, ASYNCIO__JOB_CANCELLED))
+    if (leave_pending(job, ASYNCIO_JOB_CANCELLED)) {
+        release_argument(job, /* destroy= */ true);
         job->class->cancel(job);
-    else
+    } else {
         job->class->release(job);
-}
-
-bool asyncio__job_call_off(asyncio_job_t *job)
-{
-    asyncio_executor_t *executor = job->executor;
-    if (!leave_waiting(job, ASYNCIO__JOB_CANCELLED))
-        return false;
-    if (executor->methods->withdraw && executor->methods->withdraw(executor, job))
-        job->class->release(job);
-    /* Not before: until here nobody else gives the job's reference up. */
-    asyncio_executor_unref(executor);
-    return true;
+    }
 }
 
 void asyncio_job_set_next(asyncio_job_t *job, asyncio_job_t *next)

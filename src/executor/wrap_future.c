@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* wrap_future: a future of the running loop that ends as a concurrent one does. */
-#include "base/memory.h"
+/* wrap_future: a future of the running loop with the outcome of a concurrent future. */
 #include "executor/concurrent_future.h"
-#include "executor/flight.h"
+#include "executor/posted_future.h"
 #include "task/task.h"
 
 typedef struct wrapper {
-    asyncio__flight_t flight;                /* the future, and how the news comes */
-    asyncio__concurrent_callback_t callback; /* in the concurrent future: brings the news */
+    asyncio__posted_future_t posted;         /* what the program has; first */
+    asyncio__concurrent_callback_t callback; /* in the source: posts its outcome */
     asyncio_concurrent_future_t *source;     /* a reference, as long as the future lives */
 } wrapper_t;
 
 static wrapper_t *wrapper_of(asyncio_future_t *future)
 {
-    return ASYNCIO__CONTAINER(asyncio__flight_of(future), wrapper_t, flight);
+    return ASYNCIO__CONTAINER(asyncio__posted_future_of(future), wrapper_t, posted);
 }
 
 static void on_source_done(asyncio__concurrent_callback_t *self,
-                           asyncio_concurrent_future_t *source, bool is_gone)
+                           asyncio_concurrent_future_t *source, bool is_freed)
 {
     (void)source;
     wrapper_t *wrapper = ASYNCIO__CONTAINER(self, wrapper_t, callback);
-    if (is_gone)
-        asyncio__flight_let_go(&wrapper->flight);
+    if (is_freed)
+        asyncio__posted_future_drop_poster(&wrapper->posted);
     else
-        asyncio__flight_post(&wrapper->flight);
+        asyncio__posted_future_post(&wrapper->posted);
 }
 
-static void land(asyncio__flight_t *flight, bool closed)
+static void settle(asyncio__posted_future_t *posted, bool closed)
 {
-    asyncio_future_t *future = &flight->future;
+    asyncio_future_t *future = &posted->future;
     if (closed || asyncio__future_is_done(future))
         return;
     asyncio_concurrent_future_t *source = wrapper_of(future)->source;
@@ -59,7 +58,7 @@ static void finalize(asyncio_future_t *future)
 
 static const asyncio__future_class_t wrapper_class = {.cancel = cancel,
                                                       .finalize = finalize,
-                                                      .release = asyncio__flight_release,
+                                                      .release = asyncio__posted_future_release,
                                                       .size_bytes = sizeof(wrapper_t)};
 
 asyncio_future_t *asyncio_wrap_future(asyncio_concurrent_future_t *source)
@@ -69,18 +68,18 @@ asyncio_future_t *asyncio_wrap_future(asyncio_concurrent_future_t *source)
         return NULL;
     }
     if (!asyncio__is_concurrent(source))
-        return asyncio__fail_new(-EINVAL, "no concurrent future was given");
+        return asyncio__fail_new(-EINVAL, "\"future\" must be a concurrent future");
     asyncio_loop_t *loop = asyncio_get_running_loop();
     if (!loop)
         return asyncio__fail_new(ASYNCIO_ERUNTIME, "no running event loop");
-    asyncio__flight_t *flight =
-        asyncio__flight_new(loop, &wrapper_class, land, "asyncio_wrap_future");
-    if (!flight)
+    asyncio__posted_future_t *posted =
+        asyncio__posted_future_new(loop, &wrapper_class, settle, "asyncio_wrap_future");
+    if (!posted)
         return asyncio__fail_new(-ENOMEM, NULL);
-    wrapper_t *wrapper = wrapper_of(&flight->future);
+    wrapper_t *wrapper = wrapper_of(&posted->future);
     wrapper->source = asyncio_concurrent_future_ref(source);
     wrapper->callback.run = on_source_done;
-    asyncio__flight_begin(flight, source->class->is_job);
+    asyncio__posted_future_expect(posted, /* is_job= */ source->class->is_running != NULL);
     asyncio__concurrent_add_callback(source, &wrapper->callback);
-    return &flight->future;
+    return &posted->future;
 }

@@ -69,8 +69,7 @@ struct asyncio_loop {
     size_t claimed_bytes;      /* of claimed */
     asyncio__loop_hook_t *hooks;      /* called at close */
     asyncio__loop_hook_t *task_hook;  /* of the task layer: among them, or NULL */
-    void *default_executor;           /* of the executor layer */
-    bool executor_shut_down;          /* shutdown_default_executor() was called */
+    struct asyncio__executor_state *executors; /* of the executor layer; NULL: none was needed */
     int64_t slow_ns;                  /* in debug mode, what takes so long is reported */
     int64_t told_ns;                  /* of it, what was reported or timed inside an item */
     asyncio__thread_t *thread;        /* whose it is, once it has run; NULL before */

@@ -132,64 +132,30 @@ int asyncio_loop_getnameinfo(asyncio_loop_t *loop, const struct sockaddr *addres
 
 /* --- coroutine objects --------------------------------------------------------------------- */
 
-/* The arguments of both. */
-struct arguments {
-    asyncio_loop_t *loop;            /* the running loop */
-    char *host, *service;            /* copies, or NULL */
-    const struct addrinfo *hints;    /* the caller's */
-    struct addrinfo **ret_addresses; /* the caller's */
-    const struct sockaddr *address;  /* the caller's */
-    socklen_t size;                  /* of it */
-    int flags;                       /* for getnameinfo */
-    asyncio_names_t *ret_names;      /* the caller's */
-};
+static int keep_strings(void *arguments);
+static void drop_strings(void *arguments);
 
-static void destroy_arguments(void *arg)
+ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_getaddrinfo, keep_strings, drop_strings,
+                   (asyncio_loop_t *, loop), (const char *, host), (const char *, service),
+                   (const struct addrinfo *, hints), (struct addrinfo **, ret_addresses))
+
+static int keep_strings(void *arguments)
 {
-    struct arguments *a = arg;
-    asyncio__free_string(a->host);
-    asyncio__free_string(a->service);
+    struct asyncio_loop_getaddrinfo_arguments *a = arguments;
+    const char *host = a->host, *service = a->service;
+    a->host = host ? asyncio__strdup(host) : NULL;
+    a->service = service ? asyncio__strdup(service) : NULL;
+    bool is_complete = (!host || a->host) && (!service || a->service);
+    return is_complete ? 0 : asyncio__fail(-ENOMEM, NULL);
 }
 
-static int run_getaddrinfo(void *arg, void **ret_result)
+static void drop_strings(void *arguments)
 {
-    (void)ret_result;
-    struct arguments *a = arg;
-    return asyncio_loop_getaddrinfo(a->loop, a->host, a->service, a->hints, a->ret_addresses);
+    struct asyncio_loop_getaddrinfo_arguments *a = arguments;
+    asyncio__free_string((char *)a->host);
+    asyncio__free_string((char *)a->service);
 }
 
-asyncio_coroutine_t *asyncio_loop_getaddrinfo_coroutine(asyncio_loop_t *loop, const char *host,
-                                                        const char *service,
-                                                        const struct addrinfo *hints,
-                                                        struct addrinfo **ret_addresses)
-{
-    struct arguments arguments = {.loop = loop, .hints = hints, .ret_addresses = ret_addresses,
-                                  .host = host ? asyncio__strdup(host) : NULL,
-                                  .service = service ? asyncio__strdup(service) : NULL};
-    asyncio_coroutine_t *twin = NULL;
-    if ((!host || arguments.host) && (!service || arguments.service))
-        twin = asyncio__twin(run_getaddrinfo, &arguments, sizeof(arguments), destroy_arguments,
-                             "asyncio_loop_getaddrinfo");
-    if (twin)
-        return twin;
-    destroy_arguments(&arguments);
-    return asyncio__fail_new(-ENOMEM, NULL);
-}
-
-static int run_getnameinfo(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    struct arguments *a = arg;
-    return asyncio_loop_getnameinfo(a->loop, a->address, a->size, a->flags, a->ret_names);
-}
-
-asyncio_coroutine_t *asyncio_loop_getnameinfo_coroutine(asyncio_loop_t *loop,
-                                                        const struct sockaddr *address,
-                                                        socklen_t size, int flags,
-                                                        asyncio_names_t *ret_names)
-{
-    struct arguments arguments = {
-        .loop = loop, .address = address, .size = size, .flags = flags, .ret_names = ret_names};
-    return asyncio__twin(run_getnameinfo, &arguments, sizeof(arguments), NULL,
-                         "asyncio_loop_getnameinfo");
-}
+ASYNCIO__TWIN(CODE, asyncio_loop_getnameinfo, (asyncio_loop_t *, loop),
+              (const struct sockaddr *, address), (socklen_t, size), (int, flags),
+              (asyncio_names_t *, ret_names))

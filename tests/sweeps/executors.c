@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs in other threads, concurrent futures, visitors, and an executor of the program's own. */
+/* Jobs in other threads, concurrent futures, tasks that threads start, executors of a program. */
 #include "sweep.h"
 
 #include <stdlib.h>
 
-static int answer(void *arg, void **ret_result)
+static int return_block(void *arg, void **ret_result)
 {
     (void)arg;
     return asyncio_return(ret_result, malloc(8), free);
 }
 
-static int visit(void *loop, void **ret_result)
+static int run_task_of_loop(void *loop, void **ret_result)
 {
     (void)ret_result;
     asyncio_coroutine_t *coroutine = asyncio_coroutine(sweep_work, NULL);
@@ -29,7 +29,7 @@ static void do_nothing(asyncio_concurrent_future_t *future, void *arg)
 
 static void use_pool(asyncio_executor_t *pool)
 {
-    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, answer, NULL);
+    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, return_block, NULL);
     if (is_there(future)) {
         may(asyncio_concurrent_future_add_done_callback(future, do_nothing, NULL));
         asyncio_future_t *wrapper = asyncio_wrap_future(future);
@@ -38,16 +38,16 @@ static void use_pool(asyncio_executor_t *pool)
         may(asyncio_concurrent_future_result(future, ASYNCIO_FOREVER, NULL));
     }
     asyncio_concurrent_future_unref(future);
-    asyncio_future_t *cancelled = asyncio_loop_run_in_executor(NULL, pool, answer, NULL);
+    asyncio_future_t *cancelled = asyncio_loop_run_in_executor(NULL, pool, return_block, NULL);
     if (is_there(cancelled))
         must(asyncio_future_cancel(cancelled, "enough") == 1);
     asyncio_future_unref(cancelled);
 }
 
-/* An executor that has its jobs in a row until it is told to run them. */
+/* An executor that keeps its jobs in a row until it is told to run them. */
 typedef struct row {
     asyncio_executor_t executor; /* the first field */
-    asyncio_job_t *first;        /* of the row; each goes before the former one */
+    asyncio_job_t *first;        /* of the row: the job submitted last */
 } row_t;
 
 static int take(asyncio_executor_t *executor, asyncio_job_t *job)
@@ -77,7 +77,8 @@ static void use_row(void)
     asyncio_concurrent_future_t *futures[2];
     must(asyncio_executor_init(&row.executor, &methods) == 0);
     for (int i = 0; i < 2; i++) {
-        futures[i] = asyncio_executor_submit(asyncio_executor_ref(&row.executor), answer, NULL);
+        futures[i] = asyncio_executor_submit(asyncio_executor_ref(&row.executor), return_block,
+                                             NULL);
         is_there(futures[i]);
         asyncio_executor_unref(&row.executor);
     }
@@ -92,12 +93,43 @@ static void use_row(void)
     asyncio_executor_unref(&row.executor);
 }
 
+/* The block is freed whatever becomes of the job; the copy is of a pointer to it. */
+static void free_pointed(void *arg)
+{
+    free(*(void **)arg);
+}
+
+static void use_arguments(asyncio_loop_t *loop, asyncio_executor_t *pool)
+{
+    const asyncio_job_options_t owned = {.size = sizeof(owned), .destroy = free};
+    const asyncio_job_options_t copied = {
+        .size = sizeof(copied), .destroy = free_pointed, .copy_bytes = sizeof(void *)};
+    asyncio_concurrent_future_t *submitted =
+        asyncio_executor_submit_full(pool, return_block, malloc(8), &owned);
+    if (is_there(submitted))
+        may(asyncio_concurrent_future_result(submitted, ASYNCIO_FOREVER, NULL));
+    asyncio_concurrent_future_unref(submitted);
+    void *block = malloc(8);
+    asyncio_future_t *future =
+        asyncio_loop_run_in_executor_full(loop, pool, return_block, &block, &copied);
+    if (is_there(future)) {
+        must(asyncio_executor_job_state(future) >= ASYNCIO_JOB_PENDING);
+        may(asyncio_await_unref(future, NULL));
+    }
+    block = malloc(8);
+    may(asyncio_to_thread_full(return_block, &block, &copied, NULL));
+    may(asyncio_await(
+        asyncio_loop_shutdown_executor_coroutine(loop, pool, false, ASYNCIO_FOREVER), NULL));
+    may(asyncio_loop_shutdown_executor(loop, pool, true, ASYNCIO_FOREVER));
+}
+
 static void use_executors(asyncio_loop_t *loop)
 {
     asyncio_thread_pool_options_t options = {.size = sizeof(options), .max_workers = 2};
     asyncio_executor_t *pool = asyncio_thread_pool_executor_new(&options);
     if (is_there(pool)) {
         use_pool(pool);
+        use_arguments(loop, pool);
         must(asyncio_thread_pool_executor_shutdown(pool, true, false) == 0);
         asyncio_executor_unref(pool);
     }
@@ -108,12 +140,12 @@ static void use_executors(asyncio_loop_t *loop)
         asyncio_executor_unref(pool);
     }
     void *value = NULL;
-    if (may(asyncio_to_thread(answer, NULL, &value)) == 0)
+    if (may(asyncio_to_thread(return_block, NULL, &value)) == 0)
         free(value);
     may_be(asyncio_to_thread(sweep_fail, NULL, NULL), -ENOMEM);
-    may(asyncio_await(asyncio_to_thread_coroutine(answer, NULL), NULL));
-    if (!sweep_loop_cannot_wait()) /* the visitor has no reference of its own */
-        may(asyncio_to_thread(visit, loop, NULL));
+    may(asyncio_await(asyncio_to_thread_coroutine(return_block, NULL), NULL));
+    if (!sweep_loop_cannot_wait()) /* the thread holds no reference to the loop */
+        may(asyncio_to_thread(run_task_of_loop, loop, NULL));
     may(asyncio_await(asyncio_loop_shutdown_default_executor_coroutine(loop, ASYNCIO_FOREVER),
                       NULL));
     may(asyncio_loop_shutdown_default_executor(loop, ASYNCIO_FOREVER));
