@@ -56,11 +56,12 @@ typedef struct asyncio__work {
 
 typedef struct asyncio__workers asyncio__workers_t;
 
-static inline void asyncio__work_init(asyncio__work_t *work, void (*run)(asyncio__work_t *self),
+static inline void asyncio__work_init(asyncio__work_t *work,
+                                      void (*run_work)(asyncio__work_t *self),
                                       unsigned class_index)
 {
     asyncio__list_init_member(&work->link);
-    work->run = run;
+    work->run = run_work;
     work->ticket = 0;
     work->class_index = class_index;
 }
