@@ -135,7 +135,7 @@ static int fail_to_create(pthread_t *ret_thread, const pthread_attr_t *attribute
 }
 
 /* Where no thread can be started, work of a class for which no thread works is refused, instead of
- * waiting for threads that another class blocks. First in this program: there is one thread then. */
+ * waiting for threads that another class blocks. First here: one thread exists then. */
 static void work_without_a_thread_is_refused(void **state)
 {
     (void)state;

@@ -3,9 +3,9 @@
  * @file
  * Concurrent futures: results that cross threads.
  *
- * One is pending, then running, then once and for ever finished (a value), failed (an error) or
- * cancelled. Any thread may ask, wait and cancel; references are counted atomically. Between a
- * thread and a loop they go in both directions:
+ * A concurrent future is pending, then running, and finally finished (with a value), failed (with
+ * an error) or cancelled. Any thread may query it, wait for it and cancel it; references are
+ * counted atomically. It carries results between threads and loops in both directions:
  *
  * @code
  *     int rc = asyncio_await_unref(asyncio_wrap_future(concurrent), &value);      inside a task
@@ -27,7 +27,7 @@ ASYNCIO_BEGIN_DECLS
 typedef void asyncio_concurrent_callback_t(asyncio_concurrent_future_t *future, void *arg);
 
 /**
- * Makes a pending future, for who finishes it himself.
+ * Makes a pending future, which the program finishes itself.
  *
  * @return a *new* reference, or NULL; then asyncio_errno() is -ENOMEM.
  *
@@ -41,7 +41,7 @@ ASYNCIO_API asyncio_concurrent_future_t *asyncio_concurrent_future_new(void);
 /**
  * Takes another reference.
  *
- * @param future  NULL is allowed.
+ * @param future  NULL is a no-op.
  * @return future.
  *
  * Ownership: the reference is *new*.
@@ -53,9 +53,9 @@ ASYNCIO_API asyncio_concurrent_future_t *
 asyncio_concurrent_future_ref(asyncio_concurrent_future_t *future);
 
 /**
- * Gives a reference up. The last one destroys a value that has a destructor; a job goes on.
+ * Drops a reference. The last one destroys a value that has a destructor; a job is not stopped.
  *
- * @param future  NULL is allowed.
+ * @param future  NULL is a no-op.
  *
  * Ownership: future is *taken*.
  * Context: any thread.
@@ -65,7 +65,7 @@ asyncio_concurrent_future_ref(asyncio_concurrent_future_t *future);
 ASYNCIO_API void asyncio_concurrent_future_unref(asyncio_concurrent_future_t *future);
 
 /**
- * Waits until the future is done, and answers its value or its error. It blocks the thread: inside
+ * Waits until the future is done, and returns its value or its error. It blocks the thread: inside
  * a coroutine use asyncio_wrap_future().
  *
  * @param future     the future; NULL is -EINVAL.
@@ -73,10 +73,10 @@ ASYNCIO_API void asyncio_concurrent_future_unref(asyncio_concurrent_future_t *fu
  * @param ret_value  where to put the value; NULL drops it.
  * @return
  *   - 0: *ret_value is the value.
- *   - -ETIMEDOUT: the time was over (or the job answered that).
+ *   - -ETIMEDOUT: the timeout was over (or the job returned that code).
  *   - -ECANCELED: it was cancelled.
  *   - -EINVAL: NULL, or NaN.
- *   - any other: the code that it failed with; the details are in the slot.
+ *   - any other: the code that it failed with; the details are in the error slot.
  *
  * Ownership: the value is *borrowed* as long as the future lives.
  * Context: any thread.
@@ -87,11 +87,11 @@ ASYNCIO_API int asyncio_concurrent_future_result(asyncio_concurrent_future_t *fu
                                                  double timeout, void **ret_value);
 
 /**
- * Waits until the future is done, and answers its error.
+ * Waits until the future is done, and returns its error.
  *
  * @param future     the future; NULL is -EINVAL.
  * @param timeout    seconds, as for asyncio_concurrent_future_result().
- * @param ret_error  where to put the error, or NULL where it has none; NULL drops it.
+ * @param ret_error  where to put the error (NULL if the future has none); NULL drops it.
  * @return 0; -ETIMEDOUT; -ECANCELED; -EINVAL.
  *
  * Ownership: the error is *new*.
@@ -103,7 +103,7 @@ ASYNCIO_API int asyncio_concurrent_future_exception(asyncio_concurrent_future_t 
                                                     double timeout, asyncio_error_t **ret_error);
 
 /**
- * Cancels a future that is pending: its job never runs, its coroutine's task is cancelled.
+ * Cancels a pending future: its job never runs, or the task of its coroutine is cancelled.
  *
  * @param future  the future; NULL is -EINVAL.
  * @return
@@ -119,7 +119,7 @@ ASYNCIO_API int asyncio_concurrent_future_exception(asyncio_concurrent_future_t 
 ASYNCIO_API int asyncio_concurrent_future_cancel(asyncio_concurrent_future_t *future);
 
 /**
- * Answers whether a future is finished, failed or cancelled.
+ * Returns whether a future is finished, failed or cancelled.
  *
  * @param future  NULL is false.
  * @return true once it is neither pending nor running.
@@ -132,10 +132,10 @@ ASYNCIO_API int asyncio_concurrent_future_cancel(asyncio_concurrent_future_t *fu
 ASYNCIO_API bool asyncio_concurrent_future_done(asyncio_concurrent_future_t *future);
 
 /**
- * Answers whether a future was cancelled.
+ * Returns whether a future was cancelled.
  *
  * @param future  NULL is false.
- * @return true if it is done by a cancel.
+ * @return true if it was cancelled.
  *
  * Ownership: future is *borrowed*.
  * Context: any thread.
@@ -145,7 +145,10 @@ ASYNCIO_API bool asyncio_concurrent_future_done(asyncio_concurrent_future_t *fut
 ASYNCIO_API bool asyncio_concurrent_future_cancelled(asyncio_concurrent_future_t *future);
 
 /**
- * Answers whether a future is running: it can no longer be cancelled, and is not done.
+ * Returns whether a future is running: it can no longer be cancelled, and is not done.
+ *
+ * After asyncio_concurrent_future_cancel() has returned 0 for the future of a job, this tells a job
+ * that still runs from one that has ended.
  *
  * @param future  NULL is false.
  * @return true while its job runs.
@@ -158,14 +161,15 @@ ASYNCIO_API bool asyncio_concurrent_future_cancelled(asyncio_concurrent_future_t
 ASYNCIO_API bool asyncio_concurrent_future_running(asyncio_concurrent_future_t *future);
 
 /**
- * Adds a callback for when the future is done; if it is, it is called before this call returns.
+ * Adds a callback for when the future is done. If it is done already, the callback is called before
+ * this call returns.
  *
  * @param future  the future.
  * @param fn      the callback; NULL is -EINVAL.
  * @param arg     passed to it.
  * @return 0; -EINVAL; -ENOMEM: not added.
  *
- * Ownership: arg is *borrowed* until it was called.
+ * Ownership: arg is *borrowed* until the callback has been called, or the future is freed.
  * Context: any thread; the callback is called in the thread that finishes the future.
  * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.add_done_callback`.
@@ -175,13 +179,14 @@ ASYNCIO_API int asyncio_concurrent_future_add_done_callback(asyncio_concurrent_f
                                                             void *arg);
 
 /**
- * Says that the work begins: the future is running, and can no longer be cancelled.
+ * Marks the future as running, when its work begins: it can no longer be cancelled.
  *
  * @param future  of asyncio_concurrent_future_new().
  * @return
  *   - 1: it is running.
- *   - 0: it was cancelled: leave the work undone.
- *   - ASYNCIO_EINVALIDSTATE: it is running or done already, or is not the caller's to finish.
+ *   - 0: it was cancelled: the work must not be done.
+ *   - ASYNCIO_EINVALIDSTATE: it is running or done already, or not of
+ *     asyncio_concurrent_future_new().
  *   - -EINVAL: NULL.
  *
  * Ownership: future is *borrowed*.
@@ -197,10 +202,11 @@ asyncio_concurrent_future_set_running_or_notify_cancel(asyncio_concurrent_future
  *
  * @param future   of asyncio_concurrent_future_new().
  * @param value    the value.
- * @param destroy  run when the last reference goes; NULL for none.
+ * @param destroy  called with value when the last reference is dropped; NULL for none.
  * @return
  *   - 0: finished; its callbacks were called.
- *   - ASYNCIO_EINVALIDSTATE: it is done, or is not the caller's to finish; value is not taken.
+ *   - ASYNCIO_EINVALIDSTATE: it is done already, or not of asyncio_concurrent_future_new();
+ *     value is not taken.
  *   - -EINVAL: NULL.
  *
  * Ownership: value is *taken* if there is a destructor, else *borrowed*.
@@ -212,7 +218,7 @@ ASYNCIO_API int asyncio_concurrent_future_set_result(asyncio_concurrent_future_t
                                                      void *value, asyncio_destroy_t *destroy);
 
 /**
- * Finishes a future with an error; details of that code in the slot go with it.
+ * Finishes a future with an error; details of that code in the error slot move to it.
  *
  * @param future  of asyncio_concurrent_future_new().
  * @param code    a negative code; 0 or more is -EINVAL.
@@ -227,16 +233,17 @@ ASYNCIO_API int asyncio_concurrent_future_set_exception(asyncio_concurrent_futur
                                                         int code);
 
 /**
- * Makes a concurrent future awaitable: a future of the running loop that ends as it does.
+ * Makes a concurrent future awaitable: a future of the running loop with the same outcome.
  *
- * Cancelling the one cancels the other, unless that is running.
+ * Cancelling the new future cancels the concurrent one too, unless that is running.
  *
- * @param future  the concurrent future; NULL is answered as the code of asyncio_errno().
+ * @param future  the concurrent future; for NULL the result is NULL, with the code that
+ *                asyncio_errno() has already.
  * @return a *new* reference, or NULL; then asyncio_errno() is -EINVAL, -ENOMEM, or
  *   ASYNCIO_ERUNTIME (no running loop).
  *
- * Ownership: future is *borrowed*, the answer is *new*; it keeps the concurrent one, whose value
- *   it borrows, alive.
+ * Ownership: future is *borrowed*; the result is *new* and holds a reference to the concurrent
+ *   future, whose value it borrows.
  * Context: loop thread, with the loop running.
  * Cancellation: does not suspend.
  * Twin: `asyncio.wrap_future`.
@@ -246,15 +253,16 @@ ASYNCIO_API asyncio_future_t *asyncio_wrap_future(asyncio_concurrent_future_t *f
 /**
  * Runs a coroutine as a task of a loop in another thread.
  *
- * Cancelling the answer cancels the task. If the loop closes first, it fails with
+ * Cancelling the returned future cancels the task. If the loop closes first, the future fails with
  * ASYNCIO_ERUNTIME.
  *
- * @param coroutine  the object; NULL is answered as the code of asyncio_errno().
+ * @param coroutine  the object; for NULL the result is NULL, with the code that asyncio_errno() has
+ *                   already.
  * @param loop       the loop; it must not be freed during the call.
  * @return a *new* reference, or NULL; then asyncio_errno() is -EINVAL, -ENOMEM, or
  *   ASYNCIO_ERUNTIME (the loop is closed, or this is a forked child).
  *
- * Ownership: coroutine is *taken*, also on failure; the answer is *new*.
+ * Ownership: coroutine is *taken*, also on failure; the result is *new*.
  * Context: any thread; the coroutine belongs to the loop's from then on.
  * Cancellation: does not suspend.
  * Twin: `asyncio.run_coroutine_threadsafe`.

@@ -372,7 +372,7 @@ ASYNCIO_API int asyncio_loop_set_default_executor(asyncio_loop_t *loop,
 ASYNCIO_API int asyncio_loop_shutdown_executor(asyncio_loop_t *loop, asyncio_executor_t *executor,
                                                bool cancel_futures, double timeout);
 
-/** Makes the coroutine object of asyncio_loop_shutdown_executor(), which holds executor. */
+/** Makes the coroutine object of asyncio_loop_shutdown_executor(); it holds a reference. */
 ASYNCIO_API asyncio_coroutine_t *
 asyncio_loop_shutdown_executor_coroutine(asyncio_loop_t *loop, asyncio_executor_t *executor,
                                          bool cancel_futures, double timeout);

@@ -438,6 +438,28 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_full_at(asyncio_loop_t *loop,
                                               (ret_handle))
 
 /**
+ * Runs a callback in the loop's thread, soon, with an argument that has a destructor.
+ *
+ * The destructor is called exactly once: after the callback has returned, when the loop is closed
+ * before the callback has run, or when this call fails.
+ *
+ * @param loop     the loop; NULL is -EINVAL.
+ * @param fn       the callback; NULL is -EINVAL. It runs in a copy of the current context.
+ * @param arg      passed to it.
+ * @param destroy  called with arg; NULL for none.
+ * @return as asyncio_loop_call_soon_threadsafe().
+ *
+ * Ownership: arg is *taken*, also on failure.
+ * Context: any thread, no signal handler. The destructor runs in the loop's thread, or in the
+ *   thread that closes the loop or makes this call.
+ * Cancellation: does not suspend.
+ * Twin: `loop.call_soon_threadsafe`.
+ */
+ASYNCIO_API int asyncio_loop_call_soon_threadsafe_owned(asyncio_loop_t *loop,
+                                                        asyncio_callback_t *fn, void *arg,
+                                                        asyncio_destroy_t *destroy);
+
+/**
  * Watches a descriptor for input: the callback runs once a turn while it can be read.
  *
  * A second call for the same descriptor replaces the callback. It runs in a copy of the context

@@ -3,8 +3,8 @@
  * @file
  * The thread pool: an executor whose jobs run in threads of its own.
  *
- * Threads are started as they are needed, up to max_workers, and kept; the one that became idle
- * last is used first. They block all signals.
+ * Threads are started as they are needed, up to max_workers, and kept until the shutdown; the
+ * thread that became idle last is used first. All signals are blocked in them.
  *
  * @code
  *     asyncio_thread_pool_options_t options = {.size = sizeof(options), .max_workers = 4};
@@ -15,8 +15,8 @@
  *     asyncio_executor_unref(pool);
  * @endcode
  *
- * Who gives the last reference up without a shutdown does not wait: the jobs that are there are
- * run, then the threads end.
+ * Dropping the last reference without a shutdown does not wait: the submitted jobs still run, then
+ * the threads end.
  */
 #ifndef ASYNCIO_THREAD_POOL_H
 #define ASYNCIO_THREAD_POOL_H
@@ -28,8 +28,8 @@ ASYNCIO_BEGIN_DECLS
 /** Options of a thread pool; zero is the default of each. */
 typedef struct asyncio_thread_pool_options {
     size_t size;                    /**< sizeof(asyncio_thread_pool_options_t) */
-    size_t max_workers;             /**< threads at most; 0: min(32, processors + 4) */
-    const char *thread_name_prefix; /**< of the threads' names; NULL: "asyncio"; copied */
+    size_t max_workers;             /**< the maximum of threads; 0: min(32, processors + 4) */
+    const char *thread_name_prefix; /**< their name, cut at 15 bytes; NULL: "asyncio"; copied */
 } asyncio_thread_pool_options_t;
 
 /**
@@ -47,11 +47,12 @@ ASYNCIO_API asyncio_executor_t *
 asyncio_thread_pool_executor_new(const asyncio_thread_pool_options_t *options);
 
 /**
- * Shuts a thread pool down, as asyncio_executor_shutdown(): the name in full.
+ * Shuts a thread pool down, as asyncio_executor_shutdown() does.
  *
  * @param executor        the pool; NULL, or an executor of another kind, is -EINVAL.
- * @param wait            block until the jobs and the threads have ended.
- * @param cancel_futures  cancel the jobs that have not begun; else they run.
+ * @param wait            block until the jobs and the threads have ended; a task uses
+ *                        asyncio_loop_shutdown_executor() instead.
+ * @param cancel_futures  cancel the jobs that have not begun; otherwise they run.
  * @return 0; -EINVAL.
  *
  * Ownership: executor is *borrowed*.

@@ -28,6 +28,7 @@ static void use_callbacks(asyncio_loop_t *loop)
     asyncio_remote_t remote;
     may(asyncio_loop_call_soon(loop, do_nothing, NULL, NULL));
     may(asyncio_loop_call_soon_threadsafe(loop, do_nothing, NULL, NULL));
+    may(asyncio_loop_call_soon_threadsafe_owned(loop, do_nothing, malloc(8), free));
     if (may(asyncio_loop_call_later(loop, 5, do_nothing, NULL, &handle)) == 0) {
         must(asyncio_timer_handle_when(handle) > asyncio_loop_time(loop));
         asyncio_handle_cancel(asyncio_handle_ref(handle));
