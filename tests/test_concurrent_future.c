@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Concurrent futures: results, errors and cancels that cross threads, in both directions. */
+/* Concurrent futures: results, errors and cancellation between threads and loops. */
 #include "support/support.h"
 
 #include <pthread.h>
@@ -18,12 +18,12 @@ static void assert_message(const char *message)
     asyncio_error_unref(error);
 }
 
-/* A job that waits at a gate, and what is seen of it. */
+/* A job that waits at a gate, and what is known of it. */
 typedef struct gated {
     sem_t begun;     /* posted when it has begun */
-    sem_t gate;      /* it goes on when this is posted */
+    sem_t gate;      /* it continues when this is posted */
     int destroyed;   /* how often its value was destroyed */
-    int code;        /* what it answers */
+    int code;        /* what it returns */
 } gated_t;
 
 static void gated_init(gated_t *gated)
@@ -101,7 +101,7 @@ static void a_value_lives_with_its_future(void **state)
     gated_fini(&gated);
 }
 
-/* The error of a job is read as often as one likes, with its details. */
+/* The error of a job, with its details, can be read any number of times. */
 static void an_error_can_be_read_again(void **state)
 {
     (void)state;
@@ -124,7 +124,7 @@ static void an_error_can_be_read_again(void **state)
     gated_fini(&gated);
 }
 
-/* A future is cancelled while its job waits, not while it runs, nor when it is done. */
+/* A future can be cancelled while its job waits, but not while the job runs or once it is done. */
 static void only_what_waits_is_cancelled(void **state)
 {
     (void)state;
@@ -175,8 +175,8 @@ static void note_letter(asyncio_concurrent_future_t *future, void *arg)
     sem_post(&seen->called);
 }
 
-/* Callbacks are called in order, each once, in the thread that finishes the future; one that comes
- * late is called at once. */
+/* Callbacks are called in order, each once, in the thread that finishes the future; one that is
+ * added later is called at once. */
 static void callbacks_run_where_it_ends(void **state)
 {
     (void)state;
@@ -211,7 +211,7 @@ static void give_up(asyncio_concurrent_future_t *future, void *arg)
 
 /* --- finished by the program --------------------------------------------------------------- */
 
-/* A future of the program's own is begun once and finished once. */
+/* A future that the program finishes is set running once and finished once. */
 static void the_program_may_finish_futures(void **state)
 {
     (void)state;
@@ -251,7 +251,7 @@ static void the_program_may_finish_futures(void **state)
     asyncio_concurrent_future_unref(future);
 }
 
-/* A callback may give up the last reference but the one of who finishes the future. */
+/* A callback may drop every reference but the one of the thread that finishes the future. */
 static void a_callback_may_give_the_future_up(void **state)
 {
     (void)state;
@@ -295,7 +295,7 @@ static int run_wrapped(void *arg, void **ret_result)
     return 0;
 }
 
-/* A wrapped future ends as the other does, whose value it borrows, also when that was done. */
+/* A wrapper has the outcome of its source, whose value it borrows, also if the source was done. */
 static void a_wrapped_future_ends_as_its_source(void **state)
 {
     gated_t gated;
@@ -318,7 +318,7 @@ static int run_wrapped_error(void *arg, void **ret_result)
     return 0;
 }
 
-/* The error of the source and its details are those of the wrapped future. */
+/* The error of the source, with its details, is that of the wrapper. */
 static void a_wrapped_error_keeps_its_details(void **state)
 {
     assert_int_equal(run(*state, run_wrapped_error, NULL), 0);
@@ -356,7 +356,7 @@ static int run_wrapped_cancels(void *arg, void **ret_result)
     return 0;
 }
 
-/* A cancel goes in both directions, but not to a source that is running. */
+/* Cancelling the wrapper or the source cancels the other, but not a source that is running. */
 static void cancels_go_in_both_directions(void **state)
 {
     assert_int_equal(run(*state, run_wrapped_cancels, NULL), 0);
@@ -368,7 +368,7 @@ static int make_wrapper(void *arg, void **ret_result)
     return 0;
 }
 
-/* A loop may close, and a wrapped future go, before the source is finished or freed. */
+/* A loop may be closed, and a wrapper freed, before the source is finished or freed. */
 static void a_source_outlives_the_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -390,7 +390,7 @@ static void a_source_outlives_the_loop(void **state)
 
 /* --- run_coroutine_threadsafe -------------------------------------------------------------- */
 
-static int answer_in_loop(void *arg, void **ret_result)
+static int return_from_loop(void *arg, void **ret_result)
 {
     assert_int_equal(asyncio_sleep(0), 0);
     assert_ptr_equal(asyncio_get_running_loop(), the_fixture()->loop);
@@ -414,7 +414,7 @@ static int wait_for_ever(void *arg, void **ret_result)
     return rc;
 }
 
-/* What another thread does, which is a job of the loop's executor. */
+/* The part of the next test in another thread: a job of the loop's executor. */
 static int visit(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -422,7 +422,7 @@ static int visit(void *arg, void **ret_result)
     int destroyed = 0;
     void *value = NULL;
     asyncio_concurrent_future_t *future = asyncio_run_coroutine_threadsafe(
-        asyncio_coroutine(answer_in_loop, &destroyed), loop);
+        asyncio_coroutine(return_from_loop, &destroyed), loop);
     assert_int_equal(asyncio_concurrent_future_result(future, forever, &value), 0);
     assert_ptr_equal(value, &destroyed);
     assert_int_equal(asyncio_concurrent_future_cancel(future), 0);
@@ -456,7 +456,7 @@ static int run_visited(void *arg, void **ret_result)
     return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), forever);
 }
 
-/* Another thread runs coroutines in the loop; it gets their values and errors, and cancels them. */
+/* Another thread runs coroutines in the loop, gets their values and errors, and cancels them. */
 static void another_thread_runs_coroutines(void **state)
 {
     assert_int_equal(run(*state, run_visited, NULL), 0);
@@ -469,7 +469,7 @@ static int do_nothing(void *arg, void **ret_result)
     return 0;
 }
 
-/* A coroutine that is cancelled before the loop has seen it never runs, and is not reported. */
+/* A coroutine that is cancelled before it arrives at the loop never runs, and is not reported. */
 static void a_cancel_may_overtake_the_coroutine(void **state)
 {
     fixture_t *fixture = *state;
@@ -489,7 +489,7 @@ static int never_end(void *arg, void **ret_result)
     return asyncio_sleep(ASYNCIO_FOREVER);
 }
 
-/* Who waits for a coroutine whose loop closes is told, whether or not it had begun. */
+/* The future of a coroutine whose loop closes fails, whether or not the coroutine had begun. */
 static void closing_the_loop_ends_the_wait(void **state)
 {
     fixture_t *fixture = *state;
@@ -530,7 +530,7 @@ static int run_bad_awaits(void *arg, void **ret_result)
     return 0;
 }
 
-/* NULL and objects of another kind are answered with a code. */
+/* NULL and objects of another type are refused with a code. */
 static void bad_arguments_are_refused(void **state)
 {
     fixture_t *fixture = *state;

@@ -14,7 +14,7 @@
 #include "base/syscalls.h"
 #include "loop/loop.h"
 
-static int answer_argument(void *arg, void **ret_result)
+static int return_argument(void *arg, void **ret_result)
 {
     *ret_result = arg;
     return 0;
@@ -57,12 +57,13 @@ static int run_many(void *arg, void **ret_result)
     (void)ret_result;
     asyncio_future_t *futures[IN_FLIGHT];
     for (intptr_t i = 0; i < IN_FLIGHT; i++)
-        futures[i] = asyncio_loop_run_in_executor(NULL, arg, answer_argument, ASYNCIO_INT(i));
+        futures[i] = asyncio_loop_run_in_executor(NULL, arg, return_argument,
+                                                  ASYNCIO_INT(i));
     for (intptr_t i = 0; i < 50 * IN_FLIGHT; i++) {
         void *value = NULL;
         assert_int_equal(asyncio_await_unref(futures[i % IN_FLIGHT], &value), 0);
         assert_int_equal(asyncio_int(value), i);
-        futures[i % IN_FLIGHT] = asyncio_loop_run_in_executor(NULL, arg, answer_argument,
+        futures[i % IN_FLIGHT] = asyncio_loop_run_in_executor(NULL, arg, return_argument,
                                                               ASYNCIO_INT(i + IN_FLIGHT));
     }
     for (int i = 0; i < IN_FLIGHT; i++)
@@ -70,7 +71,7 @@ static int run_many(void *arg, void **ret_result)
     return 0;
 }
 
-/* With many jobs in flight each answers what it was asked, and none is lost. */
+/* With many jobs in flight, each returns its own result and none is lost. */
 static void many_jobs_in_flight_lose_nothing(void **state)
 {
     asyncio_executor_t *pool = new_pool(4);
@@ -78,14 +79,14 @@ static void many_jobs_in_flight_lose_nothing(void **state)
     end_pool(pool);
 }
 
-static atomic_int jobs_begun;   /* how many jobs of the next test have */
-static atomic_bool may_go_on;   /* the first of them */
+static atomic_int jobs_begun;    /* how many jobs of the next test have begun */
+static atomic_bool may_continue; /* the first of them */
 enum { JOBS_IN_ORDER = 5 };
 
 static int hold_up(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    while (!atomic_load(&may_go_on))
+    while (!atomic_load(&may_continue))
         sched_yield();
     return 0;
 }
@@ -96,18 +97,18 @@ static int begin_as(void *arg, void **ret_result)
     return 0;
 }
 
-/* Jobs that wait for the only thread are begun in the order in which they were given. */
+/* Jobs that wait for the only thread are begun in the order in which they were submitted. */
 static void jobs_are_begun_in_order(void **state)
 {
     (void)state;
     asyncio_executor_t *pool = new_pool(1);
     asyncio_concurrent_future_t *jobs[JOBS_IN_ORDER], *first;
     atomic_store(&jobs_begun, 0);
-    atomic_store(&may_go_on, false);
+    atomic_store(&may_continue, false);
     first = asyncio_executor_submit(pool, hold_up, NULL);
     for (int i = 0; i < JOBS_IN_ORDER; i++)
         jobs[i] = asyncio_executor_submit(pool, begin_as, ASYNCIO_INT(i));
-    atomic_store(&may_go_on, true);
+    atomic_store(&may_continue, true);
     for (int i = 0; i < JOBS_IN_ORDER; i++) {
         void *in_order = NULL;
         if (jobs[i] && asyncio_concurrent_future_result(jobs[i], ASYNCIO_FOREVER, &in_order) == 0)
@@ -121,7 +122,7 @@ static void jobs_are_begun_in_order(void **state)
 
 /* --- threads ------------------------------------------------------------------------------- */
 
-static atomic_int threads_started; /* as count_thread() saw */
+static atomic_int threads_started; /* as count_thread() has seen */
 static atomic_int threads_allowed; /* how many more may be started */
 
 static int count_thread(pthread_t *ret_thread, const pthread_attr_t *attributes,
@@ -150,13 +151,13 @@ static int run_one_by_one(void *arg, void **ret_result)
     (void)ret_result;
     for (int i = 0; i < 50; i++)
         assert_int_equal(
-            asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, answer_argument, NULL),
+            asyncio_await_unref(asyncio_loop_run_in_executor(NULL, arg, return_argument, NULL),
                                 NULL),
             0);
     return 0;
 }
 
-/* Threads are started as they are needed: none at first, at most as many as were allowed. */
+/* Threads are started as they are needed: none at first, at most max_workers. */
 static void threads_are_started_as_needed(void **state)
 {
     watch_threads(1000);
@@ -173,7 +174,7 @@ static void threads_are_started_as_needed(void **state)
 
 #define MEETING 4
 
-/* Where jobs meet: the last one lets all go on. Nobody waits for ever for one that never comes. */
+/* Jobs wait for each other here: the last one to arrive lets all of them continue. */
 typedef struct meeting {
     atomic_int arrived; /* over all rounds */
     sem_t all_are_there; /* posted once for each of them */
@@ -190,7 +191,7 @@ static int meet_others(void *arg, void **ret_result)
     return 0;
 }
 
-/* Jobs that wait for each other all run at once, as long as there may be threads for them. */
+/* Jobs that wait for each other all run at once, as long as max_workers allows it. */
 static void blocked_jobs_do_not_hold_up_others(void **state)
 {
     (void)state;
@@ -213,7 +214,7 @@ static void blocked_jobs_do_not_hold_up_others(void **state)
     sem_destroy(&meeting.all_are_there);
 }
 
-/* Where no thread can be started a job is refused; where one is there it serves them all. */
+/* Where no thread can be started a job is refused; a single thread runs all jobs. */
 static void a_thread_that_cannot_start_is_an_error(void **state)
 {
     fixture_t *fixture = *state;
@@ -286,7 +287,7 @@ static int wait_at_gate(void *arg, void **ret_result)
     return 0;
 }
 
-/* A job may hold the last reference to its executor, and so end it from inside. */
+/* A job may hold the last reference to its executor, and so destroy it in its own thread. */
 static void a_pool_may_end_in_its_own_thread(void **state)
 {
     fixture_t *fixture = *state;
@@ -320,7 +321,7 @@ static void a_job_may_shut_its_pool_down(void **state)
     end_pool(pool);
 }
 
-/* In a forked child the threads are missing: the pool refuses jobs there, and nobody waits. */
+/* A forked child does not have the threads: the pool refuses jobs there, and shutdowns return. */
 static void a_forked_child_has_no_pool(void **state)
 {
     (void)state;
@@ -346,7 +347,7 @@ static void a_forked_child_has_no_pool(void **state)
     assert_int_equal(runs, 1);
 }
 
-/* Options that are none, and executors that are no pools, are refused. */
+/* Bad options, and executors that are not thread pools, are refused. */
 static void bad_arguments_are_refused(void **state)
 {
     (void)state;
