@@ -102,7 +102,7 @@ def run(*arguments, stdin=b"", **options):
 
 
 def fetch(*arguments, status=None, **options):
-    """Runs fetch --json; answers the list."""
+    """Runs fetch --json; returns the list."""
     done = run("--json", *arguments, **options)
     pages = json.loads(done.stdout.decode())
     failed = any("error" in page or page["status"] >= 400 for page in pages) or not pages
@@ -112,7 +112,7 @@ def fetch(*arguments, status=None, **options):
 
 
 def fails(answer, word, *arguments):
-    """Checks that a server's answer is a failure whose message holds a word; answers the page."""
+    """Checks that a server's answer is a failure whose message holds a word; returns the page."""
     with Server(answer) as server:
         page, = fetch("--retries", "0", *arguments, server.url + "/", status=1)
     assert word in page["error"], page
@@ -135,11 +135,12 @@ def http_server(*arguments):
         process.stdout.close()
 
 
-def talk(port, request):
-    """Sends bytes and answers all that comes back until the server closes."""
+def talk(port, request, end=True):
+    """Sends bytes, and the end unless told not to; returns all that the server sends."""
     with socket.create_connection(("127.0.0.1", port), timeout=LIMIT) as connection:
         connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
+        if end:
+            connection.shutdown(socket.SHUT_WR)
         answer = b""
         while piece := connection.recv(65536):
             answer += piece
@@ -477,6 +478,16 @@ def test_http_server_serves_files_and_no_others():
                 assert status in (400, 403, 404) and b"secret" not in body, (path, status, body)
 
 
+def test_http_server_drops_slow_clients():
+    """A client that sends no request loses its connection; one that sends half is told why."""
+    with http_server("--idle-timeout", "0.2", "--request-timeout", "0.2") as port:
+        assert talk(port, b"", end=False) == b""
+        answer = talk(port, b"GET / HTTP/1.1\r\nHost: x\r\nCookie: ", end=False)
+        assert answer.startswith(b"HTTP/1.1 408 ") and b"Connection: close" in answer, answer
+        answer = talk(port, b"GET /bytes/3 HTTP/1.1\r\nHost: x\r\n\r\nGET /", end=False)
+        assert b"\r\n\r\nabcHTTP/1.1 408 " in answer, answer
+
+
 def test_http_server_ends_while_connections_are_open():
     """SIGINT and SIGTERM end it with 0, with idle connections and with one that waits."""
     with http_server("--delay", "60") as port:
@@ -503,7 +514,7 @@ http {{
 
 @contextlib.contextmanager
 def nginx(folder):
-    """Runs nginx in a folder of its own; answers the port."""
+    """Runs nginx in a folder of its own; returns the port."""
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if program is None:
         raise Skip("nginx is not installed")

@@ -47,7 +47,7 @@ void http_response_fini(http_response_t *response)
     response->location = NULL;
 }
 
-/* Answers before the real one (100, 103) pass through here too, and leave no trace. */
+/* Informational answers (100, 103) pass through here too, and leave no trace. */
 static int on_message_begin(http_parser *parser)
 {
     exchange_t *exchange = parser->data;

@@ -30,7 +30,7 @@ typedef int http_body_t(void *arg, const http_response_t *response, const char *
 int http_get(connection_t *connection, const url_t *url, http_body_t *body, void *arg,
              http_response_t *response);
 
-/* Answers whether an answer sends elsewhere: a redirect with a Location. */
+/* Returns whether an answer sends elsewhere: a redirect with a Location. */
 bool http_is_redirect(const http_response_t *response);
 
 void http_response_fini(http_response_t *response);

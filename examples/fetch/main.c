@@ -109,7 +109,7 @@ static void stop(fetcher_t *fetcher, int rc)
     }
 }
 
-/* Fetches and reports; answers the exit status. */
+/* Fetches and reports; returns the exit status. */
 static int fetch(fetcher_t *fetcher, const url_list_t *list)
 {
     if (!prepare(fetcher, list)) {

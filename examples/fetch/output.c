@@ -52,7 +52,7 @@ static void make_stem(const char *url, char ret_stem[STEM_SIZE_MAX + 1])
         strcpy(ret_stem, "index.html");
 }
 
-/* Takes a name if it is free; answers whose it is, or NULL when memory is out. */
+/* Takes a name if it is free; returns whose it is, or NULL when memory is out. */
 static name_t *take(output_t *output, const char *text, bool *ret_is_new)
 {
     name_t *name = malloc(sizeof(*name) + strlen(text) + 1);

@@ -16,11 +16,11 @@ typedef struct output {
     void *names; /* a tree of the names given out in this run */
 } output_t;
 
-/* Opens the folder, and makes it if it is missing. Answers 0 or -errno. */
+/* Opens the folder, and makes it if it is missing. Returns 0 or -errno. */
 int output_init(output_t *output, const char *folder);
 
 /*
- * Answers a name that no other URL of this run has: the path with '_' for '/', and ".1", ".2" …
+ * Returns a name that no other URL of this run has: the path with '_' for '/', and ".1", ".2" …
  * for more of the same. A file of that name from an earlier run is replaced. NULL: out of memory.
  * The string is the output's.
  */

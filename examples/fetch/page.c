@@ -127,7 +127,7 @@ static void set_error(page_t *page, int rc)
     asyncio_error_unref(error);
 }
 
-/* Answers 0 also when the page failed: that is the page's matter. */
+/* Returns 0 also when the page failed: that is the page's matter. */
 static int fetch_page(fetcher_t *fetcher, page_t *page)
 {
     url_t url = {0};

@@ -35,7 +35,7 @@ typedef struct fetcher {
     pool_t pool;              /* the connections */
 } fetcher_t;
 
-/* Takes one page after another until none is left. Answers 0 or -ECANCELED. */
+/* Takes one page after another until none is left. Returns 0 or -ECANCELED. */
 int page_worker(fetcher_t *fetcher, void **ret_result);
 
 /* The coroutine object of page_worker(). */

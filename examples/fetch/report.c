@@ -129,7 +129,7 @@ void report_summary(const fetcher_t *fetcher, double seconds)
     print_times(fetcher, stream);
 }
 
-/* Answers how many bytes of UTF-8 begin here, 0 where it is none. */
+/* Returns how many bytes of UTF-8 begin here, 0 where it is none. */
 static size_t utf8_length(const unsigned char *text)
 {
     size_t length = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2

@@ -22,7 +22,7 @@ static bool is_printable(const char *text)
     return true;
 }
 
-/* Answers the length of "scheme" where the text begins with "scheme:", else 0. */
+/* Returns the length of "scheme" where the text begins with "scheme:", else 0. */
 static size_t scheme_length(const char *text)
 {
     size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -103,7 +103,7 @@ int url_parse(const char *text, url_t *ret_url)
     return 0;
 }
 
-/* Answers whether "name" is all of the segment that begins here, up to "/", query or end. */
+/* Returns whether "name" is all of the segment that begins here, up to "/", query or end. */
 static bool is_segment(const char *text, const char *name)
 {
     size_t size = strlen(name);

@@ -7,10 +7,10 @@
 
 #include "response.h"
 
-/* Opens the folder. Answers its descriptor, or -errno. */
+/* Opens the folder. Returns its descriptor, or -errno. */
 int files_open(const char *root);
 
-/* Answers a request with a file of the folder. As pages_answer(). */
+/* Answers a request with a file of the folder. Returns the same as pages_answer(). */
 int files_answer(const response_t *response, int root);
 
 #endif

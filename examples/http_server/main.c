@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * http_server: a small HTTP/1.1 server on the loopback interface. Each connection is a task that
- * reads a request, answers it, and goes on while the client keeps the connection.
+ * reads requests and answers them for as long as the client keeps the connection open. A client
+ * that takes too long to send a request loses its connection.
  *
- * SIGTERM and SIGINT end it: their handler rings a remote, whose callback ends the main coroutine's
- * wait; nothing else is safe to do in a handler.
+ * SIGTERM and SIGINT end it. The loop calls their handlers like any other callback, so that they
+ * may use the library.
  */
 #include "files.h"
 #include "pages.h"
@@ -18,28 +19,23 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Seconds that connections have to end when the server does. */
+/* Seconds that open connections have to end after the server was told to stop. */
 #define GRACE 1.0
 
 /* What the command line asks for. */
 typedef struct options {
-    uint16_t port; /* 0: any free one */
-    double delay;  /* seconds before each answer */
-    int root;      /* descriptor of the folder; -1: made-up pages */
+    uint16_t port;           /* 0: any free one */
+    double delay;            /* seconds before each answer */
+    request_limits_t limits; /* how long a client may take */
+    int root;                /* file descriptor of the folder; -1: made-up pages */
 } options_t;
 
-/* Rung by the signal handler. */
-static asyncio_remote_t stop_remote;
-
-static void on_signal(int number)
+/* Called by the loop when the process has received SIGTERM or SIGINT, perhaps both. */
+static void on_signal(void *arg)
 {
-    (void)number;
-    asyncio_remote_post(&stop_remote);
-}
-
-static void on_stop(void *arg)
-{
-    asyncio_future_set_result(arg, NULL);
+    asyncio_future_t *stop = arg;
+    if (!asyncio_future_done(stop))
+        asyncio_future_set_result(stop, NULL);
 }
 
 static int answer(const options_t *options, const response_t *response)
@@ -58,30 +54,12 @@ static int answer(const options_t *options, const response_t *response)
     return options->root >= 0 ? files_answer(response, options->root) : pages_answer(response);
 }
 
-/*
- * Reads on for a moment behind a refusal. Closing with bytes unread would reset the connection, and
- * the client might never see the answer.
- */
-static void linger(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer)
-{
-    char dropped[4096];
-    asyncio_stream_writer_write_eof(writer);
-    asyncio_timeout_t scope;
-    if (asyncio_timeout_enter(&scope, GRACE) < 0)
-        return;
-    ssize_t size;
-    do
-        size = asyncio_stream_reader_read(reader, dropped, sizeof(dropped));
-    while (size > 0);
-    asyncio_timeout_exit(&scope, (int)size);
-}
-
-/* A connection, from its first request to its last. That a client goes away is no error. */
+/* Serves a connection from its first request to its last. A client that disconnects is no error. */
 static int serve(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
 {
     const options_t *options = arg;
     request_t request;
-    request_init(&request);
+    request_init(&request, options->limits);
     response_t response = {.writer = writer, .request = &request};
     int rc;
     do {
@@ -89,34 +67,26 @@ static int serve(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *write
         if (rc > 0)
             rc = answer(options, &response) < 0 ? -1 : 1;
     } while (rc > 0 && request.keep_alive);
-    if (rc > 0 && request.error != 0)
-        linger(reader, writer);
     return 0;
 }
 
-static void handle_signals(void (*handler)(int))
-{
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-}
-
-/* Waits for a signal, then closes the server and gives its connections a moment to end. */
+/* Waits for SIGTERM or SIGINT, closes the server and gives its connections GRACE to end. */
 static int serve_until_stopped(asyncio_server_t *server)
 {
     asyncio_loop_t *loop = asyncio_get_running_loop();
     asyncio_future_t *stop = asyncio_loop_create_future(loop);
     if (stop == NULL)
         return asyncio_errno();
-    int rc = asyncio_remote_init(&stop_remote, loop, on_stop, stop);
+    int rc = asyncio_loop_add_signal_handler(loop, SIGTERM, on_signal, stop);
+    if (rc == 0)
+        rc = asyncio_loop_add_signal_handler(loop, SIGINT, on_signal, stop);
     if (rc == 0) {
-        handle_signals(on_signal);
         printf("listening on %u\n", asyncio_server_port(server, 0));
         fflush(stdout);
         rc = asyncio_await(stop, NULL);
-        handle_signals(SIG_IGN);
-        asyncio_remote_fini(&stop_remote);
     }
+    asyncio_loop_remove_signal_handler(loop, SIGINT);
+    asyncio_loop_remove_signal_handler(loop, SIGTERM);
     asyncio_future_unref(stop);
     asyncio_server_close(server);
     asyncio_server_close_clients(server);
@@ -145,7 +115,8 @@ ASYNCIO_COROUTINE(run, (const options_t *, options));
 static int usage(const char *problem, const char *value)
 {
     fprintf(stderr, "http_server: %s%s\n"
-            "usage: http_server [--port P] [--delay S] [--root DIR]\n", problem, value);
+            "usage: http_server [--port P] [--delay S] [--root DIR] [--idle-timeout S] "
+            "[--request-timeout S]\n", problem, value);
     return 2;
 }
 
@@ -156,13 +127,15 @@ static bool read_number(const char *text, double high, double *ret_number)
     return end != text && *end == '\0' && *ret_number >= 0.0 && *ret_number <= high;
 }
 
-/* Answers 0, or the exit status. */
+/* Returns 0, or the exit status of the program. */
 static int read_options(int argc, char **argv, options_t *options)
 {
     static const struct option names[] = {
         {"port", required_argument, NULL, 'p'},
         {"delay", required_argument, NULL, 'd'},
         {"root", required_argument, NULL, 'r'},
+        {"idle-timeout", required_argument, NULL, 'i'},
+        {"request-timeout", required_argument, NULL, 't'},
         {NULL, 0, NULL, 0},
     };
     double number;
@@ -178,6 +151,14 @@ static int read_options(int argc, char **argv, options_t *options)
             if (!read_number(optarg, 3600.0, &options->delay))
                 return usage("no delay in seconds: ", optarg);
             break;
+        case 'i':
+            if (!read_number(optarg, 86400.0, &options->limits.idle))
+                return usage("no time limit in seconds: ", optarg);
+            break;
+        case 't':
+            if (!read_number(optarg, 86400.0, &options->limits.request))
+                return usage("no time limit in seconds: ", optarg);
+            break;
         case 'r':
             options->root = files_open(optarg);
             if (options->root < 0)
@@ -192,13 +173,13 @@ static int read_options(int argc, char **argv, options_t *options)
 
 int main(int argc, char **argv)
 {
-    options_t options = {.port = 8080, .root = -1};
+    options_t options = {.port = 8080, .root = -1, .limits = {.idle = 60.0, .request = 10.0}};
     int status = read_options(argc, argv, &options);
     if (status != 0)
         return status;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max; /* a descriptor for each connection */
+        limit.rlim_cur = limit.rlim_max; /* each connection takes a file descriptor */
         setrlimit(RLIMIT_NOFILE, &limit);
     }
     int rc = asyncio_run(run_coroutine(&options), NULL);

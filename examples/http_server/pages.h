@@ -14,7 +14,7 @@
 
 #include "response.h"
 
-/* Answers a request. Answers 0, or a negative code: the connection is of no more use. */
+/* Answers a request. Returns 0, or a negative code: the connection cannot be used any more. */
 int pages_answer(const response_t *response);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers: headers and bodies written to a connection.
+ * Returns: headers and bodies written to a connection.
  */
 #ifndef HTTP_SERVER_RESPONSE_H
 #define HTTP_SERVER_RESPONSE_H
