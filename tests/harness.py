@@ -26,7 +26,7 @@ def own_port():
 
 
 def run_tests(name, tests):
-    """Runs (name, function) pairs in order; answers the exit status."""
+    """Runs (name, function) pairs in order; returns the exit status."""
     print(f"[==========] {name}: Running {len(tests)} test(s).")
     failed = 0
     for test, function in tests:

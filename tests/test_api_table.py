@@ -29,7 +29,7 @@ def is_current():
 
 
 def sees(path, old, new, complaint):
-    """Answers a test that a change of a file is noticed."""
+    """Returns a test that a change of a file is noticed."""
     def test():
         with tempfile.TemporaryDirectory() as folder:
             for name in ("include", "tools"):

@@ -123,7 +123,7 @@ def patience_ends():
 
 
 def results_of_a_run():
-    """Answers made-up results with a peer that lacks a work and a repeat that failed."""
+    """Returns made-up results with a peer that lacks a work and a repeat that failed."""
     loads = {load.name: {"ours_epoll": [[120, 5.0, 0.5], [130, 5.0, 0.97], [125, 5.0, 0.99]],
                          "epoll": [[100, 10.0, 0.5], None, [100, 10.0, 0.5]]}
              for load in works.LOADS}
@@ -143,7 +143,7 @@ def results_of_a_run():
 
 
 def cells(text, first):
-    """Answers the cells of each line of a table whose first cell is this."""
+    """Returns the cells of each line of a table whose first cell is this."""
     lines = [[cell.strip() for cell in line.strip("|").split("|")]
              for line in text.splitlines() if line.startswith("| ")]
     return [line[1:] for line in lines if line[0] == first]

@@ -31,7 +31,7 @@ MAX_LINES = 80
 
 
 def masked(text):
-    """Answers output without what differs from run to run: times, and how late a busy machine is.
+    """Returns output without what differs from run to run: times, and how late a busy machine is.
 
     The page's executor needs six tenths of a second at least; it may need more, never less.
     """
@@ -41,7 +41,7 @@ def masked(text):
 
 
 def expected(name):
-    """Answers what an example must print."""
+    """Returns what an example must print."""
     with open(os.path.join(ROOT, "tests", "expected", name + ".txt"), encoding="utf-8") as file:
         return file.read()
 
@@ -86,7 +86,7 @@ def echoes():
 
 
 def readme_programs():
-    """Answers (program, output) of each program of the README that says what it prints."""
+    """Returns (program, output) of each program of the README that says what it prints."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
         text = file.read()
     blocks = re.findall(r"```c\n(.*?)```(?:[^`]*```text\n(.*?)```)?", text, flags=re.DOTALL)

@@ -21,7 +21,7 @@ class Skip(Exception):
 
 
 def gdb(root, program, *commands, core=None):
-    """Answers what gdb prints for the commands, behind the breakpoint or in the core dump."""
+    """Returns what gdb prints for the commands, behind the breakpoint or in the core dump."""
     if not shutil.which("gdb"):
         raise Skip("there is no gdb")
     line = ["gdb", "-q", "-nx", "-batch", "-iex", "set debuginfod enabled off",

@@ -29,7 +29,7 @@ class Error(gdb.GdbError):
 # --- what the library has ---------------------------------------------------------------------
 
 def value_of(expression):
-    """Answers the value of an expression, or None where it has none here."""
+    """Returns the value of an expression, or None where it has none here."""
     try:
         value = gdb.parse_and_eval(expression)
         value.fetch_lazy()
@@ -79,7 +79,7 @@ def name_of(task):
 
 
 def describe(task, running):
-    """Answers what a task is at, in words."""
+    """Returns what a task is at, in words."""
     if int(task) == running:
         return "running"
     if not int(task["is_started"]):
@@ -99,7 +99,7 @@ def all_tasks():
 
 
 def find(name):
-    """Answers (thread, task, running) for a name or an address."""
+    """Returns (thread, task, running) for a name or an address."""
     known = list(all_tasks())
     for thread, task, running in known:
         if name_of(task) == name:
@@ -118,7 +118,7 @@ def word(address, index):
 
 
 def registers_of(fiber):
-    """Answers the registers of a fiber that is away, by gdb's names."""
+    """Returns the registers of a fiber that is away, by gdb's names."""
     machine = string(gdb.parse_and_eval("(const char *)&asyncio__fiber_machine"))
     stack = int(fiber["sp"])
     if machine == "x86_64":
@@ -182,7 +182,7 @@ gdb.unwinder.register_unwinder(None, unwinder, replace=True)
 
 
 def aim_at(thread, task, running):
-    """Aims the unwinder at a suspended task; answers why it cannot be, or None."""
+    """Aims the unwinder at a suspended task; returns why it cannot be, or None."""
     if int(task) == running:
         return f"it is running: thread {thread.num} is in it"
     coroutine = task["coroutine"]
@@ -193,7 +193,7 @@ def aim_at(thread, task, running):
 
 
 def frames():
-    """Answers gdb's backtrace without the newest frame, which is the thread's own."""
+    """Returns gdb's backtrace without the newest frame, which is the thread's own."""
     width = gdb.parameter("width")
     gdb.execute("set width 0", to_string=True)
     try:

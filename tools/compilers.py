@@ -20,7 +20,7 @@ LEVELS = ["0", "1", "2", "3"]
 
 
 def build(folder, compiler, level, lto, protected):
-    """Configures and builds one combination; answers whether that went well, and the output."""
+    """Configures and builds one combination; returns whether that went well, and the output."""
     setup = ["meson", "setup", folder, "-Dtests=true",
              "-Dbench=false", "-Dexamples=false", "-Db_ndebug=false", f"-Doptimization={level}",
              f"-Db_lto={'true' if lto else 'false'}",
@@ -35,7 +35,7 @@ def build(folder, compiler, level, lto, protected):
 
 
 def run(folder, program, engine):
-    """Runs one program on one engine; answers whether it passed, and what it printed."""
+    """Runs one program on one engine; returns whether it passed, and what it printed."""
     try:
         done = subprocess.run([f"{folder}/tests/{program}"], text=True, timeout=300,
                               env={**os.environ, "ASYNCIO_ENGINE": engine},

@@ -34,7 +34,7 @@ suspends has a coroutine object too, `NAME_coroutine(…)`, which is left out be
 
 
 def macros_of(text):
-    """Answers {function: [macros that call it with the place filled in]}."""
+    """Returns {function: [macros that call it with the place filled in]}."""
     found = {}
     for macro, body in re.findall(r"^#define (asyncio_\w+)\([^)]*\)((?:[^\n]*\\\n)*[^\n]*)", text,
                                   re.MULTILINE):
@@ -44,7 +44,7 @@ def macros_of(text):
 
 
 def python_names(twin):
-    """Answers the names of asyncio that a `Twin:` line mentions."""
+    """Returns the names of asyncio that a `Twin:` line mentions."""
     names, last = [], None
     for piece in re.findall(r"`([^`]+)`", twin):
         piece = re.sub(r"\(.*", "", re.sub(r"^await ", "", piece))
@@ -60,7 +60,7 @@ def python_names(twin):
 
 
 def twins(tree):
-    """Answers {name of asyncio: [names here]}."""
+    """Returns {name of asyncio: [names here]}."""
     text = "\n".join(tree.read(path) for path in tree.c_paths("include"))
     macros = macros_of(text)
     found = {}
@@ -87,19 +87,19 @@ def twins(tree):
 
 
 def names_of(tree):
-    """Answers the names of asyncio, in the order of the table."""
+    """Returns the names of asyncio, in the order of the table."""
     lines = tree.read("tools/asyncio_names.txt").split("\n")
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def reasons_of(tree):
-    """Answers [(pattern, reason)]."""
+    """Returns [(pattern, reason)]."""
     lines = tree.read("tools/asyncio_without_twin.txt").split("\n")
     return [tuple(line.split(": ", 1)) for line in lines if line and not line.startswith("#")]
 
 
 def make(tree):
-    """Answers (the text of the table, a list of errors)."""
+    """Returns (the text of the table, a list of errors)."""
     found, reasons, used, errors = twins(tree), reasons_of(tree), set(), []
     rows, count = [], 0
     names = names_of(tree)

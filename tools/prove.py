@@ -39,7 +39,7 @@ STEPS = [
 
 
 def run_step(step, build, folder):
-    """Runs one step, prints what became of it, answers whether it passed."""
+    """Runs one step, prints what became of it, returns whether it passed."""
     name, shows, command, environment = step
     print(f"{name}: {shows} ...", flush=True)
     path = os.path.join(folder, name + ".log")

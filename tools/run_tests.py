@@ -23,7 +23,7 @@ SKIP_STATUS = 77
 
 
 def count(record):
-    """Answers (passed, failed, skipped) of one program's record in Meson's log."""
+    """Returns (passed, failed, skipped) of one program's record in Meson's log."""
     text = record.get("stdout", "")
     failed_as_a_whole = record["result"] not in ("OK", "SKIP", "EXPECTEDFAIL")
     if record["result"] == "SKIP" or record["returncode"] == SKIP_STATUS:
@@ -38,7 +38,7 @@ def count(record):
 
 
 def is_ours(program):
-    """Answers whether this machine runs a program without an emulator: both have one e_machine."""
+    """Returns whether this machine runs a program without an emulator: both have one e_machine."""
     heads = []
     for path in (program, sys.executable):
         with open(path, "rb") as file:
@@ -47,7 +47,7 @@ def is_ours(program):
 
 
 def refused_engines(folder):
-    """Answers the engines that this machine refuses (a container may forbid io_uring)."""
+    """Returns the engines that this machine refuses (a container may forbid io_uring)."""
     program = os.path.join(folder, "tests", "has_engine")
     refused = []
     for engine in ("epoll", "uring", "sim"):
@@ -62,7 +62,7 @@ def refused_engines(folder):
 
 
 def run_folder(folder, extra, suite, patience):
-    """Runs Meson's tests in a folder, all or those of a suite; answers the records of its log."""
+    """Runs Meson's tests in a folder, all or those of a suite; returns the records of its log."""
     log = os.path.join(folder, "meson-logs", "testlog.json")
     if extra:
         log = log.replace("testlog", "testlog-" + extra[0])

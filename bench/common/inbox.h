@@ -31,7 +31,7 @@ typedef struct inbox {
     inbox_batch_t running; /**< the loop's thread only */
 } inbox_t;
 
-/** Posts a callback, on any thread; answers whether the loop must be woken. */
+/** Posts a callback, on any thread; returns whether the loop must be woken. */
 static inline bool inbox_post(inbox_t *inbox, void (*call)(void *arg), void *arg)
 {
     pthread_mutex_lock(&inbox->mutex);

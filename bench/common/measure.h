@@ -80,7 +80,7 @@ static inline void bench_deadlines_fini(bench_deadlines_t *deadlines)
     free(deadlines->order);
 }
 
-/** Makes the deadlines; answers false if there is no memory. */
+/** Makes the deadlines; returns false if there is no memory. */
 static inline bool bench_deadlines_init(bench_deadlines_t *deadlines, long count)
 {
     deadlines->delays = (double *)malloc((size_t)count * sizeof(double));

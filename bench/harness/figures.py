@@ -8,18 +8,18 @@ import statistics
 
 
 def known(values):
-    """Answers the values that were measured, without the None of the repeats that failed."""
+    """Returns the values that were measured, without the None of the repeats that failed."""
     return [value for value in values if value is not None]
 
 
 def median(values):
-    """Answers the median of what was measured, or None."""
+    """Returns the median of what was measured, or None."""
     found = known(values)
     return statistics.median(found) if found else None
 
 
 def spread(values):
-    """Answers the median, the lower and the upper quartile of what was measured, or None."""
+    """Returns the median, the lower and the upper quartile of what was measured, or None."""
     found = sorted(known(values))
     if not found:
         return None
@@ -30,7 +30,7 @@ def spread(values):
 
 
 def ratios(above, below):
-    """Answers the ratio of each repeat of which both sides were measured.
+    """Returns the ratio of each repeat of which both sides were measured.
 
     The two sides of a ratio stem from the same repeat, minutes apart at most, so that a slow hour
     of the machine is in both.
@@ -39,7 +39,7 @@ def ratios(above, below):
 
 
 def short(value):
-    """Answers a number with three digits that count: 12.3, 1.73k, 176k, 4.19M."""
+    """Returns a number with three digits that count: 12.3, 1.73k, 176k, 4.19M."""
     if value is None:
         return "–"
     for unit in ("", "k", "M"):
@@ -52,7 +52,7 @@ def short(value):
 
 
 def short_spread(values):
-    """Answers a median with its quartiles: 1.21 (1.18 to 1.25)."""
+    """Returns a median with its quartiles: 1.21 (1.18 to 1.25)."""
     found = spread(values)
     if found is None:
         return "–"
@@ -61,7 +61,7 @@ def short_spread(values):
 
 
 def order(names, repeat):
-    """Answers the order of a repeat: another begins each time, and every second goes backward."""
+    """Returns the order of a repeat: another begins each time, and every second goes backward."""
     if not names:
         return []
     first = repeat // 2 % len(names)
@@ -70,7 +70,7 @@ def order(names, repeat):
 
 
 def count_for(each_ns, seconds, least, most):
-    """Answers how often a work is to be done so that it takes so long, two digits that count."""
+    """Returns how often a work is to be done so that it takes so long, two digits that count."""
     count = int(seconds * 1e9 / max(each_ns, 0.1))
     count = max(least, min(most, count))
     scale = 10 ** max(0, len(str(count)) - 2)
@@ -78,7 +78,7 @@ def count_for(each_ns, seconds, least, most):
 
 
 def goal_text(goal, ours, theirs):
-    """Answers what became of a goal of the form ("at most", 12) or ("first", None).
+    """Returns what became of a goal of the form ("at most", 12) or ("first", None).
 
     `ours` is our median, `theirs` those of the peers; smaller is better.
     """

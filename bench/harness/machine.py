@@ -9,7 +9,7 @@ import subprocess
 
 
 def first_line(command):
-    """Answers the first line that a command prints, or None."""
+    """Returns the first line that a command prints, or None."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -36,7 +36,7 @@ def load_average():
 
 
 def facts():
-    """Answers what is printed above each table."""
+    """Returns what is printed above each table."""
     memory = re.search(r"MemTotal:\s*(\d+)", read("/proc/meminfo"))
     mitigations = [os.path.basename(path) for path in mitigation_paths()
                    if read(path).startswith("Mitigation")]

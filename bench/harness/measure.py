@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs one program once: a work, or a server with the load client on it. Answers numbers."""
+"""Runs one program once: a work, or a server with the load client on it. Returns numbers."""
 
 import os
 import re
@@ -15,7 +15,7 @@ def environment(peer):
 
 
 def pinned(command, is_pinned=True):
-    """Answers the command, held on one CPU with all the threads that its runtime may make; as it
+    """Returns the command, held on one CPU with all the threads that its runtime may make; as it
     is on a machine that has no such CPU for us."""
     if not is_pinned or int(SERVER_CPU) not in os.sched_getaffinity(0):
         return command
@@ -27,7 +27,7 @@ def complain(command, text):
 
 
 def parse(output):
-    """Answers the values of lines `ROW VALUE UNIT` by row, and nothing of `ROW n/a`."""
+    """Returns the values of lines `ROW VALUE UNIT` by row, and nothing of `ROW n/a`."""
     values = {}
     for line in output.splitlines():
         words = line.split()
@@ -37,7 +37,7 @@ def parse(output):
 
 
 def run_work(peer, work, count, times=1, has_threads=False, limit=120):
-    """Answers the values that a work printed by row: nothing for what is not there, or failed."""
+    """Returns the values that a work printed by row: nothing for what is not there, or failed."""
     command = pinned([*peer.command, work, str(count), str(times)], not has_threads)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit,
@@ -58,13 +58,13 @@ def free_port():
 
 
 def parse_load(output):
-    """Answers requests/s, microseconds of CPU a request, and how busy the client was, or None."""
+    """Returns requests/s, microseconds of CPU a request, and how busy the client was, or None."""
     numbers = re.findall(r"^[0-9.]+", output, re.MULTILINE)
     return [float(number) for number in numbers] if len(numbers) == 3 else None
 
 
 def run_load(load_program, peer, server, connections, size, seconds):
-    """Starts a server, loads it, ends it; answers what parse_load() does."""
+    """Starts a server, loads it, ends it; returns what parse_load() does."""
     port = str(free_port())
     words = [server, port] if server else [port]
     command = pinned([*peer.command, *words])

@@ -58,7 +58,7 @@ def is_older(target, folders):
 
 
 def compile_with(compiler, folder, out, sources, libraries):
-    """Compiles a peer in C or C++; answers the program's path."""
+    """Compiles a peer in C or C++; returns the program's path."""
     common = os.path.join(BENCH, "common")
     target = os.path.join(out, folder, "bench" if sources == "*" else sources.split(".")[0])
     here = os.path.join(PEERS, folder)
@@ -72,13 +72,13 @@ def compile_with(compiler, folder, out, sources, libraries):
 
 
 def archive(name, shared):
-    """Answers a static library, as ours is, or what links the shared one if there is none."""
+    """Returns a static library, as ours is, or what links the shared one if there is none."""
     path = first_line(["gcc", f"-print-file-name={name}"])
     return path if path and os.path.isabs(path) else shared
 
 
 def header_version(path, names):
-    """Answers the numbers that a header defines, joined by points."""
+    """Returns the numbers that a header defines, joined by points."""
     command = ["gcc", "-E", "-dM", "-x", "c", "-include", path, "/dev/null"]
     done = subprocess.run(command, capture_output=True, text=True)
     found = [re.search(rf"^#define {name} (\S+)", done.stdout, re.MULTILINE) for name in names]
@@ -86,7 +86,7 @@ def header_version(path, names):
 
 
 def package_version(package):
-    """Answers the version of one of Debian's packages, without Debian's own part."""
+    """Returns the version of one of Debian's packages, without Debian's own part."""
     version = first_line(["dpkg-query", "-W", "-f", "${Version}", package])
     return re.split(r"[-+]", version)[0] if version else "?"
 
@@ -145,7 +145,7 @@ def tokio(build_folder, out):
 
 
 def interpreter():
-    """Answers a Python of 3.11 or later, 3.13 where there is one: its path, not a shim's."""
+    """Returns a Python of 3.11 or later, 3.13 where there is one: its path, not a shim's."""
     for name in ("python3.13", "python3"):
         for version in ("", "3.13.0", "3.13"):
             environment = {**os.environ, **({"PYENV_VERSION": version} if version else {})}
@@ -195,13 +195,13 @@ KEYS = [*MAKERS, "libuv_tuned"]
 
 
 def make_ours(build_folder, engines):
-    """Answers ours, a column for each engine."""
+    """Returns ours, a column for each engine."""
     return [Peer(f"ours_{engine}", f"ours, {engine}", [f"{build_folder}/bench/bench"], "this tree",
                  engine=engine, servers=["echo", "echo_streams"]) for engine in engines]
 
 
 def make_all(build_folder, engines, wanted):
-    """Answers all that can be measured here, and the reasons of those that cannot, by key."""
+    """Returns all that can be measured here, and the reasons of those that cannot, by key."""
     out = os.path.join(build_folder, "bench-peers")
     found, missing = make_ours(build_folder, engines), {}
     for key, maker in MAKERS.items():

@@ -24,7 +24,7 @@ OTHERS = ["#4d4d4d", "#2166ac", "#67a9cf", "#1b7837", "#7fbf7b", "#762a83", "#af
 
 
 def colours(results):
-    """Answers a colour for each column, so that a peer has one in all plots."""
+    """Returns a colour for each column, so that a peer has one in all plots."""
     ours = ours_of(results)
     others = [key for key in results["peers"] if key not in ours]
     chosen = {key: OURS[i % len(OURS)] for i, key in enumerate(ours)}
@@ -41,7 +41,7 @@ def save(figure, folder, name):
 
 
 def panels(count, across, width, height):
-    """Answers a figure and its panels; those that are not needed are empty."""
+    """Returns a figure and its panels; those that are not needed are empty."""
     down = -(-count // across)
     figure, grid = pyplot.subplots(down, across, figsize=(width * across, height * down),
                                    squeeze=False)

@@ -24,7 +24,7 @@ BUSY_LOAD = 0.5
 
 
 def measure_all(settings):
-    """Runs what is asked for; answers the results as plain data."""
+    """Runs what is asked for; returns the results as plain data."""
     results = {"date": time.strftime("%Y-%m-%d"), "settings": str(settings),
                "machine": machine.facts()}
     for name, value in results["machine"].items():

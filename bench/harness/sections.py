@@ -23,7 +23,7 @@ def say(text):
 
 
 def choose_counts(work, peers, seconds):
-    """Answers how often each peer does a work, by key; who is not in it does not have the work."""
+    """Returns how often each peer does a work, by key; who is not in it does not have the work."""
     counts = {}
     for peer in peers:
         found = measure.run_work(peer, work.name, work.probe, has_threads=work.has_threads)
@@ -36,7 +36,7 @@ def choose_counts(work, peers, seconds):
 
 
 def run_works(peers, settings):
-    """Answers the values of each row by peer and repeat, and the counts."""
+    """Returns the values of each row by peer and repeat, and the counts."""
     works = [work for work in WORKS if settings.picks(work.name)]
     if not works:
         return {"rows": {}, "counts": {}}
@@ -56,7 +56,7 @@ def run_works(peers, settings):
 
 
 def server_columns(peers, settings):
-    """Answers (key, label, peer, word) of each server that is to be measured."""
+    """Returns (key, label, peer, word) of each server that is to be measured."""
     columns = []
     for peer in peers:
         for server in peer.servers:
@@ -68,7 +68,7 @@ def server_columns(peers, settings):
 
 
 def run_servers(peers, settings):
-    """Answers [requests/s, us, client's share] by load, server and repeat."""
+    """Returns [requests/s, us, client's share] by load, server and repeat."""
     if not any(settings.picks(server) for server in SERVERS):
         return {}
     columns = server_columns(peers, settings)
@@ -126,7 +126,7 @@ def run_scale(scale, peers, settings, rows):
 
 
 def connection_sizes():
-    """Answers how many connections a process of this user can have, up to that, one by one."""
+    """Returns how many connections a process of this user can have, up to that, one by one."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS
     return sorted({min(size, most) for size in CONNECTION_SIZES})
 
@@ -147,7 +147,7 @@ def run_connections(peers, settings, rows):
 
 
 def run_scales(peers, settings):
-    """Answers nanoseconds an operation (or bytes) by row, peer, size and repeat."""
+    """Returns nanoseconds an operation (or bytes) by row, peer, size and repeat."""
     rows = {}
     for scale in SCALES:
         if settings.picks("scale_" + scale.name):

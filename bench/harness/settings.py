@@ -16,7 +16,7 @@ def words(environment, name):
 
 
 def known_words(environment, name, known, are_beginnings=False):
-    """Answers the words of the environment; ValueError says which of them mean nothing."""
+    """Returns the words of the environment; ValueError says which of them mean nothing."""
     chosen = words(environment, name)
     for word in chosen:
         if not any(one == word or are_beginnings and one.startswith(word) for one in known):
@@ -25,7 +25,7 @@ def known_words(environment, name, known, are_beginnings=False):
 
 
 def number(environment, name, default, kind):
-    """Answers a positive number of the environment; ValueError says which is none."""
+    """Returns a positive number of the environment; ValueError says which is none."""
     text = environment.get(name) or str(default)
     try:
         value = kind(text)
@@ -74,7 +74,7 @@ class Settings:
 
 
 def read(build, environment=os.environ, peers=()):
-    """Answers the settings that an environment asks for; peers are the keys that there are."""
+    """Returns the settings that an environment asks for; peers are the keys that there are."""
     is_quick = environment.get("QUICK", "0") not in ("", "0")
     settings = Settings(
         build=build, only=known_words(environment, "ONLY", PICKED, are_beginnings=True),

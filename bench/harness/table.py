@@ -21,7 +21,7 @@ LEGEND_SCALE = """Nanoseconds an operation (bytes for `asleep_bytes`; of the ser
 
 
 def grid(head, rows):
-    """Answers an aligned table of Markdown."""
+    """Returns an aligned table of Markdown."""
     widths = [max(len(str(line[i])) for line in [head, *rows]) for i in range(len(head))]
 
     def line(cells):
@@ -42,7 +42,7 @@ def label(results, key):
 
 
 def work_tables(results):
-    """Answers the two tables of works: what each takes, and the ratios."""
+    """Returns the two tables of works: what each takes, and the ratios."""
     rows = results["works"]["rows"]
     goals = {row: goal for work in WORKS for row, goal in work.goals.items()}
     keys = [key for key in results["peers"] if any(key in row for row in rows.values())]
@@ -67,7 +67,7 @@ def work_tables(results):
 
 
 def column(found, key, place):
-    """Answers one of the three numbers of a server's repeats."""
+    """Returns one of the three numbers of a server's repeats."""
     return [repeat[place] if repeat else None for repeat in found.get(key, [])]
 
 
@@ -79,7 +79,7 @@ def server_cell(found, key):
 
 
 def server_goal(load, found, ours, theirs):
-    """Answers what became of the goal of a load: a factor of the bare server, or of the best."""
+    """Returns what became of the goal of a load: a factor of the bare server, or of the best."""
     rates = {key: figures.median(column(found, key, 0)) for key in theirs}
     rivals = ["epoll"] if load.of == "epoll" else [key for key in theirs if rates[key]]
     rivals = [key for key in rivals if rates.get(key)]
@@ -97,7 +97,7 @@ def server_goal(load, found, ours, theirs):
 
 
 def server_tables(results):
-    """Answers the tables of servers: what each does, and the ratios of requests and of CPU."""
+    """Returns the tables of servers: what each does, and the ratios of requests and of CPU."""
     labels, loads = results["servers"]["labels"], results["servers"]["loads"]
     ours = [key for key in labels if key.startswith("ours_")]
     theirs = [key for key in labels if key not in ours]
@@ -125,7 +125,7 @@ def server_tables(results):
 
 
 def scale_table(results, only_ours):
-    """Answers the table of scales."""
+    """Returns the table of scales."""
     rows = results["scale"]
     sizes = sorted({int(size) for found in rows.values() for values in found.values()
                     for size in values})
@@ -144,7 +144,7 @@ def scale_table(results, only_ours):
 
 
 def facts(results):
-    """Answers what the machine is, who was measured in which version, and who was left out."""
+    """Returns what the machine is, who was measured in which version, and who was left out."""
     machine = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
     theirs = [peer for peer in results["peers"].values() if not peer["engine"]]
     versions = "; ".join(f"{peer['label']} {peer['version']}" for peer in theirs
@@ -157,7 +157,7 @@ def facts(results):
 
 
 def markdown(results, only_ours=False):
-    """Answers all tables of a run; with only_ours the peers' lines of scale are left out."""
+    """Returns all tables of a run; with only_ours the peers' lines of scale are left out."""
     parts = facts(results)
     if results.get("works", {}).get("rows"):
         parts += [""] + work_tables(results)
@@ -169,7 +169,7 @@ def markdown(results, only_ours=False):
 
 
 def csv(results):
-    """Answers every single value: section, row, size or load, who, repeat, value, unit."""
+    """Returns every single value: section, row, size or load, who, repeat, value, unit."""
     lines = ["section,row,at,who,repeat,value,unit"]
 
     def add(section, row, at, who, values, unit):
@@ -190,7 +190,7 @@ def csv(results):
 
 
 def between_markers(text, begin, end, inside):
-    """Answers the text with what stands between two markers replaced; both must be there once."""
+    """Returns the text with what stands between two markers replaced; both must be there once."""
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
         raise ValueError(f"{begin} and {end} must be there once, in this order")
     before = text[:text.index(begin) + len(begin)]

@@ -94,5 +94,5 @@ CONNECTION_SIZES = [100, 1_000, 10_000, 100_000]
 
 
 def times_at(scale, size):
-    """Answers how often a run of a scale is done, so that small sizes are measured too."""
+    """Returns how often a run of a scale is done, so that small sizes are measured too."""
     return max(1, 100_000 // size) if scale.repeatable else 1

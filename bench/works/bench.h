@@ -14,10 +14,10 @@
 
 #include <asyncio.h>
 
-/** Runs a work once over a count. Answers 0 or a negative code. */
+/** Runs a work once over a count. Returns 0 or a negative code. */
 typedef int bench_work_t(long count, bench_result_t *result);
 
-/** Serves a port until a signal ends the process. Answers a negative code if it cannot. */
+/** Serves a port until a signal ends the process. Returns a negative code if it cannot. */
 typedef int bench_server_t(uint16_t port);
 
 bench_work_t bench_yield, bench_yield1000, bench_future;

@@ -19,17 +19,17 @@ now_ns = time.perf_counter_ns
 
 
 def rounds(tasks):
-    """Answers how often each of so many tasks does its thing in the works of scale."""
+    """Returns how often each of so many tasks does its thing in the works of scale."""
     return 3 if tasks > 100000 else 300000 // tasks
 
 
 def share(count, parts, part):
-    """Answers how much of a count falls to one of so many."""
+    """Returns how much of a count falls to one of so many."""
     return count // parts + (part < count % parts)
 
 
 async def crowd(coroutines):
-    """Awaits coroutines together; answers nanoseconds."""
+    """Awaits coroutines together; returns nanoseconds."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     begin = now_ns()
     await asyncio.gather(*tasks)
@@ -81,7 +81,7 @@ def resident_bytes():
 
 
 async def work_asleep(count):
-    """Answers bytes, nanoseconds to make, nanoseconds to end."""
+    """Returns bytes, nanoseconds to make, nanoseconds to end."""
     tasks = [None] * count
     before_bytes = resident_bytes()
     begin = now_ns()

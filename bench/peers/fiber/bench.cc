@@ -24,7 +24,7 @@ template <typename Body> static fibers::fiber spawn(Body body)
     return fibers::fiber(fibers::launch::post, std::allocator_arg, stacks, std::move(body));
 }
 
-/** Runs so many fibers to their end; answers the time from the first start to the last end. */
+/** Runs so many fibers to their end; returns the time from the first start to the last end. */
 template <typename Make> static int64_t run_crowd(long count, Make make)
 {
     std::vector<fibers::fiber> all;

@@ -40,7 +40,7 @@ typedef struct crowd {
     st_mutex_t mutex; /**< of `lock` */
 } crowd_t;
 
-/** Runs so many threads to their end, and answers the nanoseconds from first start to last end. */
+/** Runs so many threads to their end, and returns the nanoseconds from first start to last end. */
 static int64_t run_crowd(void *(*start)(void *arg), crowd_t *crowd, long threads)
 {
     st_thread_t *all = malloc((size_t)threads * sizeof(*all));

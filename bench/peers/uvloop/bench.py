@@ -9,7 +9,7 @@ import uvloop
 
 
 def works():
-    """Answers the module of the works, which is not on the path."""
+    """Returns the module of the works, which is not on the path."""
     here = os.path.dirname(os.path.abspath(__file__))
     path = os.path.join(here, os.pardir, "asyncio", "bench.py")
     spec = importlib.util.spec_from_file_location("works", path)
