@@ -49,10 +49,7 @@ struct asyncio_coroutine {
     asyncio__stack_t *stack;          /* its own stack, while it has one */
     asyncio__fiber_t fiber;           /* where it resumes */
     asyncio__fiber_t *back;           /* driven by hand: the driver's fiber; else NULL */
-    union {
-        asyncio__result_t *result;      /* the innermost result on this stack */
-        struct asyncio__taker *takers;  /* awaited: tasks that take it over; see take_over.c */
-    };
+    asyncio__result_t *result;        /* the innermost result on this stack */
     union {
         void *transfer;            /* driven: the value that is passed in or out */
         asyncio_coroutine_t *host; /* awaited: the coroutine on whose stack it runs */

@@ -51,8 +51,6 @@ static int await_coroutine(asyncio_coroutine_t *coroutine, void **ret_result)
     }
     asyncio__result_t result;
     rc = asyncio__coroutine_call(coroutine, &result);
-    if (ASYNCIO__UNLIKELY(coroutine->takers != NULL))
-        rc = asyncio__end_taken(coroutine, rc, result);
     asyncio_coroutine_unref(coroutine);
     if (rc < 0)
         return rc;

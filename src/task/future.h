@@ -110,18 +110,10 @@ static inline void asyncio__future_init(asyncio_future_t *future, asyncio_loop_t
     future->class = class;
 }
 
-/* Of take_over.c: it holds an error, or others wait for it still. */
-void asyncio__future_fini_rarely(asyncio_future_t *future);
-
-/* The same: its count has become 0, and nobody has given it up. */
-void asyncio__future_end_unheld(asyncio_future_t *future);
-
-/* Lets go of what such a future holds. */
+/* Releases what such a future holds. Nobody waits for it by now. */
 static inline void asyncio__future_fini(asyncio_future_t *future)
 {
-    if (ASYNCIO__UNLIKELY(future->error || asyncio__future_callbacks(future) ||
-                         future->refs != 1))
-        asyncio__future_fini_rarely(future);
+    asyncio__error_drop(future->error);
 }
 
 /* A new future in memory that the caller has: zeroes, or NULL. */
@@ -203,9 +195,6 @@ static inline asyncio_future_t *asyncio__callback_begin(asyncio__callback_t *cal
 
 /* It will not be called, whether it is in a list, in the ready queue, or in neither. */
 void asyncio__future_drop_callback(asyncio__callback_t *callback);
-
-/* Of take_over.c: runs one that is in the ready queue now. */
-void asyncio__callback_hurry(asyncio__callback_t *callback);
 
 /* Takes it out of the list: false if it is not there (it is in the ready queue, or has run). */
 bool asyncio__future_remove_callback(asyncio_future_t *future, asyncio__callback_t *callback);

@@ -29,13 +29,11 @@ void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result
 int asyncio__refuse_await(asyncio_coroutine_t *coroutine);
 int asyncio__fail_next_step(asyncio__task_t *task, const char *message);
 int asyncio__wait_rarely(asyncio_future_t *future);
-int asyncio__wait_again(asyncio_future_t *future);
 
-/* Its coroutine was started by someone else before its first step, or ended by someone else. */
+/* Whether a task cannot begin: its coroutine object has been started by someone else. */
 static inline bool asyncio__task_is_refused(const asyncio__task_t *task)
 {
-    return task->coroutine->state !=
-           (task->is_started ? ASYNCIO__COROUTINE_WAITING : ASYNCIO__COROUTINE_CREATED);
+    return !task->is_started && task->coroutine->state != ASYNCIO__COROUTINE_CREATED;
 }
 
 /* The step up to where the coroutine goes on: what its suspension will answer. */
@@ -48,9 +46,7 @@ static inline __attribute__((always_inline)) void asyncio__step_begin(asyncio__t
         task->resume_code = 0;
     if (future) {
         task->wait.future = NULL;
-        /* The schedule's; who waits has one of its own, but not who was taken over. */
-        if (ASYNCIO__UNLIKELY(--future->refs == 0))
-            asyncio__future_end_unheld(future);
+        future->refs--; /* the schedule's; the waiting function has one of its own */
     }
     asyncio__thread.task = &task->future;
     asyncio__thread.coroutine = task->coroutine;
@@ -101,7 +97,7 @@ static inline __attribute__((always_inline)) int asyncio__suspend(asyncio__task_
         }
     }
     coroutine->state = ASYNCIO__COROUTINE_RUNNING;
-    int rc = asyncio__task_of(asyncio__thread.task)->resume_code; /* see take_over() */
+    int rc = task->resume_code;
     if (ASYNCIO__UNLIKELY(rc < 0))
         ASYNCIO__SUSPENDS(); /* to be returned as ever, for callers mostly return it in turn */
     return rc;
@@ -141,10 +137,7 @@ static inline __attribute__((always_inline)) int asyncio__future_wait_alone(
     task->wait.next = NULL;
     task->wait.future = future;
     future->callbacks = future->last_callback = &task->wait;
-    int rc = asyncio__suspend(task);
-    return ASYNCIO__LIKELY(rc < 0 || future->state == ASYNCIO__FINISHED)
-               ? rc
-               : asyncio__wait_again(future);
+    return asyncio__suspend(task);
 }
 
 /* asyncio__future_wait() for any that is pending, in the caller. */
@@ -155,18 +148,7 @@ static inline __attribute__((always_inline)) int asyncio__future_wait_here(async
                           future->loop != task->future.loop))
         return asyncio__wait_rarely(future);
     asyncio__future_append_callback(future, &task->wait);
-    int rc = asyncio__suspend(task);
-    return ASYNCIO__LIKELY(rc < 0 || future->state == ASYNCIO__FINISHED)
-               ? rc
-               : asyncio__wait_again(future);
+    return asyncio__suspend(task);
 }
-
-/* Of take_over.c: a new task whose coroutine another one has begun goes on with it from its next
- * switch; false if it cannot. */
-bool asyncio__take_over(asyncio__task_t *task);
-
-/* The same: a coroutine object that was taken over has come back to who awaited it. Answers what
- * that await answers. */
-int asyncio__end_taken(asyncio_coroutine_t *coroutine, int code, asyncio__result_t result);
 
 #endif

@@ -280,7 +280,6 @@ static inline __attribute__((always_inline)) void run_body(asyncio__task_t *task
     int code = asyncio__coroutine_run(coroutine, &result);
     asyncio__overflow_check(coroutine->stack);
     coroutine->result = NULL;
-    task = asyncio__task_of(asyncio__thread.task); /* see take_over.c */
     asyncio__coroutine_unref_ended(finish(task, code, result));
 }
 
@@ -356,12 +355,10 @@ ASYNCIO__RETURNS_ANEW void asyncio__task_step(asyncio__ready_t *self)
     asyncio_coroutine_t *former = asyncio__thread.coroutine;
     ASYNCIO__SUSPENDS();
     asyncio__step_begin(task);
-    if (ASYNCIO__UNLIKELY(!task->is_started || asyncio__task_is_refused(task))) {
-        if (asyncio__task_is_refused(task) && (task->is_started || !asyncio__take_over(task)))
+    if (ASYNCIO__UNLIKELY(!task->is_started)) {
+        if (asyncio__task_is_refused(task))
             asyncio__task_end_unstarted(task, ASYNCIO_ERUNTIME,
                                         "cannot reuse already awaited coroutine");
-        else if (task->is_started)
-            asyncio__fiber_switch(&asyncio__root, &task->coroutine->fiber);
         else if (task->resume_code < 0)
             asyncio__task_end_unstarted(task, task->resume_code, NULL);
         else if (!asyncio__task_give_stack(task))
@@ -468,9 +465,7 @@ ASYNCIO__COLD int asyncio__fail_next_step(asyncio__task_t *task, const char *mes
 {
     task->resume_code = asyncio__fail(ASYNCIO_ERUNTIME, message);
     asyncio__loop_schedule(task->future.loop, &task->wait.ready);
-    int rc = asyncio__suspend(task);
-    /* Without an error it was another task that went on with the coroutine; see take_over.c. */
-    return rc < 0 ? rc : asyncio__fail(ASYNCIO_ERUNTIME, "await wasn't used with future");
+    return asyncio__suspend(task);
 }
 
 static ASYNCIO__COLD int wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_future_t *future)
@@ -484,23 +479,18 @@ static ASYNCIO__COLD int wait_by_hand(asyncio_coroutine_t *coroutine, asyncio_fu
     return asyncio__future_raise(future);
 }
 
-/* Waits until it is done, by whichever task goes on with the coroutine; see take_over.c. */
-ASYNCIO__COLD int asyncio__wait_again(asyncio_future_t *future)
+static ASYNCIO__COLD int wait_by_task(asyncio__task_t *task, asyncio_future_t *future)
 {
-    while (!asyncio__future_is_done(future)) {
-        asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
-        if (future == &task->future)
-            return asyncio__fail_next_step(task, "Task cannot await on itself");
-        if (future->loop != task->future.loop)
-            return asyncio__fail_next_step(task, "the future belongs to another loop");
-        asyncio__future_add_callback(future, &task->wait);
-        if (task->must_cancel && asyncio__future_cancel(future, task->cancel_message) == 1)
-            task->must_cancel = false;
-        int rc = asyncio__suspend(task);
-        if (rc < 0)
-            return rc;
-    }
-    return asyncio__future_raise(future);
+    if (asyncio__future_is_done(future))
+        return asyncio__future_raise(future);
+    if (future == &task->future)
+        return asyncio__fail_next_step(task, "Task cannot await on itself");
+    if (future->loop != task->future.loop)
+        return asyncio__fail_next_step(task, "the future belongs to another loop");
+    asyncio__future_append_callback(future, &task->wait);
+    if (task->must_cancel && asyncio__future_cancel(future, task->cancel_message) == 1)
+        task->must_cancel = false;
+    return asyncio__suspend(task);
 }
 
 /* A wait before which something else is to be done, or looked at. */
@@ -510,7 +500,8 @@ ASYNCIO__COLD int asyncio__wait_rarely(asyncio_future_t *future)
     int rc = asyncio__before_suspension(coroutine);
     if (rc < 0)
         return rc;
-    return coroutine->back ? wait_by_hand(coroutine, future) : asyncio__wait_again(future);
+    return coroutine->back ? wait_by_hand(coroutine, future)
+                           : wait_by_task(asyncio__task_of(asyncio__thread.task), future);
 }
 
 ASYNCIO__RETURNS_ANEW int asyncio__future_wait(asyncio_future_t *future)
@@ -570,7 +561,7 @@ static void throw_out(asyncio__task_t *task)
     asyncio__thread_t former = asyncio__thread;
     asyncio__fiber_t former_root = asyncio__root;
     asyncio__step_begin(task);
-    if (!task->is_started || asyncio__task_is_refused(task))
+    if (!task->is_started)
         asyncio__task_end_unstarted(task, ASYNCIO_EGENERATOREXIT, NULL);
     else
         run_to_end(task);
@@ -598,11 +589,6 @@ static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
     }
     asyncio__thread.running_loop = former;
     asyncio__task_hook_t *own = (asyncio__task_hook_t *)hook;
-    while (own->orphans) {
-        asyncio_future_t *orphan = own->orphans;
-        own->orphans = (asyncio_future_t *)(uintptr_t)orphan->place;
-        asyncio_future_unref(orphan);
-    }
     asyncio__generators_forget(own);
     loop->task_hook = NULL;
     asyncio__free(own, sizeof(*own));

@@ -43,7 +43,6 @@ static inline uintptr_t asyncio__name_of_number(uint32_t number)
 /* What the task layer keeps in a loop. */
 typedef struct asyncio__task_hook {
     asyncio__loop_hook_t hook; /* ends the tasks at close; first, so that both are one address */
-    asyncio_future_t *orphans; /* linked by their places; see take_over.c */
     asyncio__list_t generators; /* of async_generator.c: those that began and have not ended */
     bool generators_shut_down;  /* shutdown_asyncgens() was called */
     asyncio_task_factory_t *factory; /* makes the tasks; NULL: the library */

@@ -193,8 +193,6 @@ static int cancel_and_wait(asyncio_future_t *future)
     asyncio__future_add_callback(future, &ending.callback);
     asyncio__ignore(asyncio__future_cancel(future, NULL));
     rc = asyncio__future_wait(&ending.waiter);
-    if (ASYNCIO__UNLIKELY(asyncio__future_callbacks(&ending.waiter) != NULL))
-        asyncio__callback_hurry(&ending.callback);
     asyncio__future_drop_callback(&ending.callback);
     asyncio__future_fini(&ending.waiter);
     asyncio__loop_release(future->loop, 1);

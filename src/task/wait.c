@@ -77,9 +77,6 @@ static int wait_for_sources(asyncio_loop_t *loop, const asyncio__sources_t *sour
     }
     rc = asyncio__future_wait(&waiting.waiter);
     asyncio__timer_cancel(loop, &waiting.timer);
-    bool is_shared = asyncio__future_callbacks(&waiting.waiter) != NULL;
-    for (size_t i = 0; ASYNCIO__UNLIKELY(is_shared) && i < sources->count; i++)
-        asyncio__callback_hurry(&watches[i].callback);
     for (size_t i = 0; i < sources->count; i++)
         asyncio__future_drop_callback(&watches[i].callback);
     asyncio__future_fini(&waiting.waiter);
