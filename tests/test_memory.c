@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks: their sizes, their cache, their count, and the allocator that a program may set. */
+/* Blocks: sizes, cache, count, trim, and the allocator that a program may set. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -32,7 +33,7 @@ static bool has_cache(void)
 struct counts {
     long blocks; /* handed out */
     long bytes;  /* in them */
-    bool fails;  /* the next call answers NULL */
+    bool fails;  /* the next call returns NULL */
 };
 
 static void *counting_realloc(void *context, void *block, size_t old_size, size_t new_size)
@@ -53,7 +54,7 @@ static void counting_free(void *context, void *block, size_t size)
     free(block);
 }
 
-/* The number of the first thing that is not as promised, or 0. In a process of its own. */
+/* Returns the number of the first broken promise, or 0. Runs in a process of its own. */
 static int use_own_allocator(void)
 {
     struct counts counts = {0, 0, false};
@@ -75,18 +76,18 @@ static int use_own_allocator(void)
     if (asyncio__malloc(8) || asyncio__calloc(8) || asyncio__strdup("") ||
         asyncio__realloc(a, 1000, 2000) || asyncio__live_blocks() != 3)
         return 6;
-    asyncio__cache_trim(); /* makes no cache, for what follows would go there */
+    asyncio__ignore((long)asyncio__memory_trim()); /* must not create a cache */
     asyncio__free(a, 1000);
     asyncio__free(b, 0);
     asyncio__free_string(c);
     return counts.blocks || counts.bytes || asyncio__live_blocks() ? 7 : 0;
 }
 
-/* The program's allocator sees every block with its exact size, and no cache stands before it. */
+/* The program's allocator sees every block with its exact size; the cache is off. */
 static void own_allocator_sees_every_block(void **state)
 {
     (void)state;
-    /* A fork, because an allocator is for good. This test is the first, before any block. */
+    /* In a fork, because an allocator cannot be unset. This test runs before any allocation. */
     pid_t child = fork();
     if (child == 0)
         _exit(use_own_allocator());
@@ -96,7 +97,7 @@ static void own_allocator_sees_every_block(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* Once the library has allocated, an allocator comes too late. */
+/* Once the library has allocated, asyncio_set_allocator() fails. */
 static void allocator_after_the_first_block_is_refused(void **state)
 {
     (void)state;
@@ -128,7 +129,7 @@ static void every_size_is_aligned_and_whole(void **state)
     asyncio__free(NULL, 100);
 }
 
-/* calloc gives zeroes, of a block that was used before too. */
+/* calloc returns zeroed memory, also in a block that was used before. */
 static void calloc_is_zero(void **state)
 {
     (void)state;
@@ -165,7 +166,7 @@ static void realloc_keeps_contents(void **state)
     assert_int_equal(asyncio__live_blocks(), before);
 }
 
-/* The small block freed last is the one handed out next: it is warm. */
+/* The small block freed last is allocated next: it is warm in the processor's cache. */
 static void cache_is_last_in_first_out(void **state)
 {
     (void)state;
@@ -180,7 +181,7 @@ static void cache_is_last_in_first_out(void **state)
     asyncio__free(b, 97);
 }
 
-/* The count of live blocks is exact: with a cache that overflows, and after trimming. */
+/* The count of live blocks is exact: with a list that overflows, and after a trim. */
 static void live_blocks_are_counted(void **state)
 {
     (void)state;
@@ -193,12 +194,12 @@ static void live_blocks_are_counted(void **state)
     for (int i = 0; i < COUNT; i++)
         asyncio__free(blocks[i], 16);
     assert_int_equal(asyncio__live_blocks(), before);
-    asyncio__cache_trim();
+    asyncio__ignore((long)asyncio__memory_trim());
     assert_int_equal(asyncio__live_blocks(), before);
     free(blocks);
 }
 
-/* Strings are copied, and freed by what they say themselves. */
+/* A string is copied, and freed by its own length. */
 static void strings_are_copied(void **state)
 {
     (void)state;
@@ -223,7 +224,7 @@ static void *free_and_make(void *argument)
     return NULL;
 }
 
-/* A block may be freed by another thread; the count is right when that thread is gone. */
+/* A block may be freed by another thread; the count is right after that thread has ended. */
 static void blocks_cross_threads(void **state)
 {
     (void)state;
@@ -257,7 +258,7 @@ static void *end_with_a_block(void *unused)
     return NULL;
 }
 
-/* What a thread frees while it ends, after its cache is gone, is given back and counted. */
+/* What a thread frees while it ends, after it has left its cache, is freed and counted. */
 static void blocks_freed_while_a_thread_ends(void **state)
 {
     (void)state;
@@ -267,6 +268,120 @@ static void blocks_freed_while_a_thread_ends(void **state)
     assert_int_equal(pthread_create(&thread, NULL, end_with_a_block, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(pthread_key_delete(late_key), 0);
+    assert_int_equal(asyncio__live_blocks(), before);
+}
+
+/* --- trim ---------------------------------------------------------------------------------- */
+
+enum { MANY = 100000, MANY_BYTES = 300 };
+
+static unsigned char **allocate_many(void)
+{
+    unsigned char **blocks = malloc(MANY * sizeof(*blocks));
+    assert_non_null(blocks);
+    for (int i = 0; i < MANY; i++) {
+        blocks[i] = asyncio__calloc(MANY_BYTES);
+        assert_non_null(blocks[i]);
+        for (int at = 0; at < MANY_BYTES; at += 37)
+            assert_int_equal(blocks[i][at], 0);
+        memset(blocks[i], 0xaa, MANY_BYTES);
+    }
+    return blocks;
+}
+
+static void free_many(unsigned char **blocks)
+{
+    for (int i = 0; i < MANY; i++)
+        asyncio__free(blocks[i], MANY_BYTES);
+    free(blocks);
+}
+
+static long resident_kib(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*d %ld", &pages), 1);
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* The memory of a peak is returned to the kernel, and serves a second peak, zeroed. */
+static void a_trim_returns_the_memory_of_a_peak(void **state)
+{
+    (void)state;
+    if (!has_cache())
+        skip();
+    long before = asyncio__live_blocks();
+    free_many(allocate_many());
+    long peak_kib = resident_kib();
+    size_t returned = asyncio__memory_trim();
+    assert_in_range(returned, (size_t)MANY * MANY_BYTES * 3 / 4, SIZE_MAX);
+    assert_in_range(resident_kib(), 0, peak_kib - MANY / 1024 * MANY_BYTES / 2);
+    assert_int_equal(asyncio__live_blocks(), before);
+    free_many(allocate_many());
+    assert_int_equal(asyncio__live_blocks(), before);
+    assert_in_range(asyncio__memory_trim(), returned / 2, returned * 2);
+}
+
+/* A trim leaves every block that is in use as it is, and what it keeps is allocated again. */
+static void a_trim_keeps_blocks_in_use(void **state)
+{
+    (void)state;
+    if (!has_cache())
+        skip();
+    long before = asyncio__live_blocks();
+    unsigned char **blocks = allocate_many();
+    for (int i = 0; i < MANY; i++) {
+        if (i % 1000 == 0)
+            continue;
+        asyncio__free(blocks[i], MANY_BYTES);
+        blocks[i] = NULL;
+    }
+    asyncio__ignore((long)asyncio__memory_trim());
+    assert_int_equal(asyncio__live_blocks(), before + MANY / 1000);
+    for (int i = 0; i < MANY; i++)
+        for (int at = 0; blocks[i] && at < MANY_BYTES; at++)
+            assert_int_equal(blocks[i][at], 0xaa);
+    free_many(allocate_many());
+    for (int i = 0; i < MANY; i++)
+        for (int at = 0; blocks[i] && at < MANY_BYTES; at++)
+            assert_int_equal(blocks[i][at], 0xaa);
+    free_many(blocks);
+    assert_int_equal(asyncio__live_blocks(), before);
+}
+
+static void *allocate_and_trim(void *unused)
+{
+    (void)unused;
+    void *kept[64];
+    for (int round = 0; round < 30; round++) {
+        for (int i = 0; i < 64; i++) {
+            kept[i] = asyncio__malloc(200);
+            memset(kept[i], round, 200);
+        }
+        for (int i = 0; i < 5000; i++)
+            asyncio__free(asyncio__malloc((size_t)i % 500), (size_t)i % 500);
+        asyncio__ignore((long)asyncio__memory_trim());
+        for (int i = 0; i < 64; i++) {
+            for (int at = 0; at < 200; at++)
+                assert_int_equal(((unsigned char *)kept[i])[at], round);
+            asyncio__free(kept[i], 200);
+        }
+    }
+    return NULL;
+}
+
+/* Threads may trim while others allocate and free. */
+static void threads_trim_at_once(void **state)
+{
+    (void)state;
+    long before = asyncio__live_blocks();
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, allocate_and_trim, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_int_equal(asyncio__live_blocks(), before);
 }
 
@@ -283,8 +398,11 @@ int main(void)
         cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(blocks_cross_threads),
         cmocka_unit_test(blocks_freed_while_a_thread_ends),
+        cmocka_unit_test(a_trim_returns_the_memory_of_a_peak),
+        cmocka_unit_test(a_trim_keeps_blocks_in_use),
+        cmocka_unit_test(threads_trim_at_once),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    asyncio__cache_trim();
+    asyncio__ignore((long)asyncio__memory_trim());
     return failed;
 }

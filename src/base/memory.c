@@ -3,14 +3,14 @@
  * Memory: the slow paths behind base/memory.h, the caches of the threads, and the allocator that
  * a program may set.
  *
- * The mode is decided by the first allocation, or by asyncio_set_allocator() before it, and stands
- * for good: a block is always given back to where it came from. With caches, every small block has
- * the full size of its class, so that any block of a class can serve any size of it. It comes from
- * the thread's cache, else from a chain that some thread had too many, else from fresh memory.
+ * The first allocation decides the mode, or asyncio_set_allocator() before it, and it never changes
+ * again: so a block is always freed where it was allocated. With caches, every small block has the
+ * full size of its class, so that any block of a class can serve any size of it. It comes from the
+ * thread's cache, else from a chain in the depot, else from fresh memory.
  *
  * The caches form a list that only grows. A thread that ends empties its cache and leaves it to
- * the next new thread: so a walk over all caches needs no lock, and none can be held by a thread
- * that a fork leaves behind. Counts survive their owner, so the sum stays right.
+ * the next new thread: so a walk over all caches needs no lock, and a fork cannot leave one locked.
+ * The counts of a cache outlive its owner, so the sum stays right.
  */
 #include "base/memory.h"
 
@@ -23,17 +23,17 @@
 
 #include "base/sanitizer.h"
 
-/* A class keeps at most a mebibyte, but any class keeps at least so many blocks. */
-#define CLASS_LIMIT_BYTES   ((size_t)1024 * 1024)
-#define CLASS_LEAST_BLOCKS  ((size_t)4096)
+/* A list keeps at most 1 MiB, or at most this number of blocks, whichever is more. */
+#define CLASS_LIMIT_BYTES ((size_t)1024 * 1024)
+#define CLASS_MIN_BLOCKS  ((size_t)4096)
 
-/* So many blocks go from one cache to another at once. */
+/* The blocks that move from one cache to another at once. */
 #define CHAIN_BLOCKS 256
 
 enum mode {
     MODE_UNDECIDED,
     MODE_CACHED, /* a cache for each thread; large blocks by malloc and free */
-    MODE_PLAIN,  /* malloc and free, for a checker that wants to see every block */
+    MODE_PLAIN,  /* malloc and free, for a checker that must see every block */
     MODE_CUSTOM, /* the program's allocator */
 };
 
@@ -42,18 +42,18 @@ bool asyncio__cache_on_valgrind;
 static _Atomic int mode = MODE_UNDECIDED;
 static asyncio_allocator_t custom; /* written before mode becomes MODE_CUSTOM, only read after */
 
-/* Empty and without room: a thread that has no cache yet, and one whose cache is gone. */
+/* Empty and without room: for a thread that has no cache yet, and for one that has left it. */
 static asyncio__cache_t no_cache_yet;
 static asyncio__cache_t no_cache_any_more;
 
 _Thread_local asyncio__cache_t *asyncio__cache = &no_cache_yet;
 
 static _Atomic(asyncio__cache_t *) all_caches; /* linked by next */
-static asyncio__depot_t depots[ASYNCIO__CACHE_CLASSES]; /* what the caches had too many of */
-static _Atomic long taken_uncached;            /* as taken, by whoever has no cache */
+static asyncio__depot_t depots[ASYNCIO__CACHE_CLASSES]; /* chains that the caches had no room for */
+static _Atomic long taken_uncached;            /* like taken, of threads without a cache */
 static pthread_key_t exit_key;                 /* its destructor empties a thread's cache */
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
-static bool has_exit_key; /* else no thread keeps a cache, for nothing would empty it */
+static bool has_exit_key; /* without it no thread gets a cache, for nothing would empty it */
 
 int asyncio_set_allocator(const asyncio_allocator_t *allocator)
 {
@@ -83,24 +83,24 @@ static enum mode decided_mode(void)
 static size_t class_bytes(size_t index)
 {
     size_t bytes = index * 16;
-    return bytes < ASYNCIO__BLOCK_LEAST_BYTES ? ASYNCIO__BLOCK_LEAST_BYTES : bytes;
+    return bytes < ASYNCIO__BLOCK_MIN_BYTES ? ASYNCIO__BLOCK_MIN_BYTES : bytes;
 }
 
 static size_t class_limit(size_t index)
 {
     size_t limit = CLASS_LIMIT_BYTES / class_bytes(index);
-    return limit > CLASS_LEAST_BLOCKS ? limit : CLASS_LEAST_BLOCKS;
+    return limit > CLASS_MIN_BLOCKS ? limit : CLASS_MIN_BLOCKS;
 }
 
-/* Leaves at most so many blocks of a class to whoever needs them. */
-static void give_away(asyncio__cache_t *cache, size_t index, size_t most)
+/* Moves up to count_max blocks of a class to its depot. */
+static void move_to_depot(asyncio__cache_t *cache, size_t index, size_t count_max)
 {
     asyncio__cache_class_t *class = &cache->classes[index];
     void *first = class->first, *last = first;
-    if (!first || most == 0)
+    if (!first || count_max == 0)
         return;
     size_t count = 1;
-    for (void *next; count < most; count++, last = next) {
+    for (void *next; count < count_max; count++, last = next) {
         memcpy(&next, last, sizeof(void *));
         if (!next)
             break;
@@ -109,6 +109,7 @@ static void give_away(asyncio__cache_t *cache, size_t index, size_t most)
     memcpy(last, &(void *){NULL}, sizeof(void *));
     asyncio__chain_t *chain = first;
     chain->count = count;
+    chain->next = NULL;
     ASYNCIO__OWNER_ADD(&class->room, count);
     ASYNCIO__OWNER_ADD(&cache->taken, -(long)count);
     asyncio__depot_put(&depots[index], chain);
@@ -118,7 +119,7 @@ static void empty_cache(asyncio__cache_t *cache)
 {
     for (size_t i = 0; i < ASYNCIO__CACHE_CLASSES; i++) {
         while (cache->classes[i].first)
-            give_away(cache, i, CHAIN_BLOCKS);
+            move_to_depot(cache, i, CHAIN_BLOCKS);
     }
 }
 
@@ -127,7 +128,7 @@ static void leave_cache(void *argument)
     asyncio__cache_t *cache = argument;
     asyncio__cache = &no_cache_any_more;
     empty_cache(cache);
-    /* Pairs with the exchange in adopt_cache(): the next owner sees the counts as they are. */
+    /* Release: pairs with the exchange in adopt_cache(), so that the next owner sees the counts. */
     atomic_store_explicit(&cache->is_owned, 0, memory_order_release);
 }
 
@@ -157,7 +158,7 @@ static asyncio__cache_t *adopt_cache(void)
     return cache;
 }
 
-/* Gives this thread a cache if it has none yet; answers whether it has one. */
+/* Gives this thread a cache if it has none yet; returns whether it has one. */
 static bool have_cache(void)
 {
     if (__builtin_expect(asyncio__cache != &no_cache_yet, 1))
@@ -188,41 +189,42 @@ static bool is_small(enum mode how, size_t size)
     return how == MODE_CACHED && size <= ASYNCIO__CACHE_LIMIT_BYTES;
 }
 
-/* How large the block is that a wanted one comes in. */
-static size_t gross(enum mode how, size_t size)
+/* The size of the block that is allocated for a block of size bytes. */
+static size_t allocated_bytes(enum mode how, size_t size)
 {
     if (is_small(how, size))
         return class_bytes((size + 15) / 16);
     return size ? size : 1;
 }
 
-/* A small block for a thread that has no cache any more. */
-static void *make_uncached(size_t index)
+/* A small block for a thread that has left its cache. */
+static void *allocate_uncached(size_t index)
 {
     asyncio__chain_t *chain = asyncio__depot_take(&depots[index]);
     if (!chain)
-        return malloc(class_bytes(index)); /* it ends in a cache, as the others do */
+        return malloc(class_bytes(index)); /* whoever frees it puts it into a cache */
     if (chain->second) {
         asyncio__chain_t *rest = chain->second;
+        rest->next = NULL;
         rest->count = chain->count - 1;
         asyncio__depot_put(&depots[index], rest);
     }
     return chain;
 }
 
-/* A small block, when the class has none; *ret_zeroed: its memory is fresh. */
-static void *make_small(size_t index, bool *ret_zeroed)
+/* A small block for a class whose list is empty. *ret_zeroed: its memory is fresh. */
+static void *allocate_small(size_t index, bool *ret_zeroed)
 {
     *ret_zeroed = false;
     if (!have_cache())
-        return make_uncached(index);
+        return allocate_uncached(index);
     asyncio__cache_t *cache = asyncio__cache;
     asyncio__chain_t *chain = asyncio__depot_take(&depots[index]);
     if (!chain) {
         *ret_zeroed = true;
         return asyncio__region_cut(&cache->region, class_bytes(index));
     }
-    /* The first is the block; count_taken() counts it. */
+    /* The first of the chain is the block; allocate() counts it. */
     asyncio__cache_class_t *class = &cache->classes[index];
     class->first = chain->second;
     ASYNCIO__OWNER_ADD(&class->room, -(chain->count - 1));
@@ -230,25 +232,25 @@ static void *make_small(size_t index, bool *ret_zeroed)
     return chain;
 }
 
-static void *make(size_t size, bool *ret_zeroed)
+static void *allocate(size_t size, bool *ret_zeroed)
 {
     enum mode how = decided_mode();
     void *block;
     *ret_zeroed = false;
     if (is_small(how, size))
-        block = make_small((size + 15) / 16, ret_zeroed);
+        block = allocate_small((size + 15) / 16, ret_zeroed);
     else if (how == MODE_CUSTOM)
-        block = custom.realloc(custom.context, NULL, 0, gross(how, size));
+        block = custom.realloc(custom.context, NULL, 0, allocated_bytes(how, size));
     else
-        block = malloc(gross(how, size));
+        block = malloc(allocated_bytes(how, size));
     if (block)
         count_taken(how, 1);
     return block;
 }
 
-/* A block cut where the thread cuts, if that takes no more than a look: what a program's first peak
- * of tasks is made of. Else NULL. */
-static inline void *cut_at_hand(size_t size)
+/* A block cut from the current piece, if nothing else can serve and the piece has room; else NULL.
+ * A program's first peak of tasks consists of such blocks. */
+static inline void *cut_from_piece(size_t size)
 {
     asyncio__cache_t *cache = asyncio__cache;
     size_t index = (size + 15) / 16, bytes = class_bytes(index);
@@ -266,34 +268,33 @@ static inline void *cut_at_hand(size_t size)
 void *asyncio__malloc_slowly(size_t size)
 {
     bool is_zeroed;
-    void *fresh = cut_at_hand(size);
-    return fresh ? fresh : make(size, &is_zeroed);
+    void *fresh = cut_from_piece(size);
+    return fresh ? fresh : allocate(size, &is_zeroed);
 }
 
 void *asyncio__calloc_slowly(size_t size)
 {
-    void *fresh = cut_at_hand(size);
+    void *fresh = cut_from_piece(size);
     if (fresh)
         return fresh;
     enum mode how = decided_mode();
     if (is_small(how, size) || how == MODE_CUSTOM) {
         bool is_zeroed;
-        void *block = make(size, &is_zeroed);
+        void *block = allocate(size, &is_zeroed);
         return block && !is_zeroed ? memset(block, 0, size) : block;
     }
-    void *block = calloc(1, gross(how, size));
+    void *block = calloc(1, allocated_bytes(how, size));
     if (block)
         count_taken(how, 1);
     return block;
 }
 
-/* A small block for which the cache has no room. */
+/* Frees a small block for which the cache has no room. */
 static void free_small(void *block, size_t size)
 {
     size_t index = (size + 15) / 16;
     if (have_cache()) {
-        /* Counted as kept, and gone, with the others. */
-        give_away(asyncio__cache, index, CHAIN_BLOCKS);
+        move_to_depot(asyncio__cache, index, CHAIN_BLOCKS);
         asyncio__free(block, size);
         return;
     }
@@ -324,13 +325,13 @@ void *asyncio__realloc(void *block, size_t old_size, size_t new_size)
     if (!block)
         return asyncio__malloc(new_size);
     enum mode how = decided_mode();
-    size_t old_gross = gross(how, old_size);
-    size_t new_gross = gross(how, new_size);
+    size_t old_allocated = allocated_bytes(how, old_size);
+    size_t new_allocated = allocated_bytes(how, new_size);
     if (how == MODE_CUSTOM)
-        return custom.realloc(custom.context, block, old_gross, new_gross);
-    /* With caches a small block must keep the size of its class. */
+        return custom.realloc(custom.context, block, old_allocated, new_allocated);
+    /* With caches a small block must have the size of its class. */
     if (!is_small(how, old_size) && !is_small(how, new_size))
-        return realloc(block, new_gross);
+        return realloc(block, new_allocated);
     if (is_small(how, old_size) && (old_size + 15) / 16 == (new_size + 15) / 16)
         return block;
     void *moved = asyncio__malloc(new_size);
@@ -371,8 +372,49 @@ long asyncio__live_blocks(void)
     return live;
 }
 
-void asyncio__cache_trim(void)
+/* --- trim ---------------------------------------------------------------------------------- */
+
+/* Puts those blocks of a chain back whose memory the trim does not return. */
+static void keep_rest(const asyncio__trim_t *trim, asyncio__chain_t *chain, size_t index)
 {
-    /* Of a thread without a cache the classes are empty. */
-    empty_cache(asyncio__cache);
+    void *kept = NULL, *next;
+    size_t count = 0;
+    for (void *block = chain; block; block = next) {
+        memcpy(&next, block, sizeof(next));
+        if (asyncio__trim_drops(trim, block))
+            continue;
+        memcpy(block, &kept, sizeof(kept));
+        kept = block;
+        count++;
+    }
+    if (count == 0)
+        return;
+    chain = kept;
+    chain->next = NULL;
+    chain->count = count;
+    asyncio__depot_put(&depots[index], chain);
+}
+
+size_t asyncio__memory_trim(void)
+{
+    asyncio__cache_t *cache = asyncio__cache;
+    asyncio__trim_t trim;
+    if (cache == &no_cache_yet || cache == &no_cache_any_more ||
+        !asyncio__trim_begin(&trim, &cache->region))
+        return 0;
+    empty_cache(cache);
+    asyncio__chain_t *chains[ASYNCIO__CACHE_CLASSES];
+    for (size_t i = 0; i < ASYNCIO__CACHE_CLASSES; i++) {
+        chains[i] = asyncio__depot_take_all(&depots[i]);
+        for (asyncio__chain_t *chain = chains[i]; chain; chain = chain->next)
+            asyncio__trim_count(&trim, chain, class_bytes(i));
+    }
+    asyncio__trim_choose(&trim);
+    for (size_t i = 0; i < ASYNCIO__CACHE_CLASSES; i++) {
+        for (asyncio__chain_t *chain = chains[i], *next; chain; chain = next) {
+            next = chain->next;
+            keep_rest(&trim, chain, i);
+        }
+    }
+    return asyncio__trim_end(&trim);
 }

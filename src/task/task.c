@@ -166,7 +166,7 @@ asyncio_task_t *asyncio__task_new(asyncio_loop_t *given, asyncio_coroutine_t *co
         !loop->task_hook || !asyncio__ring_has_room(&loop->ready))
         return new_slowly(given, coroutine, place);
     asyncio__task_t *task =
-        fill(asyncio__calloc_at_hand(sizeof(asyncio__task_t)), loop, coroutine, place);
+        fill(asyncio__calloc_cached(sizeof(asyncio__task_t)), loop, coroutine, place);
     if (!task)
         return new_slowly(given, coroutine, place);
     loop->ready.reserved++;
