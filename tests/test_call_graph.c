@@ -77,8 +77,13 @@ static int look_at_sleeper(void *arg, void **ret_result)
     assert_string_equal(frames[0].function, "sleep_deep");
     for (int i = 1; i <= 3; i++)
         assert_string_equal(frames[i].function, "wait_deep");
+#if defined(ASYNCIO__LIBDW)
     assert_non_null(strstr(frames[1].file, "test_call_graph.c"));
     assert_in_range(frames[1].line, 50, 70);
+#else
+    assert_non_null(strstr(frames[1].file, "test_call_graph"));
+    assert_int_equal(frames[1].line, 0);
+#endif
     assert_true(frames[1].offset > 0);
     assert_non_null(strstr(names_of(task), "sleep_until "));
     /* The newest are given where there is room for fewer. */

@@ -10,9 +10,10 @@
  *
  * The frames of a task that waits are read from its stack, without switching to it, by the tables
  * that the compiler makes for unwinding. Functions are named by the symbols of the program, static
- * ones too unless it was stripped; lines of the source are known where it has debug information
- * (-g). A function that ended in a tail call has no frame. Nothing is recorded while tasks run:
- * all of this is found out when it is asked for, and takes its time then.
+ * ones too unless it was stripped. Lines of the source are known where the program has debug
+ * information (-g), the library was built with libdw's header (elfutils/libdwfl.h), and libdw.so.1
+ * can be loaded. A function that ended in a tail call has no frame. Nothing is recorded while tasks
+ * run: a listing reads everything when it is asked for, which takes milliseconds.
  */
 #ifndef ASYNCIO_CALL_GRAPH_H
 #define ASYNCIO_CALL_GRAPH_H

@@ -1,154 +1,242 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of addresses; see symbol.h. Nothing that stands in a file is trusted. */
+/* Symbols; see symbol.h. Files are not trusted: every offset in them is checked before use. */
 #include "base/symbol.h"
 
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#if defined(ASYNCIO__LIBDW)
+#include <elfutils/libdwfl.h>
+#endif
+
+#include "base/memory.h"
 #include "base/syscalls.h"
 
-typedef ElfW(Ehdr) header_t;
-typedef ElfW(Shdr) section_header_t;
-typedef ElfW(Sym) entry_t;
+/* --- the symbol table of a file ------------------------------------------------------------ */
 
-/* --- the file ------------------------------------------------------------------------------ */
-
-static bool map_file(const char *path, asyncio__section_t *ret_whole)
+static void map_file(asyncio__symbols_t *symbols, const char *path)
 {
-    *ret_whole = (asyncio__section_t){NULL, 0};
     int fd = asyncio__sys.open(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
-        return false;
+        return;
     struct stat stat;
     void *data = MAP_FAILED;
-    if (asyncio__sys.fstat(fd, &stat) == 0 && stat.st_size > (off_t)sizeof(header_t))
+    if (asyncio__sys.fstat(fd, &stat) == 0 && stat.st_size > (off_t)sizeof(ElfW(Ehdr)))
         data = asyncio__sys.mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     asyncio__sys.close(fd);
     if (data == MAP_FAILED)
+        return;
+    symbols->data = data;
+    symbols->size = (size_t)stat.st_size;
+}
+
+static void unmap_file(asyncio__symbols_t *symbols)
+{
+    if (symbols->data)
+        asyncio__sys.munmap((void *)(uintptr_t)symbols->data, symbols->size);
+    *symbols = (asyncio__symbols_t){.dwfl = symbols->dwfl};
+}
+
+/* The contents of a range of the file, or NULL if it is not all there. */
+static const unsigned char *range(const asyncio__symbols_t *symbols, uint64_t offset, uint64_t size)
+{
+    bool is_inside = offset <= symbols->size && size <= symbols->size - offset;
+    return is_inside ? symbols->data + offset : NULL;
+}
+
+static bool read_section(const asyncio__symbols_t *symbols, const ElfW(Ehdr) * elf, size_t index,
+                         ElfW(Shdr) * ret_header)
+{
+    const unsigned char *header =
+        range(symbols, elf->e_shoff + index * sizeof(*ret_header), sizeof(*ret_header));
+    if (index >= elf->e_shnum || !header)
         return false;
-    *ret_whole = (asyncio__section_t){data, (size_t)stat.st_size};
+    memcpy(ret_header, header, sizeof(*ret_header));
     return true;
 }
 
-/* A piece of the file, or none if it is not all there. */
-static asyncio__section_t piece(const asyncio__section_t *whole, uint64_t offset, uint64_t size)
+/* Finds the symbol table and, by the link in its header, the names. */
+static void find_table(asyncio__symbols_t *symbols)
 {
-    if (offset > whole->size || size > whole->size - offset)
-        return (asyncio__section_t){NULL, 0};
-    return (asyncio__section_t){whole->data + offset, size};
-}
-
-/* The contents of a section; of one that is compressed, or has none, nothing. */
-static asyncio__section_t contents(const asyncio__section_t *whole, const section_header_t *header)
-{
-    if (header->sh_type == SHT_NOBITS || (header->sh_flags & SHF_COMPRESSED))
-        return (asyncio__section_t){NULL, 0};
-    return piece(whole, header->sh_offset, header->sh_size);
-}
-
-static section_header_t section_at(const asyncio__section_t *headers, size_t index)
-{
-    section_header_t header = {0};
-    if (index < headers->size / sizeof(header))
-        memcpy(&header, headers->data + index * sizeof(header), sizeof(header));
-    return header;
-}
-
-/* Finds the sections that are of use. */
-static void read_sections(asyncio__symbol_file_t *file)
-{
-    header_t elf;
-    memcpy(&elf, file->whole.data, sizeof(elf));
-    if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_shentsize != sizeof(section_header_t) ||
+    ElfW(Ehdr) elf;
+    ElfW(Shdr) table, names;
+    memcpy(&elf, symbols->data, sizeof(elf));
+    if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_shentsize != sizeof(table) ||
         elf.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
         return;
-    asyncio__section_t headers =
-        piece(&file->whole, elf.e_shoff, (uint64_t)elf.e_shnum * sizeof(section_header_t));
-    section_header_t names_header = section_at(&headers, elf.e_shstrndx);
-    asyncio__section_t names = contents(&file->whole, &names_header);
-    const struct {
-        const char *name;
-        asyncio__section_t *section;
-    } wanted[] = {{".symtab", &file->table},
-                  {".strtab", &file->strings},
-                  {".debug_line", &file->lines.line},
-                  {".debug_line_str", &file->lines.line_str},
-                  {".debug_str", &file->lines.str}};
-    for (size_t i = 0; i < headers.size / sizeof(section_header_t); i++) {
-        section_header_t header = section_at(&headers, i);
-        asyncio__section_t name = piece(&names, header.sh_name, 0);
-        size_t room = name.data ? names.size - header.sh_name : 0;
-        for (size_t k = 0; k < sizeof(wanted) / sizeof(wanted[0]); k++) {
-            size_t length = strlen(wanted[k].name) + 1;
-            if (room >= length && memcmp(name.data, wanted[k].name, length) == 0)
-                *wanted[k].section = contents(&file->whole, &header);
-        }
+    for (size_t i = 0; read_section(symbols, &elf, i, &table); i++) {
+        if (table.sh_type != SHT_SYMTAB || !read_section(symbols, &elf, table.sh_link, &names))
+            continue;
+        symbols->table = range(symbols, table.sh_offset, table.sh_size);
+        symbols->table_size = symbols->table ? table.sh_size : 0;
+        symbols->names = range(symbols, names.sh_offset, names.sh_size);
+        symbols->names_size = symbols->names ? names.sh_size : 0;
+        return;
     }
 }
 
-static void unmap(asyncio__symbol_file_t *file)
+static void read_file(asyncio__symbols_t *symbols, const struct link_map *map)
 {
-    if (file->whole.data)
-        asyncio__sys.munmap((void *)(uintptr_t)file->whole.data, file->whole.size);
-    *file = (asyncio__symbol_file_t){0};
+    if (symbols->map == map)
+        return;
+    unmap_file(symbols);
+    symbols->map = map;
+    symbols->bias = map->l_addr;
+    /* The loader has no name for the program itself. */
+    map_file(symbols, *map->l_name ? map->l_name : "/proc/self/exe");
+    if (symbols->data)
+        find_table(symbols);
 }
 
-void asyncio__symbols_fini(asyncio__symbols_t *symbols)
-{
-    for (size_t i = 0; i < ASYNCIO__SYMBOL_FILES; i++)
-        unmap(&symbols->files[i]);
-}
-
-/* The file that the loader knows by that record; mapped if it is not yet. */
-static asyncio__symbol_file_t *file_of(asyncio__symbols_t *symbols, const struct link_map *map)
-{
-    for (size_t i = 0; i < ASYNCIO__SYMBOL_FILES; i++)
-        if (symbols->files[i].name == map)
-            return &symbols->files[i];
-    asyncio__symbol_file_t *file = &symbols->files[symbols->next++ % ASYNCIO__SYMBOL_FILES];
-    unmap(file);
-    file->name = map;
-    file->bias = map->l_addr;
-    /* The program itself has no name there. */
-    if (map_file(*map->l_name ? map->l_name : "/proc/self/exe", &file->whole))
-        read_sections(file);
-    return file;
-}
-
-/* --- the address --------------------------------------------------------------------------- */
-
-static const char *name_in(const asyncio__section_t *strings, size_t offset)
-{
-    if (offset >= strings->size ||
-        !memchr(strings->data + offset, 0, strings->size - offset))
-        return "";
-    return (const char *)strings->data + offset;
-}
-
-/* Looks for the function in the file's own table. */
-static bool find_in_table(const asyncio__symbol_file_t *file, uintptr_t address,
+static bool find_in_table(const asyncio__symbols_t *symbols, uintptr_t address,
                           asyncio__symbol_t *symbol)
 {
-    uintptr_t wanted = address - 1 - file->bias;
-    for (size_t i = 0; i < file->table.size / sizeof(entry_t); i++) {
-        entry_t entry;
-        memcpy(&entry, file->table.data + i * sizeof(entry), sizeof(entry));
+    uintptr_t wanted = address - 1 - symbols->bias;
+    for (size_t i = 0; i < symbols->table_size / sizeof(ElfW(Sym)); i++) {
+        ElfW(Sym) entry;
+        memcpy(&entry, symbols->table + i * sizeof(entry), sizeof(entry));
         if (ELF64_ST_TYPE(entry.st_info) != STT_FUNC || entry.st_shndx == SHN_UNDEF ||
-            wanted < entry.st_value || wanted - entry.st_value >= entry.st_size)
+            wanted < entry.st_value || wanted - entry.st_value >= entry.st_size ||
+            entry.st_name >= symbols->names_size)
             continue;
-        snprintf(symbol->function, sizeof(symbol->function), "%s",
-                 name_in(&file->strings, entry.st_name));
-        symbol->offset = address - file->bias - entry.st_value;
+        snprintf(symbol->function, sizeof(symbol->function), "%.*s",
+                 (int)(symbols->names_size - entry.st_name),
+                 (const char *)symbols->names + entry.st_name);
+        symbol->offset = address - symbols->bias - entry.st_value;
         return true;
     }
     return false;
 }
+
+/* --- lines --------------------------------------------------------------------------------- */
+
+#if defined(ASYNCIO__LIBDW)
+
+/* Loaded at the first listing, so that programs which print none do not load libdw. */
+static struct {
+    __typeof__(dwfl_begin) *begin;
+    __typeof__(dwfl_end) *end;
+    __typeof__(dwfl_getsrc) *getsrc;
+    __typeof__(dwfl_lineinfo) *lineinfo;
+    __typeof__(dwfl_linux_proc_find_elf) *find_elf;
+    __typeof__(dwfl_linux_proc_report) *report;
+    __typeof__(dwfl_report_end) *report_end;
+} libdw;
+static bool has_libdw;
+static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+
+static bool load_function(void *library, const char *name, void *ret_function)
+{
+    void *function = dlsym(library, name);
+    memcpy(ret_function, &function, sizeof(function));
+    return function != NULL;
+}
+
+static void load(void)
+{
+    void *library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
+    has_libdw = library && load_function(library, "dwfl_begin", &libdw.begin) &&
+                load_function(library, "dwfl_end", &libdw.end) &&
+                load_function(library, "dwfl_getsrc", &libdw.getsrc) &&
+                load_function(library, "dwfl_lineinfo", &libdw.lineinfo) &&
+                load_function(library, "dwfl_linux_proc_find_elf", &libdw.find_elf) &&
+                load_function(library, "dwfl_linux_proc_report", &libdw.report) &&
+                load_function(library, "dwfl_report_end", &libdw.report_end);
+}
+
+/* Separate files with debug information are not looked for: libdw might ask servers for them. */
+static int find_no_debug_file(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
+                              const char *path, const char *link, GElf_Word check,
+                              char **ret_path)
+{
+    (void)module, (void)data, (void)name, (void)base, (void)path, (void)link, (void)check;
+    (void)ret_path;
+    return -1;
+}
+
+static struct Dwfl *begin_session(void)
+{
+    static Dwfl_Callbacks callbacks = {.find_debuginfo = find_no_debug_file};
+    pthread_once(&load_once, load);
+    if (!has_libdw)
+        return NULL;
+    callbacks.find_elf = libdw.find_elf;
+    struct Dwfl *dwfl = libdw.begin(&callbacks);
+    if (dwfl && libdw.report(dwfl, getpid()) == 0 && libdw.report_end(dwfl, NULL, NULL) == 0)
+        return dwfl;
+    if (dwfl)
+        libdw.end(dwfl);
+    return NULL;
+}
+
+struct line_request {
+    asyncio__symbols_t *symbols; /* with the session, which it may begin */
+    uintptr_t address;           /* to look up */
+    asyncio__symbol_t *symbol;   /* gets file and line */
+};
+
+static void *run_request(void *arg)
+{
+    const struct line_request *request = arg;
+    asyncio__symbols_t *symbols = request->symbols;
+    if (!symbols->dwfl)
+        symbols->dwfl = begin_session();
+    Dwfl_Line *line = symbols->dwfl ? libdw.getsrc(symbols->dwfl, request->address) : NULL;
+    int number = 0;
+    const char *file = line ? libdw.lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
+    if (!file || number <= 0)
+        return NULL;
+    snprintf(request->symbol->file, sizeof(request->symbol->file), "%s", file);
+    request->symbol->line = number;
+    return NULL;
+}
+
+/* On a thread of its own, because libdw needs more stack than a coroutine may have. */
+static void find_line(asyncio__symbols_t *symbols, uintptr_t address, asyncio__symbol_t *symbol)
+{
+    struct line_request request = {symbols, address, symbol};
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return;
+    bool is_started = pthread_create(&thread, NULL, run_request, &request) == 0;
+    asyncio__ignore(pthread_sigmask(SIG_SETMASK, &before, NULL));
+    if (is_started)
+        asyncio__ignore(pthread_join(thread, NULL));
+}
+
+static void end_session(asyncio__symbols_t *symbols)
+{
+    if (symbols->dwfl)
+        libdw.end(symbols->dwfl);
+}
+
+#else
+
+static void find_line(asyncio__symbols_t *symbols, uintptr_t address, asyncio__symbol_t *symbol)
+{
+    (void)symbols, (void)address, (void)symbol;
+}
+
+static void end_session(asyncio__symbols_t *symbols)
+{
+    (void)symbols;
+}
+
+#endif
+
+/* --- look-up ------------------------------------------------------------------------------- */
 
 void asyncio__symbols_find(asyncio__symbols_t *symbols, const void *address,
                            asyncio__symbol_t *ret_symbol)
@@ -161,15 +249,18 @@ void asyncio__symbols_find(asyncio__symbols_t *symbols, const void *address,
         return;
     snprintf(ret_symbol->file, sizeof(ret_symbol->file), "%s",
              info.dli_fname ? info.dli_fname : "");
-    asyncio__symbol_file_t *file = map ? file_of(symbols, map) : NULL;
-    if (!file || !find_in_table(file, number, ret_symbol)) {
-        if (info.dli_sname) {
-            snprintf(ret_symbol->function, sizeof(ret_symbol->function), "%s", info.dli_sname);
-            ret_symbol->offset = number - (uintptr_t)info.dli_saddr;
-        }
+    if (map)
+        read_file(symbols, map);
+    if ((!map || !find_in_table(symbols, number, ret_symbol)) && info.dli_sname) {
+        snprintf(ret_symbol->function, sizeof(ret_symbol->function), "%s", info.dli_sname);
+        ret_symbol->offset = number - (uintptr_t)info.dli_saddr;
     }
-    char source[sizeof(ret_symbol->file)];
-    if (file && asyncio__line_find(&file->lines, number - 1 - file->bias, source, sizeof(source),
-                                   &ret_symbol->line))
-        memcpy(ret_symbol->file, source, sizeof(source));
+    find_line(symbols, number - 1, ret_symbol);
+}
+
+void asyncio__symbols_fini(asyncio__symbols_t *symbols)
+{
+    unmap_file(symbols);
+    end_session(symbols);
+    *symbols = (asyncio__symbols_t){0};
 }
