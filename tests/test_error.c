@@ -2,6 +2,9 @@
 /* Errors: names, details in their slot, causes, and bad input. */
 #include "support/support.h"
 
+#include <asyncio/error_group.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Codes have the names of Python's exceptions, of the system's errors, or a plain one. */
@@ -14,7 +17,8 @@ static void codes_have_names(void **state)
     assert_string_equal(asyncio_error_name(ASYNCIO_EINVALIDSTATE), "InvalidStateError");
     assert_string_equal(asyncio_error_name(-ECONNRESET), "ECONNRESET");
     assert_string_equal(asyncio_error_name(ASYNCIO_EUSER), "Error");
-    assert_string_equal(asyncio_error_name(0), "Error");
+    assert_string_equal(asyncio_error_name(0), "OK");
+    assert_string_equal(asyncio_error_name(INT32_MAX), "OK");
     assert_string_equal(asyncio_error_name(INT32_MIN), "Error");
     const int codes[] = {0, 1, -1, -4095, -4096, -5000, ASYNCIO_EUSER, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
@@ -137,6 +141,60 @@ static void null_is_harmless(void **state)
     asyncio_error_unref(error);
 }
 
+/* Prints an error to a string that the caller frees. */
+static char *printed(const asyncio_error_t *error)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    assert_int_equal(asyncio_error_print(error, file), 0);
+    fclose(file);
+    return text;
+}
+
+/* An error is printed with its causes, and a group with its errors, one on each line. */
+static void an_error_is_printed_with_its_causes(void **state)
+{
+    (void)state;
+    asyncio_error_t *cause = asyncio_error_new(-ENOENT, NULL, NULL);
+    asyncio_error_t *children[] = {
+        asyncio_error_new(ASYNCIO_ERUNTIME, "no configuration", cause),
+        asyncio_error_new(-ECONNRESET, "10.0.0.1:80", NULL)};
+    asyncio_error_t *group = asyncio_error_group_new("two errors", children, 2);
+    char *text = printed(group);
+    assert_string_equal(text, "ExceptionGroup: two errors\n"
+                              "  RuntimeError: no configuration\n"
+                              "  caused by ENOENT: No such file or directory\n"
+                              "  ECONNRESET: 10.0.0.1:80\n");
+    free(text);
+    asyncio_error_unref(group);
+    asyncio_error_unref(children[0]);
+    asyncio_error_unref(children[1]);
+    asyncio_error_unref(cause);
+    assert_int_equal(asyncio_raise(-EIO, "first"), -EIO);
+    assert_int_equal(asyncio_raise(-EPIPE, "second"), -EPIPE);
+    asyncio_error_t *error = asyncio_error_last();
+    text = printed(error);
+    assert_ptr_equal(strstr(text, "EPIPE: second ("), text);
+    assert_non_null(strstr(text, "test_error.c:"));
+    assert_non_null(strstr(text, "caused by EIO: first ("));
+    free(text);
+    asyncio_error_clear();
+    /* A group that lies deeper than the stack allows to print ends with "...". */
+    for (int i = 0; i < 100000; i++) {
+        asyncio_error_t *outer = asyncio_error_group_new("", &error, 1);
+        asyncio_error_unref(error);
+        error = outer;
+    }
+    text = printed(error);
+    assert_non_null(strstr(text, "...\n"));
+    free(text);
+    assert_int_equal(asyncio_error_print(NULL, stderr), -EINVAL);
+    assert_int_equal(asyncio_error_print(error, NULL), -EINVAL);
+    asyncio_error_unref(error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +204,7 @@ int main(void)
         FIXTURE_TEST(an_error_can_be_raised_again),
         FIXTURE_TEST(each_task_has_its_slot),
         FIXTURE_TEST(the_constructors_code_is_read_once),
+        FIXTURE_TEST(an_error_is_printed_with_its_causes),
         FIXTURE_TEST(null_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

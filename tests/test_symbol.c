@@ -29,8 +29,8 @@ __attribute__((noinline)) static const void *an_address(void)
     return address;
 }
 
-/* An address has the name of its function, static or not, and, where the build found libdw, the line
- * of the call before it. */
+/* An address has the name of its function, static or not, and the line of the call before it where
+ * the build found libdw. */
 static void addresses_have_names_and_lines(void **state)
 {
     (void)state;

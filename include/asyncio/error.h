@@ -13,8 +13,8 @@
  *     ...
  *     int rc = asyncio_await(task, &result);
  *     if (rc < 0) {
- *         asyncio_error_t *error = asyncio_error_last();
- *         fprintf(stderr, "%s\n", asyncio_error_message(error));
+ *         asyncio_error_t *error = asyncio_error_of(rc);
+ *         asyncio_error_print(error, stderr);
  *         asyncio_error_unref(error);
  *     }
  * @endcode
@@ -28,6 +28,7 @@
 
 #include <asyncio/api.h>
 #include <errno.h>
+#include <stdio.h>
 
 ASYNCIO_BEGIN_DECLS
 
@@ -67,7 +68,7 @@ enum asyncio_error_code {
 /**
  * Answers the name of a code: "CancelledError", "TimeoutError", "RuntimeError", "ECONNRESET".
  *
- * @param code  a negative code; what is unknown is "Error".
+ * @param code  a negative code; an unknown one is "Error"; 0 or more is "OK".
  * @return a static string.
  *
  * Ownership: the string is *borrowed*, for ever.
@@ -293,6 +294,28 @@ ASYNCIO_API size_t asyncio_error_child_count(const asyncio_error_t *error);
  * Twin: `group.exceptions[index]`.
  */
 ASYNCIO_API asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, size_t index);
+
+/**
+ * Prints an error, the errors of its group and its causes, one on each line.
+ *
+ * @code
+ *     ExceptionGroup: unhandled errors in a TaskGroup
+ *       RuntimeError: no configuration (main.c:12)
+ *       caused by ENOENT: No such file or directory
+ * @endcode
+ *
+ * @param error  *borrowed*.
+ * @param file   where to print, as stderr.
+ * @return 0.
+ * @return -EINVAL: error or file is NULL.
+ * @return -EIO: file has its error indicator set.
+ *
+ * Ownership: both are *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `traceback.print_exception`.
+ */
+ASYNCIO_API int asyncio_error_print(const asyncio_error_t *error, FILE *file);
 
 ASYNCIO_END_DECLS
 

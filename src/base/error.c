@@ -61,7 +61,7 @@ const char *asyncio_error_name(int code)
         if (table[i].code == code)
             return table[i].python;
     const char *name = code < 0 && code > -4096 ? strerrorname_np(-code) : NULL;
-    return name ? name : "Error";
+    return name ? name : code >= 0 ? "OK" : "Error";
 }
 
 const char *asyncio_strerror(int code)
@@ -204,6 +204,39 @@ size_t asyncio_error_child_count(const asyncio_error_t *error)
 asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, size_t index)
 {
     return error && index < error->child_count ? error->child[index] : NULL;
+}
+
+/* --- printing ------------------------------------------------------------------------------ */
+
+/* Groups below this depth are not printed, because a coroutine may print on a small stack. */
+#define PRINT_DEPTH_MAX 16
+
+static void print_line(const asyncio_error_t *error, FILE *file, int depth, const char *prefix)
+{
+    const char *message = *error->message ? error->message : asyncio_strerror(error->code);
+    fprintf(file, "%*s%s%s: %s", 2 * depth, "", prefix, asyncio_error_name(error->code), message);
+    fprintf(file, *error->place ? " (%s)\n" : "%s\n", error->place);
+}
+
+static void print_below(const asyncio_error_t *error, FILE *file, int depth)
+{
+    for (const char *prefix = ""; error; error = error->cause, prefix = "caused by ") {
+        print_line(error, file, depth, prefix);
+        if (error->child_count > 0 && depth == PRINT_DEPTH_MAX)
+            fprintf(file, "%*s...\n", 2 * depth + 2, "");
+        for (size_t i = 0; i < error->child_count && depth < PRINT_DEPTH_MAX; i++)
+            print_below(error->child[i], file, depth + 1);
+    }
+}
+
+int asyncio_error_print(const asyncio_error_t *error, FILE *file)
+{
+    if (!error)
+        return asyncio__fail(-EINVAL, "\"error\" must not be NULL");
+    if (!file)
+        return asyncio__fail(-EINVAL, "\"file\" must not be NULL");
+    print_below(error, file, 0);
+    return ferror(file) ? asyncio__fail(-EIO, "the error could not be written") : 0;
 }
 
 /* --- the slot ---------------------------------------------------------------------------- */

@@ -112,8 +112,8 @@ void asyncio__depot_put(asyncio__depot_t *depot, asyncio__chain_t *chain)
     while (last->next)
         last = last->next;
     last->next = atomic_load_explicit(depot, memory_order_relaxed);
-    /* Release: pairs with the acquire in take_all(). That the head may be taken and put back meanwhile
-     * does no harm: chains are only ever taken all at once. */
+    /* Release: pairs with the acquire in take_all(). The head may be taken and put back meanwhile;
+     * that does no harm, because chains are only ever taken all at once. */
     while (!atomic_compare_exchange_weak_explicit(depot, &last->next, chain, memory_order_release,
                                                   memory_order_relaxed)) {
     }
@@ -188,7 +188,8 @@ static asyncio__piece_t *piece_of(const asyncio__trim_t *trim, const void *block
     return piece && (const char *)block < (const char *)piece + piece->bytes ? piece : NULL;
 }
 
-void asyncio__trim_count(asyncio__trim_t *trim, const asyncio__chain_t *chain, size_t block_bytes)
+void asyncio__trim_count(asyncio__trim_t *trim, const asyncio__chain_t *chain,
+                         size_t block_bytes)
 {
     const void *block = chain;
     while (block) {
