@@ -11,6 +11,9 @@ import shutil
 import subprocess
 import tempfile
 
+import house_structure
+import house_words
+
 # Folders of src/, from below upward, and the folders directly beneath each. A file may include its
 # own folder, those beneath it, and whatever those may include.
 BENEATH = {
@@ -75,6 +78,7 @@ MAX_FUNCTION_LINES = 70
 MAX_COLUMNS = 100
 C_SUFFIXES = (".c", ".h", ".S", ".cc", ".cpp")
 SCRIPT_SUFFIXES = (".py", ".sh")
+TEXT_SUFFIXES = (".md", ".rst", ".txt", ".py", ".sh", ".hpp", ".in")
 SCRIPT_NAMES = ("meson.build", "meson_options.txt", "Makefile", "run")
 
 
@@ -97,6 +101,20 @@ class Tree:
                     path = os.path.relpath(os.path.join(here, name), self.root)
                     if name.endswith(C_SUFFIXES + SCRIPT_SUFFIXES) or name in SCRIPT_NAMES:
                         found.append(path)
+        return found
+
+    def texts(self, *starts):
+        """Returns the paths of all text files below starts, which are files or folders."""
+        found = []
+        for start in starts:
+            full = os.path.join(self.root, start)
+            if os.path.isfile(full):
+                found.append(start)
+            for here, below, names in os.walk(full):
+                below[:] = sorted(d for d in below if d != "__pycache__")
+                found += [os.path.relpath(os.path.join(here, name), self.root)
+                          for name in sorted(names) if name.endswith(C_SUFFIXES + TEXT_SUFFIXES)
+                          or name in SCRIPT_NAMES]
         return found
 
     def c_paths(self, *folders):
@@ -396,6 +414,30 @@ def rule_tests_run(tree):
     return bad
 
 
+def rule_words(tree):
+    """What is marked as rewritten holds none of the phrases that readers stop at."""
+    bad = []
+    for path in tree.texts(*house_words.DONE):
+        if path in house_words.EXCEPT:
+            continue
+        for number, line in enumerate(tree.read(path).split("\n"), 1):
+            for pattern, instead in house_words.PHRASES:
+                match = re.search(pattern, line, re.IGNORECASE)
+                if match:
+                    bad.append(f"{path}:{number}: {match.group(0)!r}: write instead: {instead}")
+    return bad
+
+
+def rule_homes(tree):
+    """An exported function stands in the file of its word."""
+    return house_structure.misplaced(tree, declarations(tree), without_comments)
+
+
+def rule_circles(tree):
+    """No files of a folder include or call each other in a circle."""
+    return house_structure.in_circles(tree, without_comments)
+
+
 RULES = [rule_layers, rule_file_length, rule_function_length, rule_line_length, rule_spdx,
          rule_headers_alone, rule_contents, rule_documentation, rule_exports, rule_negated_codes,
-         rule_twins, rule_tests_run]
+         rule_twins, rule_tests_run, rule_words, rule_homes, rule_circles]

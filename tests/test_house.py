@@ -150,6 +150,22 @@ PLANTS = [
     (house.rule_twins, "no twin",
      plant_declaration(BLOCK % ("inside a task.", "ends the wait."))),
 ]
+PLANTS += [
+    (house.rule_words, "an odd phrase in a text", plant_text("tests/house_structure.py",
+                                                             "# It goes on anew.\n")),
+    (house.rule_homes, "a function in a foreign file",
+     lambda tree: [plant_declaration("\nASYNCIO_API int asyncio_queue_planted(void);\n")(tree),
+                   append(tree, "src/sync/lock.c", "int asyncio_queue_planted(void)\n{\n}\n")]),
+    (house.rule_homes, "a function that is defined nowhere", plant_declaration(CALM)),
+    (house.rule_circles, "a circle of includes",
+     lambda tree: [append(tree, "src/net/one.h", '#include "net/two.h"\n'),
+                   append(tree, "src/net/two.c", '#include "net/one.h"\n')]),
+    (house.rule_circles, "a circle of calls",
+     lambda tree: [append(tree, "src/net/one.c",
+                          "int asyncio__one(void)\n{\n    return asyncio__two();\n}\n"),
+                   append(tree, "src/net/two.c",
+                          "int asyncio__two(void)\n{\n    return asyncio__one();\n}\n")]),
+]
 PLANTS.append((house.rule_tests_run, "a test in no list",
                plant_text("tests/test_forgotten.c", SPDX)))
 for closing in house.CLOSING_PARTS:

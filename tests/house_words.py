@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""The phrases that no text of the tree may hold, as data; house.py has the rule.
+
+Each is one that a native reader stops at, with what to write instead. They are looked for in the
+comments, guides, error texts and names of the files below DONE.
+"""
+
+# (pattern, what to write instead)
+PHRASES = [
+    (r"\b(of|for|by|to|from) who\b", "name the one who is meant: the caller, the task, the owner"),
+    (r"\bwho (waits|asks|cannot|calls|wants|posts|holds|runs|frees|has)\b",
+     "the task that waits, the caller, the owner"),
+    (r"\bso many\b", "n, count, that number of"),
+    (r"\banew\b", "again"),
+    (r"\banswers?\b(?! (to|for) (a|the) (quer|request))", "returns"),
+    (r"\bNULL was given\b", 'say which argument: "loop" must not be NULL'),
+    (r"\bno [\w ,]+ was given\b", 'say which argument: "loop" must not be NULL'),
+    (r"\bgoes on\b", "continues, runs on"),
+    (r"\bgives? way\b", "suspends, is replaced"),
+    (r"\bmostly\b", "usually, nearly always; or leave it out"),
+    (r"\b(is|are|was|were) gone\b", "has ended, is freed, is closed"),
+    (r"\btaken back\b", "undone, returned"),
+    (r"\bat hand\b", "available, cached"),
+    (r"\bput aside\b", "preempted, suspended"),
+    (r"\bfor good\b", "permanently"),
+    (r"\bsimulated kernel\b", "sim has timers and threads and refuses descriptors"),
+]
+
+# What has been rewritten: files, and folders with all that is in them.
+DONE = [
+    "tests/house_structure.py",
+]
+
+# Files that may hold them, and why.
+EXCEPT = {
+    "tests/house_words.py": "the list itself",
+    "tests/test_house.py": "plants them",
+}
