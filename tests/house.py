@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The rules of the house: what every file of the tree promises, as functions that find violations.
 
-A rule is a function of a Tree that answers a list of strings, one for each violation; RULES lists
+A rule is a function of a Tree that returns a list of strings, one for each violation; RULES lists
 them all. test_house.py runs them on the tree itself and on copies that break them on purpose.
 """
 
@@ -91,7 +91,7 @@ class Tree:
         self.only_headers = None  # a list of paths: no other header is compiled
 
     def paths(self, *folders):
-        """Answers the paths of the code files in folders ("" for all), relative to the root."""
+        """Returns the paths of the code files in folders ("" for all), relative to the root."""
         found = []
         for folder in folders or ("",):
             for here, below, names in os.walk(os.path.join(self.root, folder)):
@@ -126,7 +126,7 @@ class Tree:
 
 
 def shared_symbols(library):
-    """Answers the names that a shared library defines and exports."""
+    """Returns the names that a shared library defines and exports."""
     lines = subprocess.run(["nm", "-D", "--defined-only", library], check=True,
                            capture_output=True, text=True).stdout.splitlines()
     fields = [line.split() for line in lines]
@@ -134,7 +134,7 @@ def shared_symbols(library):
 
 
 def without_comments(text):
-    """Answers C text with comments and the inside of strings blanked, lines kept."""
+    """Returns C text with comments and the inside of strings blanked, lines kept."""
     def blank(match):
         piece = match.group(0)
         if piece.startswith('"'):
@@ -147,7 +147,7 @@ def without_comments(text):
 
 
 def split_parameters(text):
-    """Answers the names in a C parameter list."""
+    """Returns the names in a C parameter list."""
     parts, depth, start = [], 0, 0
     for i, char in enumerate(text):
         depth += (char in "([") - (char in ")]")
@@ -178,14 +178,14 @@ class Declaration:
                                                   flags=re.DOTALL))
 
     def part(self, title):
-        """Answers the text of a closing part, or None."""
+        """Returns the text of a closing part, or None."""
         match = re.search(r"^%s(.*?)(?=^\w+:|\Z)" % re.escape(title), self.block or "",
                           flags=re.DOTALL | re.MULTILINE)
         return " ".join(match.group(1).split()) if match else None
 
 
 def declarations(tree):
-    """Answers every function declared with ASYNCIO_API in the public headers."""
+    """Returns every function declared with ASYNCIO_API in the public headers."""
     found = []
     for path in tree.c_paths("include"):
         text = tree.read(path)
@@ -316,7 +316,7 @@ def rule_contents(tree):
 
 
 def block_faults(declaration):
-    """Answers what is wrong with the documentation block of a function."""
+    """Returns what is wrong with the documentation block of a function."""
     block = declaration.block
     if not block:
         return ["no documentation block right before it"]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Barriers: so many meet, again and again; resets, aborts and cancels leave nobody behind. */
+/* Barriers: n tasks meet, round after round; resets, aborts and cancels strand no task. */
 #include "support/contend.h"
 #include "support/faults.h"
 
@@ -7,20 +7,20 @@ static asyncio_barrier_t barrier;
 
 typedef struct visitor {
     asyncio_task_t *task; /* that waits */
-    int answer;           /* of the wait */
+    int rc;               /* of the wait */
 } visitor_t;
 
 static int visit(void *arg, void **ret_result)
 {
     (void)ret_result;
     visitor_t *visitor = arg;
-    visitor->answer = asyncio_barrier_wait(&barrier);
-    return visitor->answer < 0 ? visitor->answer : 0;
+    visitor->rc = asyncio_barrier_wait(&barrier);
+    return visitor->rc < 0 ? visitor->rc : 0;
 }
 
 static void start(visitor_t *visitor)
 {
-    visitor->answer = -1;
+    visitor->rc = -1;
     visitor->task = start_task(visit, visitor);
 }
 
@@ -54,7 +54,7 @@ static void all_wait_for_the_last(void **state)
     start(&visitors[2]);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(end_of(&visitors[i]), 0);
-        assert_int_equal(visitors[i].answer, i);
+        assert_int_equal(visitors[i].rc, i);
     }
     assert_int_equal(asyncio_barrier_n_waiting(&barrier), 0);
     asyncio_barrier_fini(&barrier);
@@ -69,7 +69,7 @@ static void one_party_passes_at_once(void **state)
     for (int i = 0; i < 3; i++) {
         start(&visitor);
         assert_int_equal(end_of(&visitor), 0);
-        assert_int_equal(visitor.answer, 0);
+        assert_int_equal(visitor.rc, 0);
     }
 }
 
@@ -89,10 +89,10 @@ static void a_newcomer_waits_for_the_next_round(void **state)
     start(&visitors[3]);
     for (int i = 0; i < 4; i++)
         assert_int_equal(end_of(&visitors[i]), 0);
-    assert_int_equal(visitors[2].answer + visitors[3].answer, 1);
+    assert_int_equal(visitors[2].rc + visitors[3].rc, 1);
 }
 
-/* A reset breaks those who wait; the barrier fills anew after it. */
+/* A reset breaks the waits under way; the barrier fills again after it. */
 static void a_reset_breaks_those_who_wait(void **state)
 {
     fixture_t *fixture = *state;
@@ -205,7 +205,7 @@ static void bad_inputs_are_refused(void **state)
     assert_int_equal(asyncio_barrier_n_waiting(&barrier), 0);
 }
 
-/* The coroutine object answers its place; out of memory there is none. */
+/* The coroutine object returns its place; out of memory there is none. */
 static void the_objects_do_the_same(void **state)
 {
     fixture_t *fixture = *state;

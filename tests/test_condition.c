@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Conditions: who waits gives the lock up and has it again whatever happens; no notify is lost. */
+/* Conditions: a waiter releases the lock and acquires it again whatever happens; no notify is lost.
+ * */
 #include "support/contend.h"
 #include "support/faults.h"
 
@@ -66,7 +67,7 @@ static void a_wait_gives_the_lock_up(void **state)
     assert_false(asyncio_condition_locked(&condition));
 }
 
-/* A notify wakes so many of those that wait, the first first; notify_all wakes all. */
+/* A notify wakes that many waiters, the oldest first; notify_all wakes all. */
 static void a_notify_wakes_the_first(void **state)
 {
     fixture_t *fixture = *state;
@@ -87,7 +88,7 @@ static void a_notify_wakes_the_first(void **state)
     assert_int_equal(end_of_task(tasks[0]) | end_of_task(tasks[2]) | end_of_task(tasks[3]), 0);
 }
 
-/* A notify that nobody waits for is gone. */
+/* A notify without a waiter has no effect later. */
 static void a_notify_is_not_kept(void **state)
 {
     fixture_t *fixture = *state;
@@ -110,7 +111,7 @@ static int cancelled_code(asyncio_task_t *task, const char *message)
     return rc;
 }
 
-/* A cancelled wait has the lock before it answers, however often it is cancelled meanwhile; the
+/* A cancelled wait has the lock before it returns, however often it is cancelled meanwhile; the
  * latest cancel is the one that is raised. */
 static void a_cancel_waits_for_the_lock(void **state)
 {
@@ -177,7 +178,7 @@ static int wait_for_one_second(void *arg, void **ret_result)
     return rc;
 }
 
-/* A wait whose time is over has the lock before the limit answers, however long that takes. */
+/* A wait whose time is over has the lock before the limit returns, however long that takes. */
 static void a_limit_waits_for_the_lock(void **state)
 {
     fixture_t *fixture = *state;

@@ -39,7 +39,7 @@ static int make_tasks(void *arg, void **ret_result)
 }
 
 /* A task begins with a copy of its creator's context, made when it is; what it sets is its own.
- * What is awaited, under a limit or not, runs in the context of who awaits. */
+ * What is awaited, under a limit or not, runs in the context of the awaiter. */
 static void a_task_has_a_copy_and_an_await_has_the_same(void **state)
 {
     assert_string_equal(said_by(*state, make_tasks),
@@ -120,7 +120,7 @@ static int drive_generator(void *arg, void **ret_result)
     return asyncio_coroutine_close(generator);
 }
 
-/* A coroutine that is driven by hand runs in the context of who drives it, each time. */
+/* A coroutine that is driven by hand runs in the context of its driver, each time. */
 static void a_generator_has_its_drivers(void **state)
 {
     assert_string_equal(said_by(*state, drive_generator), "g=m m=g g=o o=h m=n");
@@ -211,7 +211,7 @@ static void a_given_context_is_shared(void **state)
     assert_string_equal(said_by(*state, share), "x=- y=x x=y y=xx y=m y=y m=yy");
 }
 
-/* --- who has which ------------------------------------------------------------------------- */
+/* --- who inherits -------------------------------------------------------------------------- */
 
 static asyncio_handle_t *asked; /* whose context its own callback asks for */
 

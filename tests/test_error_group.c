@@ -114,7 +114,7 @@ static void a_split_keeps_the_structure(void **state)
     asyncio_error_unref(error);
 }
 
-/* An error that is no group is handled as a group of one, and goes on as it is. */
+/* An error that is no group is handled as a group of one, and returned as it is. */
 static void a_naked_error_counts_as_a_group_of_one(void **state)
 {
     (void)state;
@@ -309,7 +309,7 @@ static void bad_input_is_refused(void **state)
     asyncio_error_clear();
 }
 
-/* Each allocation of a call fails once: the call answers that, and leaves nothing behind. */
+/* Each allocation of a call fails once: the call returns that, and leaves nothing behind. */
 static void memory_that_is_out_is_answered(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Events: a flag that tasks wait for; who was woken goes on whatever comes after. */
+/* Events: a flag that tasks wait for; a woken task returns whatever follows. */
 #include "support/contend.h"
 #include "support/faults.h"
 

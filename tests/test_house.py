@@ -41,7 +41,7 @@ def replace(tree, path, old, new):
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
 BLOCK = """
 /**
- * Answers a number.
+ * Returns a number.
  *
  * @param first   one number
  * @param second  another
@@ -58,7 +58,7 @@ CALM = BLOCK % ("any thread.", "does not suspend.")
 
 
 def plant_declaration(text):
-    """Answers a plant that declares asyncio_planted() with the given block."""
+    """Returns a plant that declares asyncio_planted() with the given block."""
     def plant(tree):
         append(tree, "include/asyncio/api.h", text)
         tree.symbols = tree.symbols + ["asyncio_planted"]
@@ -66,19 +66,19 @@ def plant_declaration(text):
 
 
 def plant_symbol(name):
-    """Answers a plant that exports one name more."""
+    """Returns a plant that exports one name more."""
     def plant(tree):
         tree.symbols = tree.symbols + [name]
     return plant
 
 
 def plant_text(path, text):
-    """Answers a plant that appends text to a file."""
+    """Returns a plant that appends text to a file."""
     return lambda tree: append(tree, path, text)
 
 
 def plant_header(path, text):
-    """Answers a plant that adds a header, and has it compiled alone."""
+    """Returns a plant that adds a header, and has it compiled alone."""
     def plant(tree):
         append(tree, path, text)
         tree.only_headers = [path]
@@ -127,7 +127,7 @@ PLANTS = [
     (house.rule_documentation, "a comment that is no block",
      plant_declaration(CALM.replace("/**", "/*"))),
     (house.rule_documentation, "no sentence",
-     plant_declaration(CALM.replace(" * Answers a number.\n *\n", ""))),
+     plant_declaration(CALM.replace(" * Returns a number.\n *\n", ""))),
     (house.rule_documentation, "a parameter left out",
      plant_declaration(CALM.replace(" * @param second  another\n", ""))),
     (house.rule_documentation, "a parameter renamed",

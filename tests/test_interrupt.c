@@ -37,7 +37,7 @@ static int interrupt_itself(void *arg, void **ret_result)
     return rc;
 }
 
-/* The first one cancels the main task, and the run answers KeyboardInterrupt. */
+/* The first one cancels the main task, and the run returns KeyboardInterrupt. */
 static void the_first_cancels(void **state)
 {
     (void)state;
@@ -103,7 +103,7 @@ static int end_otherwise(void *arg, void **ret_result)
     return asyncio_raise(ASYNCIO_EUSER, "another end");
 }
 
-/* A main task that goes on, or ends in its own way, has the last word. */
+/* A main task that continues, or ends in its own way, decides the outcome. */
 static void a_main_task_may_swallow_it(void **state)
 {
     int *result = NULL;
@@ -124,7 +124,7 @@ static int cancel_as_well(void *arg, void **ret_result)
     return asyncio_sleep(1000);
 }
 
-/* Where the program had cancelled the main task too, that is what the run answers. */
+/* Where the program had cancelled the main task too, that is what the run returns. */
 static void a_cancel_of_the_programs_stands(void **state)
 {
     (void)state;
@@ -171,7 +171,7 @@ static int end_at_once(void *arg, void **ret_result)
     return asyncio_future_add_done_callback(asyncio_current_task(), interrupt_late, arg);
 }
 
-/* One that comes when the main task is done already is not lost: it is the run's answer. */
+/* One that comes when the main task is done already is not lost: the run returns it. */
 static void one_behind_the_end_is_answered(void **state)
 {
     (void)state;
@@ -200,7 +200,7 @@ static int end_beside_another(void *arg, void **ret_result)
     return end_at_once(arg, ret_result);
 }
 
-/* Nor does it reach into the end of the run, where the main task is gone and others clean up. */
+/* Nor does it reach into the end of the run, where the main task has ended and others clean up. */
 static void one_behind_the_end_leaves_the_others_their_time(void **state)
 {
     (void)state;
@@ -253,7 +253,7 @@ static void assert_killed(pid_t child)
 }
 
 /* The second one ends a process whose loop does not come round to the first, and the third ends
- * any; by the signal itself, so that who waits for it sees why. */
+ * any; by the signal itself, so that its parent sees why. */
 static void what_hangs_is_ended(void **state)
 {
     (void)state;

@@ -188,7 +188,7 @@ static void equal_items_come_as_in_python(void **state)
     asyncio_queue_unref(equal);
 }
 
-/* A full queue refuses and an empty one has nothing, for who does not wait; 0 is no limit. */
+/* A full queue refuses and an empty one has nothing, without a wait; 0 is no limit. */
 static void limits_are_kept(void **state)
 {
     (void)state;

@@ -14,7 +14,7 @@
 
 static asyncio_context_var_t *var; /* of the last tests */
 
-static int answer(void *arg, void **ret_result)
+static int finish(void *arg, void **ret_result)
 {
     return asyncio_return(ret_result, arg, count_destruction);
 }
@@ -25,10 +25,10 @@ static void the_result_moves_to_the_caller(void **state)
     (void)state;
     int destroyed = 0;
     void *value = NULL;
-    assert_int_equal(asyncio_run(asyncio_coroutine(answer, &destroyed), &value), 0);
+    assert_int_equal(asyncio_run(asyncio_coroutine(finish, &destroyed), &value), 0);
     assert_ptr_equal(value, &destroyed);
     assert_int_equal(destroyed, 0);
-    assert_int_equal(asyncio_run(asyncio_coroutine(answer, &destroyed), NULL), 0);
+    assert_int_equal(asyncio_run(asyncio_coroutine(finish, &destroyed), NULL), 0);
     assert_int_equal(destroyed, 1);
     assert_null(asyncio_get_running_loop());
 }
@@ -194,10 +194,10 @@ static void a_runner_answers_as_run_does(void **state)
     int destroyed = 0;
     void *value = NULL;
     asyncio_runner_t *runner = asyncio_runner_new(NULL);
-    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(answer, &destroyed), &value), 0);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(finish, &destroyed), &value), 0);
     assert_ptr_equal(value, &destroyed);
     assert_int_equal(destroyed, 0);
-    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(answer, &destroyed), NULL), 0);
+    assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(finish, &destroyed), NULL), 0);
     assert_int_equal(destroyed, 1);
     assert_int_equal(asyncio_runner_run(runner, asyncio_coroutine(fail_with_details, NULL), NULL),
                      ASYNCIO_EUSER - 1);
@@ -443,8 +443,8 @@ static int lose_the_engine(void *arg, void **ret_result)
     return asyncio_sleep(10);
 }
 
-/* A loop whose engine fails for good ends the run with the error; what is left is not touched any
- * more when it was given back. */
+/* A loop whose engine fails permanently ends the run with the error; what is left is not touched
+ * any more when it was given back. */
 static void a_failing_engine_ends_the_run(void **state)
 {
     int fds[2];

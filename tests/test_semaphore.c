@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Semaphores, bounded or not: so many at a time, first come, first served; no slot is lost. */
+/* Semaphores, bounded or not: up to n tasks at a time, in order; no release is lost. */
 #include "support/contend.h"
 #include "support/faults.h"
 

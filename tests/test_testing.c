@@ -231,7 +231,7 @@ static void coroutines_are_called_in_one_loop(void **state)
     assert_int_equal(asyncio_testing_begin(story.testing), 0);
     asyncio_loop_t *loop = asyncio_testing_get_loop(story.testing);
     void *value = NULL;
-    assert_int_equal(asyncio_testing_call(story.testing, asyncio_coroutine(answer, &story), &value),
+    assert_int_equal(asyncio_testing_call(story.testing, asyncio_coroutine(finish, &story), &value),
                      0);
     assert_ptr_equal(value, &story);
     assert_int_equal(
@@ -270,7 +270,7 @@ static void bad_input_is_refused(void **state)
     assert_int_equal(asyncio_testing_begin(NULL), -EINVAL);
     assert_int_equal(asyncio_testing_end(NULL), -EINVAL);
     assert_int_equal(asyncio_testing_add_cleanup(NULL, clean_first, NULL), -EINVAL);
-    assert_int_equal(asyncio_testing_call(NULL, asyncio_coroutine(answer, NULL), NULL), -EINVAL);
+    assert_int_equal(asyncio_testing_call(NULL, asyncio_coroutine(finish, NULL), NULL), -EINVAL);
     assert_int_equal(asyncio_testing_take_reports(NULL), 0);
     assert_string_equal(asyncio_testing_report(NULL), "");
     assert_null(asyncio_testing_get_loop(NULL));
@@ -290,12 +290,12 @@ static void the_wrong_order_is_refused(void **state)
     assert_string_equal(asyncio_testing_report(testing), "");
     assert_int_equal(asyncio_testing_end(testing), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_testing_add_cleanup(testing, clean_first, NULL), ASYNCIO_ERUNTIME);
-    assert_int_equal(asyncio_testing_call(testing, asyncio_coroutine(answer, NULL), NULL),
+    assert_int_equal(asyncio_testing_call(testing, asyncio_coroutine(finish, NULL), NULL),
                      ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_testing_run(testing, NULL, NULL), -EINVAL);
     assert_int_equal(asyncio_testing_begin(testing), 0);
     assert_int_equal(asyncio_testing_begin(testing), ASYNCIO_ERUNTIME);
-    assert_int_equal(asyncio_testing_run(testing, answer, NULL), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_run(testing, finish, NULL), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_testing_add_cleanup(testing, NULL, NULL), -EINVAL);
     assert_int_equal(asyncio_testing_call(testing, asyncio_coroutine(NULL, NULL), NULL), -EINVAL);
     asyncio_future_t *future = asyncio_loop_create_future(asyncio_testing_get_loop(testing));
@@ -316,8 +316,8 @@ static void misuse_inside(story_t *told)
     asyncio_testing_t *other = asyncio_testing_new(NULL);
     assert_int_equal(asyncio_testing_end(told->testing), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_testing_begin(other), ASYNCIO_ERUNTIME);
-    assert_int_equal(asyncio_testing_run(other, answer, NULL), ASYNCIO_ERUNTIME);
-    assert_int_equal(asyncio_testing_call(told->testing, asyncio_coroutine(answer, NULL), NULL),
+    assert_int_equal(asyncio_testing_run(other, finish, NULL), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_testing_call(told->testing, asyncio_coroutine(finish, NULL), NULL),
                      ASYNCIO_ERUNTIME);
     asyncio_testing_unref(other);
     assert_int_equal(asyncio_loop_call_soon(asyncio_get_running_loop(), end_in_callback, &code,
@@ -340,8 +340,8 @@ static void *use_elsewhere(void *arg)
     asyncio_testing_t *testing = arg;
     assert_in_thread(asyncio_testing_end(testing) == ASYNCIO_ERUNTIME);
     assert_in_thread(asyncio_testing_begin(testing) == ASYNCIO_ERUNTIME);
-    assert_in_thread(asyncio_testing_add_cleanup(testing, answer, NULL) == ASYNCIO_ERUNTIME);
-    assert_in_thread(asyncio_testing_call(testing, asyncio_coroutine(answer, NULL), NULL) ==
+    assert_in_thread(asyncio_testing_add_cleanup(testing, finish, NULL) == ASYNCIO_ERUNTIME);
+    assert_in_thread(asyncio_testing_call(testing, asyncio_coroutine(finish, NULL), NULL) ==
                      ASYNCIO_ERUNTIME);
     asyncio_error_clear();
     return NULL;
@@ -379,7 +379,7 @@ static int jump_and_go_on(void)
         asyncio_testing_run(story.testing, jump, NULL);
         return 1;
     }
-    if (asyncio_testing_call(story.testing, asyncio_coroutine(answer, NULL), NULL) !=
+    if (asyncio_testing_call(story.testing, asyncio_coroutine(finish, NULL), NULL) !=
         ASYNCIO_ERUNTIME)
         return 2;
     if (asyncio_testing_end(story.testing) != -EUCLEAN || asyncio_get_running_loop())

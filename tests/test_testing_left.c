@@ -203,7 +203,7 @@ static void leftovers_may_be_allowed(void **state)
 
 static int work_in_thread(void *arg, void **ret_result)
 {
-    return asyncio_to_thread(answer, arg, ret_result);
+    return asyncio_to_thread(finish, arg, ret_result);
 }
 
 /* What the default executor's threads held is given back before it is counted. */

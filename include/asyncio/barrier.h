@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * Barriers: so many tasks wait for each other, again and again.
+ * Barriers: a fixed number of tasks wait for each other, round after round.
  *
  * @code
  *     asyncio_barrier_t barrier;
@@ -16,7 +16,7 @@
 
 ASYNCIO_BEGIN_DECLS
 
-/** A barrier, in the frame or struct of who uses it; its content is the library's. */
+/** A barrier, in a frame or struct of the program; its content belongs to the library. */
 typedef struct asyncio_barrier {
     void *asyncio_reserved[20]; /**< the library's */
 } asyncio_barrier_t;
@@ -48,7 +48,7 @@ ASYNCIO_API int asyncio_barrier_init(asyncio_barrier_t *barrier, size_t parties)
 ASYNCIO_API void asyncio_barrier_fini(asyncio_barrier_t *barrier);
 
 /**
- * Waits until so many tasks wait.
+ * Waits until as many tasks wait as the barrier has parties.
  *
  * @param barrier  the barrier
  * @return - 0 to parties - 1: its place in the round.
@@ -69,7 +69,7 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_barrier_wait_coroutine(asyncio_barrier_t *barrier);
 
 /**
- * Begins anew: who waits gets ASYNCIO_EBROKENBARRIER.
+ * Resets the barrier: waits that are under way fail with ASYNCIO_EBROKENBARRIER.
  *
  * @param barrier  the barrier
  * @return 0, or as asyncio_lock_acquire().
@@ -86,7 +86,7 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_barrier_reset_coroutine(asyncio_barrier_t *barrier);
 
 /**
- * Breaks the barrier: who waits, or comes, gets ASYNCIO_EBROKENBARRIER.
+ * Breaks the barrier: waits under way and later ones fail with ASYNCIO_EBROKENBARRIER.
  *
  * @param barrier  the barrier
  * @return 0, or as asyncio_lock_acquire().
@@ -103,7 +103,7 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_barrier_abort_coroutine(asyncio_barrier_t *barrier);
 
 /**
- * Answers how many meet.
+ * Returns how many meet.
  *
  * @param barrier  the barrier
  * @return the number; 0 for NULL.
@@ -116,7 +116,7 @@ asyncio_barrier_abort_coroutine(asyncio_barrier_t *barrier);
 ASYNCIO_API size_t asyncio_barrier_parties(const asyncio_barrier_t *barrier);
 
 /**
- * Answers how many wait in the round that fills.
+ * Returns how many wait in the round that fills.
  *
  * @param barrier  the barrier
  * @return the number.
@@ -129,7 +129,7 @@ ASYNCIO_API size_t asyncio_barrier_parties(const asyncio_barrier_t *barrier);
 ASYNCIO_API size_t asyncio_barrier_n_waiting(const asyncio_barrier_t *barrier);
 
 /**
- * Answers whether the barrier was aborted.
+ * Returns whether the barrier was aborted.
  *
  * @param barrier  the barrier
  * @return true if it was.

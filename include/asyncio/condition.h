@@ -17,12 +17,12 @@
 
 ASYNCIO_BEGIN_DECLS
 
-/** A condition, with its lock, in the frame or struct of who uses it; opaque. */
+/** A condition, with its lock, in a frame or struct of the program; opaque. */
 typedef struct asyncio_condition {
     void *asyncio_reserved[16]; /**< the library's */
 } asyncio_condition_t;
 
-/** Answers whether what is waited for has come. */
+/** Returns whether what is waited for has come. */
 typedef bool asyncio_condition_predicate_t(void *arg);
 
 /**
@@ -84,7 +84,7 @@ asyncio_condition_acquire_coroutine(asyncio_condition_t *condition);
 ASYNCIO_API int asyncio_condition_release(asyncio_condition_t *condition);
 
 /**
- * Answers whether a task holds its lock.
+ * Returns whether a task holds its lock.
  *
  * @param condition  the condition
  * @return true if one does.
@@ -143,8 +143,8 @@ asyncio_condition_wait_for_coroutine(asyncio_condition_t *condition,
  *
  * @param condition  the condition
  * @param count      how many
- * @return 0; ASYNCIO_ERUNTIME: nobody holds the lock, or who waits is another thread's, or this is
- *   a forked child; -EINVAL: NULL.
+ * @return 0; ASYNCIO_ERUNTIME: nobody holds the lock, or a waiter belongs to another thread's loop,
+ *   or this is a forked child; -EINVAL: NULL.
  *
  * Ownership: condition is *borrowed*.
  * Context: loop thread.

@@ -5,7 +5,7 @@
  *
  * A variable has another value in each context. A task has a context of its own, which begins as a
  * copy of that of its creator: what it sets, its creator does not see. What is awaited runs in the
- * context of who awaits; a callback runs in a copy of the one in which it was scheduled.
+ * context of the awaiter; a callback runs in a copy of the one in which it was scheduled.
  *
  * @code
  *     static asyncio_context_var_t *request;          request = asyncio_context_var_new("request");
@@ -34,7 +34,7 @@ ASYNCIO_BEGIN_DECLS
 typedef struct asyncio_context_var asyncio_context_var_t;
 /** What it was before a set, for asyncio_context_var_reset(). */
 typedef struct asyncio_context_token asyncio_context_token_t;
-/** What asyncio_context_run() calls: answers 0 or more, or a negative code. */
+/** What asyncio_context_run() calls: returns 0 or more, or a negative code. */
 typedef int asyncio_context_function_t(void *arg);
 
 /* ---- Variables. ---- */
@@ -97,7 +97,7 @@ ASYNCIO_API asyncio_context_var_t *asyncio_context_var_ref(asyncio_context_var_t
 ASYNCIO_API void asyncio_context_var_unref(asyncio_context_var_t *var);
 
 /**
- * Answers the name of a variable.
+ * Returns the name of a variable.
  *
  * @param var  NULL is "".
  * @return its name.
@@ -110,7 +110,7 @@ ASYNCIO_API void asyncio_context_var_unref(asyncio_context_var_t *var);
 ASYNCIO_API const char *asyncio_context_var_get_name(const asyncio_context_var_t *var);
 
 /**
- * Answers what a variable is in the current context, or its default.
+ * Returns what a variable is in the current context, or its default.
  *
  * @param var        the variable.
  * @param ret_value  where to put the value; NULL only asks whether there is one.
@@ -119,7 +119,7 @@ ASYNCIO_API const char *asyncio_context_var_get_name(const asyncio_context_var_t
  *   - ASYNCIO_ELOOKUP: it was not set here, and has no default.
  *   - -EINVAL: NULL.
  *
- * Ownership: the value is *borrowed* until the variable is set anew here.
+ * Ownership: the value is *borrowed* until the variable is set again here.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `ContextVar.get`.
@@ -127,13 +127,13 @@ ASYNCIO_API const char *asyncio_context_var_get_name(const asyncio_context_var_t
 ASYNCIO_API int asyncio_context_var_get(const asyncio_context_var_t *var, void **ret_value);
 
 /**
- * Answers what a variable is in the current context, or what is given instead.
+ * Returns what a variable is in the current context, or what is given instead.
  *
- * @param var       the variable; NULL answers fallback.
- * @param fallback  the answer where the variable was not set, whatever its default.
+ * @param var       the variable; NULL returns fallback.
+ * @param fallback  the result where the variable was not set, whatever its default.
  * @return the value, or fallback.
  *
- * Ownership: the value is *borrowed* until the variable is set anew here.
+ * Ownership: the value is *borrowed* until the variable is set again here.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `ContextVar.get`, `default`.
@@ -155,7 +155,7 @@ ASYNCIO_API void *asyncio_context_var_get_or(const asyncio_context_var_t *var, v
 ASYNCIO_API int asyncio_context_var_set(asyncio_context_var_t *var, void *value);
 
 /**
- * Gives a variable a value that has a destructor, and answers how to take that back.
+ * Gives a variable a value that has a destructor, and returns how to take that back.
  *
  * @param var        the variable.
  * @param value      the value.
@@ -195,12 +195,12 @@ ASYNCIO_API int asyncio_context_var_reset(asyncio_context_var_t *var,
 /* ---- Tokens. ---- */
 
 /**
- * Answers the variable that a token is of.
+ * Returns the variable that a token is of.
  *
  * @param token  NULL is NULL.
  * @return the variable.
  *
- * Ownership: the answer is *borrowed* as long as token lives.
+ * Ownership: the result is *borrowed* as long as token lives.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `Token.var`.
@@ -209,7 +209,7 @@ ASYNCIO_API asyncio_context_var_t *asyncio_context_token_get_var(
     const asyncio_context_token_t *token);
 
 /**
- * Answers what the variable was before the set.
+ * Returns what the variable was before the set.
  *
  * @param token      the token.
  * @param ret_value  where to put the value; NULL only asks whether there was one.
@@ -309,7 +309,7 @@ ASYNCIO_API void asyncio_context_unref(asyncio_context_t *context);
  * @param fn       the function; NULL is -EINVAL.
  * @param arg      passed to it.
  * @return
- *   - what fn answers.
+ *   - what fn returns.
  *   - ASYNCIO_ERUNTIME: the context is the current one, or is entered already; fn was not called.
  *   - -EINVAL: NULL; fn was not called.
  *
@@ -322,14 +322,14 @@ ASYNCIO_API int asyncio_context_run(asyncio_context_t *context, asyncio_context_
                                     void *arg);
 
 /**
- * Answers what a variable is in a context, without its default.
+ * Returns what a variable is in a context, without its default.
  *
  * @param context    the context.
  * @param var        the variable.
  * @param ret_value  where to put the value; NULL only asks whether there is one.
  * @return 0; ASYNCIO_ELOOKUP (it is not set there); -EINVAL (NULL).
  *
- * Ownership: the value is *borrowed* until the variable is set anew there.
+ * Ownership: the value is *borrowed* until the variable is set again there.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `Context.get`.
@@ -338,7 +338,7 @@ ASYNCIO_API int asyncio_context_get(const asyncio_context_t *context,
                                     const asyncio_context_var_t *var, void **ret_value);
 
 /**
- * Answers the variables that are set in a context, in no certain order.
+ * Returns the variables that are set in a context, in no certain order.
  *
  * @param context   NULL has none.
  * @param ret_vars  room for capacity variables; may be NULL if that is 0.

@@ -3,7 +3,7 @@
  * @file
  * Errors: negative codes, and objects that say more.
  *
- * A function that can fail answers 0 or a count, or a negative code: `-errno` of the system, or
+ * A function that can fail returns 0 or a count, or a negative code: `-errno` of the system, or
  * one of asyncio's own below. Behind a code there may be an error object with a message, a place,
  * a cause and, for groups, children:
  *
@@ -66,7 +66,7 @@ enum asyncio_error_code {
 };
 
 /**
- * Answers the name of a code: "CancelledError", "TimeoutError", "RuntimeError", "ECONNRESET".
+ * Returns the name of a code: "CancelledError", "TimeoutError", "RuntimeError", "ECONNRESET".
  *
  * @param code  a negative code; an unknown one is "Error"; 0 or more is "OK".
  * @return a static string.
@@ -79,7 +79,7 @@ enum asyncio_error_code {
 ASYNCIO_API const char *asyncio_error_name(int code);
 
 /**
- * Answers the meaning of a code in words.
+ * Returns the meaning of a code in words.
  *
  * @param code  a negative code.
  * @return a static string.
@@ -113,7 +113,7 @@ ASYNCIO_API int asyncio_raise_at(int code, const char *place, const char *format
     ASYNCIO_PRINTF(3, 4);
 
 /**
- * Raises an error object again: it fills the slot and answers its code, as a bare `raise`.
+ * Raises an error object again: it fills the slot and returns its code, as a bare `raise`.
  *
  * @param error  *borrowed*; NULL is -EINVAL.
  * @return the code of the error.
@@ -126,7 +126,7 @@ ASYNCIO_API int asyncio_raise_at(int code, const char *place, const char *format
 ASYNCIO_API int asyncio_reraise(asyncio_error_t *error);
 
 /**
- * Answers the details in the slot: of the latest failing call.
+ * Returns the details in the slot: of the latest failing call.
  *
  * @return a *new* reference, or NULL where the slot is empty.
  *
@@ -138,7 +138,7 @@ ASYNCIO_API int asyncio_reraise(asyncio_error_t *error);
 ASYNCIO_API asyncio_error_t *asyncio_error_last(void);
 
 /**
- * Answers details for a code that was returned: those in the slot if they are of that code, else
+ * Returns details for a code that was returned: those in the slot if they are of that code, else
  * an object that holds the code alone.
  *
  * @param code  a negative code.
@@ -163,7 +163,7 @@ ASYNCIO_API asyncio_error_t *asyncio_error_of(int code);
 ASYNCIO_API void asyncio_error_clear(void);
 
 /**
- * Answers why the last constructor that gave NULL did so, once: reading clears it.
+ * Returns why the last constructor that gave NULL did so, once: reading clears it.
  *
  * @return a negative code, or 0.
  *
@@ -217,7 +217,7 @@ ASYNCIO_API asyncio_error_t *asyncio_error_ref(asyncio_error_t *error);
 ASYNCIO_API void asyncio_error_unref(asyncio_error_t *error);
 
 /**
- * Answers the code of an error object.
+ * Returns the code of an error object.
  *
  * @param error  *borrowed*; NULL is 0.
  * @return a negative code.
@@ -230,7 +230,7 @@ ASYNCIO_API void asyncio_error_unref(asyncio_error_t *error);
 ASYNCIO_API int asyncio_error_code(const asyncio_error_t *error);
 
 /**
- * Answers the message of an error object.
+ * Returns the message of an error object.
  *
  * @param error  *borrowed*; NULL is "".
  * @return the message, or "" where there is none.
@@ -243,7 +243,7 @@ ASYNCIO_API int asyncio_error_code(const asyncio_error_t *error);
 ASYNCIO_API const char *asyncio_error_message(const asyncio_error_t *error);
 
 /**
- * Answers where an error was raised, "file:line".
+ * Returns where an error was raised, "file:line".
  *
  * @param error  *borrowed*; NULL is "".
  * @return the place, or "" where it is not known.
@@ -256,12 +256,12 @@ ASYNCIO_API const char *asyncio_error_message(const asyncio_error_t *error);
 ASYNCIO_API const char *asyncio_error_place(const asyncio_error_t *error);
 
 /**
- * Answers the error that this one was raised from.
+ * Returns the error that this one was raised from.
  *
  * @param error  *borrowed*.
  * @return the cause, or NULL.
  *
- * Ownership: the answer is *borrowed* as long as error lives.
+ * Ownership: the result is *borrowed* as long as error lives.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `exc.__cause__`.
@@ -269,7 +269,7 @@ ASYNCIO_API const char *asyncio_error_place(const asyncio_error_t *error);
 ASYNCIO_API asyncio_error_t *asyncio_error_cause(const asyncio_error_t *error);
 
 /**
- * Answers how many errors a group holds.
+ * Returns how many errors a group holds.
  *
  * @param error  *borrowed*.
  * @return the number of children; 0 for what is no group.
@@ -282,13 +282,13 @@ ASYNCIO_API asyncio_error_t *asyncio_error_cause(const asyncio_error_t *error);
 ASYNCIO_API size_t asyncio_error_child_count(const asyncio_error_t *error);
 
 /**
- * Answers one of the errors that a group holds.
+ * Returns one of the errors that a group holds.
  *
  * @param error  *borrowed*.
  * @param index  from 0.
  * @return the child, or NULL behind the last.
  *
- * Ownership: the answer is *borrowed* as long as error lives.
+ * Ownership: the result is *borrowed* as long as error lives.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `group.exceptions[index]`.

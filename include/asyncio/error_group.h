@@ -12,7 +12,7 @@
  *         asyncio_error_t *all = asyncio_error_last(), *some, *rest;
  *         if (asyncio_error_split(all, -ETIMEDOUT, &some, &rest) > 0)
  *             log_all_of(some);                                   except* TimeoutError as some:
- *         rc = rest ? asyncio_reraise(rest) : 0;                  what else there is goes on
+ *         rc = rest ? asyncio_reraise(rest) : 0;                  re-raises the rest
  *         ...                                                     give the three up
  *     }
  * @endcode
@@ -58,7 +58,7 @@ ASYNCIO_API asyncio_error_t *asyncio_error_group_new(const char *message,
  * @param count     of children; 0 is -EINVAL.
  * @return as asyncio_error_group_new().
  *
- * Ownership: group and children are *borrowed*; the answer is *new*.
+ * Ownership: group and children are *borrowed*; the result is *new*.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `ExceptionGroup.derive`.
@@ -71,7 +71,7 @@ ASYNCIO_API asyncio_error_t *asyncio_error_derive(const asyncio_error_t *group,
  *
  * Groups within keep their structure, message, place and cause in both halves; one that has the
  * code itself (ASYNCIO_EGROUP) goes whole. An error that is no group counts as a group of one: if
- * it matches, the answer is a group without message around it.
+ * it matches, the result is a group without message around it.
  *
  * @param error         the error; NULL is -EINVAL.
  * @param code          a negative code.
@@ -83,7 +83,7 @@ ASYNCIO_API asyncio_error_t *asyncio_error_derive(const asyncio_error_t *group,
  *   - -EINVAL: no error, or a code that is not negative.
  *   - -ENOMEM: nothing was written.
  *
- * Ownership: error is *borrowed*; both answers are *new*.
+ * Ownership: error is *borrowed*; both returns are *new*.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `except*`, `ExceptionGroup.split`.
@@ -101,7 +101,7 @@ ASYNCIO_API int asyncio_error_split(asyncio_error_t *error, int code,
  * @param ret_rest      where to put the rest, or NULL where all matches; NULL drops it.
  * @return as asyncio_error_split().
  *
- * Ownership: error is *borrowed*; both answers are *new*.
+ * Ownership: error is *borrowed*; both returns are *new*.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `ExceptionGroup.split`.
@@ -112,14 +112,14 @@ ASYNCIO_API int asyncio_error_split_if(asyncio_error_t *error,
                                        asyncio_error_t **ret_rest);
 
 /**
- * Answers the part of an error that has that code: the first half of asyncio_error_split().
+ * Returns the part of an error that has that code: the first half of asyncio_error_split().
  *
  * @param error         the error; NULL is -EINVAL.
  * @param code          a negative code.
  * @param ret_matching  where to put what matches, or NULL where nothing does; NULL drops it.
  * @return as asyncio_error_split().
  *
- * Ownership: error is *borrowed*; the answer is *new*.
+ * Ownership: error is *borrowed*; the result is *new*.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `ExceptionGroup.subgroup`.
@@ -128,7 +128,7 @@ ASYNCIO_API int asyncio_error_subgroup(asyncio_error_t *error, int code,
                                        asyncio_error_t **ret_matching);
 
 /**
- * Answers the part of an error that fulfils a condition: half of asyncio_error_split_if().
+ * Returns the part of an error that fulfils a condition: half of asyncio_error_split_if().
  *
  * @param error         the error; NULL is -EINVAL.
  * @param condition     asked of each group, then, if that does not, of its children in order.
@@ -136,7 +136,7 @@ ASYNCIO_API int asyncio_error_subgroup(asyncio_error_t *error, int code,
  * @param ret_matching  where to put what matches, or NULL where nothing does; NULL drops it.
  * @return as asyncio_error_split().
  *
- * Ownership: error is *borrowed*; the answer is *new*.
+ * Ownership: error is *borrowed*; the result is *new*.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `ExceptionGroup.subgroup`.
@@ -146,7 +146,7 @@ ASYNCIO_API int asyncio_error_subgroup_if(asyncio_error_t *error,
                                           asyncio_error_t **ret_matching);
 
 /**
- * Answers the errors in a group that are no groups, in order; of what is no group, itself.
+ * Returns the errors in a group that are no groups, in order; of what is no group, itself.
  *
  * @param error       the error; NULL has none.
  * @param ret_leaves  room for capacity of them; may be NULL if capacity is 0.
@@ -154,7 +154,7 @@ ASYNCIO_API int asyncio_error_subgroup_if(asyncio_error_t *error,
  * @return how many there are, which may be more than capacity; -ENOMEM for groups that lie more
  *   than 16 deep in each other, if memory is out.
  *
- * Ownership: the answers are *borrowed* as long as error lives.
+ * Ownership: the returns are *borrowed* as long as error lives.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: a walk through `ExceptionGroup.exceptions`.

@@ -15,7 +15,7 @@
 
 ASYNCIO_BEGIN_DECLS
 
-/** An event, in the frame or struct of who uses it; its content is the library's. */
+/** An event, in a frame or struct of the program; its content belongs to the library. */
 typedef struct asyncio_event {
     void *asyncio_reserved[8]; /**< the library's */
 } asyncio_event_t;
@@ -69,8 +69,8 @@ asyncio_event_wait_coroutine(asyncio_event_t *event);
  * Sets the event: all that wait go on.
  *
  * @param event  the event
- * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: who waits is another thread's, or this is a forked
- *   child.
+ * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: a waiter belongs to another thread's loop, or this is
+ *   a forked child.
  *
  * Ownership: event is *borrowed*.
  * Context: loop thread.
@@ -80,7 +80,7 @@ asyncio_event_wait_coroutine(asyncio_event_t *event);
 ASYNCIO_API int asyncio_event_set(asyncio_event_t *event);
 
 /**
- * Clears the event; who was woken goes on all the same.
+ * Clears the event. Tasks that were woken before return from their wait all the same.
  *
  * @param event  the event
  * @return 0; -EINVAL: NULL.
@@ -93,7 +93,7 @@ ASYNCIO_API int asyncio_event_set(asyncio_event_t *event);
 ASYNCIO_API int asyncio_event_clear(asyncio_event_t *event);
 
 /**
- * Answers whether the event is set.
+ * Returns whether the event is set.
  *
  * @param event  the event
  * @return true if it is.

@@ -22,7 +22,7 @@
 
 ASYNCIO_BEGIN_DECLS
 
-/** A lock, in the frame or struct of who uses it; its content is the library's. */
+/** A lock, in a frame or struct of the program; its content belongs to the library. */
 typedef struct asyncio_lock {
     void *asyncio_reserved[8]; /**< the library's */
 } asyncio_lock_t;
@@ -76,8 +76,8 @@ asyncio_lock_acquire_coroutine(asyncio_lock_t *lock);
  * Gives the lock up; the first that waits will take it.
  *
  * @param lock  the lock
- * @return 0; ASYNCIO_ERUNTIME: nobody holds it, or who waits for it is another thread's, or this
- *   is a forked child; -EINVAL: NULL.
+ * @return 0; ASYNCIO_ERUNTIME: nobody holds it, or a waiter belongs to another thread's loop, or
+ *   this is a forked child; -EINVAL: NULL.
  *
  * Ownership: lock is *borrowed*.
  * Context: loop thread.
@@ -87,7 +87,7 @@ asyncio_lock_acquire_coroutine(asyncio_lock_t *lock);
 ASYNCIO_API int asyncio_lock_release(asyncio_lock_t *lock);
 
 /**
- * Answers whether a task holds the lock.
+ * Returns whether a task holds the lock.
  *
  * @param lock  the lock
  * @return true if one does.

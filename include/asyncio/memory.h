@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * Memory: where the library gets its blocks from.
+ * Memory: the allocator that the library uses.
  *
- * Without a word the library uses malloc and free. A program that wants to count, limit or fail
- * its allocations hands over its own pair first of all:
+ * By default the library takes small blocks from its own cache and all others from malloc. A
+ * program that wants to count, limit or fail its allocations sets an allocator before anything
+ * else:
  *
  * @code
  *     static void *grow(void *context, void *block, size_t old_size, size_t new_size)
@@ -30,7 +31,7 @@
  *     }
  * @endcode
  *
- * Stacks of coroutines are mapped from the system and never come from here.
+ * Stacks of coroutines are mapped from the kernel and do not come from the allocator.
  */
 #ifndef ASYNCIO_MEMORY_H
 #define ASYNCIO_MEMORY_H
@@ -43,18 +44,19 @@ ASYNCIO_BEGIN_DECLS
 typedef struct asyncio_allocator {
     void *context; /**< passed to both functions */
     /**
-     * Makes a block (NULL, 0), or grows or shrinks one of exactly old_size bytes. The answer is
+     * Makes a block (NULL, 0), or grows or shrinks one of exactly old_size bytes. The result is
      * aligned for any type; NULL leaves the old block as it was. new_size is never 0.
      */
     void *(*realloc)(void *context, void *block, size_t old_size, size_t new_size);
-    /** Gives back a block of exactly size bytes; never called with NULL. */
+    /** Frees a block of exactly size bytes; never called with NULL. */
     void (*free)(void *context, void *block, size_t size);
 } asyncio_allocator_t;
 
 /**
- * Makes the library take all its memory from an allocator, in the whole process and for good.
+ * Makes the library take all its memory from an allocator, in the whole process. It cannot be
+ * undone.
  *
- * It comes before anything else of the library that allocates, and once. The library's own cache
+ * To be called once, before anything else of the library that allocates. The library's own cache
  * of small blocks is off from then on, so that the allocator sees every block.
  *
  * @param allocator  copied; its functions must not be NULL.
@@ -62,7 +64,7 @@ typedef struct asyncio_allocator {
  * @return -EINVAL: allocator or one of its functions is NULL.
  * @return ASYNCIO_ERUNTIME: the library has allocated already, or has an allocator already.
  *
- * Ownership: the structure is copied; what context points to is *borrowed*, for ever.
+ * Ownership: the structure is copied; what context points to is *borrowed* until the process ends.
  * Context: any thread, before others use the library.
  * Cancellation: does not suspend.
  * Twin: none.

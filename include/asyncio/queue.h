@@ -144,7 +144,7 @@ asyncio_queue_get_coroutine(asyncio_queue_t *queue);
  * @param queue  the queue
  * @param item   the item
  * @return 0; ASYNCIO_EQUEUEFULL; ASYNCIO_EQUEUESHUTDOWN; -ENOMEM; -EINVAL: NULL; ASYNCIO_ERUNTIME:
- *   who waits is another thread's, or this is a forked child.
+ *   a waiter belongs to another thread's loop, or this is a forked child.
  *
  * Ownership: item passes through.
  * Context: loop thread.
@@ -203,7 +203,7 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_queue_join_coroutine(asyncio_queue_t *queue);
 
 /**
- * Ends a queue: nothing can be put in; who waits goes on.
+ * Shuts a queue down: puts fail from then on, and every waiting task is woken.
  *
  * @param queue      the queue
  * @param immediate  drop what is in it; else it can still be taken out
@@ -219,7 +219,7 @@ ASYNCIO_API int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate,
                                        asyncio_destroy_t *drop);
 
 /**
- * Answers how many items are in it.
+ * Returns how many items are in it.
  *
  * @param queue  the queue
  * @return the number; 0 for NULL.
@@ -232,7 +232,7 @@ ASYNCIO_API int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate,
 ASYNCIO_API size_t asyncio_queue_qsize(const asyncio_queue_t *queue);
 
 /**
- * Answers how many items it holds at most.
+ * Returns how many items it holds at most.
  *
  * @param queue  the queue
  * @return the number; 0: no limit.
@@ -245,7 +245,7 @@ ASYNCIO_API size_t asyncio_queue_qsize(const asyncio_queue_t *queue);
 ASYNCIO_API size_t asyncio_queue_maxsize(const asyncio_queue_t *queue);
 
 /**
- * Answers whether nothing is in it.
+ * Returns whether nothing is in it.
  *
  * @param queue  the queue
  * @return true if so.
@@ -258,7 +258,7 @@ ASYNCIO_API size_t asyncio_queue_maxsize(const asyncio_queue_t *queue);
 ASYNCIO_API bool asyncio_queue_empty(const asyncio_queue_t *queue);
 
 /**
- * Answers whether it holds as many items as it may.
+ * Returns whether it holds as many items as it may.
  *
  * @param queue  the queue
  * @return true if so.

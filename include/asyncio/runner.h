@@ -27,10 +27,10 @@
  * disposition, the runner takes it. What asyncio does by an exception is done here so:
  *
  * - The first one wakes the loop, which cancels the main task. If that ends with -ECANCELED, and
- *   nobody else had cancelled it, the run answers ASYNCIO_EKEYBOARDINTERRUPT; if it goes on or
+ *   nobody else had cancelled it, the run returns ASYNCIO_EKEYBOARDINTERRUPT; if it continues or
  *   ends otherwise, that stands.
  * - The second one (or the first, when the main task is done already) stops the loop: the run
- *   answers ASYNCIO_EKEYBOARDINTERRUPT at the end of this turn, whatever the main task is about;
+ *   returns ASYNCIO_EKEYBOARDINTERRUPT at the end of this turn, whatever the main task is about;
  *   closing the runner then cancels it once more. C cannot leave a function that does not return:
  *   if the loop has not even come round to the first one, since a callback or a coroutine computes
  *   or blocks, the second one has its default action, and the process ends by SIGINT.
@@ -142,13 +142,13 @@ ASYNCIO_API asyncio_runner_t *asyncio_runner_ref(asyncio_runner_t *runner);
 ASYNCIO_API void asyncio_runner_unref(asyncio_runner_t *runner);
 
 /**
- * Answers the loop of a runner, which is made if there is none yet.
+ * Returns the loop of a runner, which is made if there is none yet.
  *
  * @param runner  the runner.
  * @return the loop, or NULL; then asyncio_errno() is ASYNCIO_ERUNTIME ("Runner is closed"), -EINVAL
  *   (NULL, or the factory gave nothing and no code), or why no loop could be made.
  *
- * Ownership: the answer is *borrowed* until the runner is closed.
+ * Ownership: the result is *borrowed* until the runner is closed.
  * Context: the runner's thread.
  * Cancellation: does not suspend.
  * Twin: `Runner.get_loop`.

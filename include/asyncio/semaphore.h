@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * Semaphores: so many tasks at a time, first come, first served.
+ * Semaphores: up to a number of tasks at a time, in the order in which they came.
  *
  * @code
  *     asyncio_semaphore_t semaphore;
@@ -18,7 +18,7 @@
 
 ASYNCIO_BEGIN_DECLS
 
-/** A semaphore, bounded or not, in the frame or struct of who uses it; opaque. */
+/** A semaphore, bounded or not, in a frame or struct of the program; opaque. */
 typedef struct asyncio_semaphore {
     void *asyncio_reserved[12]; /**< the library's */
 } asyncio_semaphore_t;
@@ -87,7 +87,7 @@ asyncio_semaphore_acquire_coroutine(asyncio_semaphore_t *semaphore);
  * Gives a slot up; the first that waits gets it.
  *
  * @param semaphore  the semaphore
- * @return 0; -EINVAL: NULL, or a bounded one released too often; ASYNCIO_ERUNTIME: who waits is
+ * @return 0; -EINVAL: NULL, or a bounded one released too often; ASYNCIO_ERUNTIME: a waiter is
  *   another thread's, or this is a forked child.
  *
  * Ownership: semaphore is *borrowed*.
@@ -98,7 +98,7 @@ asyncio_semaphore_acquire_coroutine(asyncio_semaphore_t *semaphore);
 ASYNCIO_API int asyncio_semaphore_release(asyncio_semaphore_t *semaphore);
 
 /**
- * Answers whether an acquire would wait.
+ * Returns whether an acquire would wait.
  *
  * @param semaphore  the semaphore
  * @return true if it would.

@@ -164,12 +164,12 @@ ASYNCIO_API int asyncio_testing_begin(asyncio_testing_t *testing);
 ASYNCIO_API int asyncio_testing_end(asyncio_testing_t *testing);
 
 /**
- * Answers the loop of the test that is under way.
+ * Returns the loop of the test that is under way.
  *
  * @param testing  the fixture.
  * @return the loop, or NULL if no test is under way.
  *
- * Ownership: the answer is *borrowed* until the test ends.
+ * Ownership: the result is *borrowed* until the test ends.
  * Context: the thread of the test.
  * Cancellation: does not suspend.
  * Twin: `asyncio.get_running_loop`.
@@ -218,7 +218,7 @@ ASYNCIO_API int asyncio_testing_add_cleanup_at(asyncio_testing_t *testing,
     asyncio_testing_add_cleanup_at((testing), (fn), (arg), ASYNCIO_PLACE " " #fn)
 
 /**
- * Answers how many reports came to the exception handler since the last call, and forgets them: a
+ * Returns how many reports came to the exception handler since the last call, and forgets them: a
  * test that expects them takes them, and they are no fault.
  *
  * @param testing  NULL has none.
@@ -232,7 +232,7 @@ ASYNCIO_API int asyncio_testing_add_cleanup_at(asyncio_testing_t *testing,
 ASYNCIO_API size_t asyncio_testing_take_reports(asyncio_testing_t *testing);
 
 /**
- * Answers in words what was wrong with the latest test, a line for each fault.
+ * Returns in words what was wrong with the latest test, a line for each fault.
  *
  * While a test is under way these are the reports that came so far and were not taken. A fault
  * for whose line there was no memory is left out; the code of the test shows it all the same.

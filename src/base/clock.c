@@ -15,7 +15,7 @@
 int64_t asyncio__clock_now(void)
 {
     struct timespec now = {0, 0};
-    /* CLOCK_MONOTONIC is there on every Linux, so there is no error to answer. */
+    /* CLOCK_MONOTONIC is there on every Linux, so this cannot fail. */
     (void)asyncio__sys.clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
 }

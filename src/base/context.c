@@ -3,8 +3,8 @@
  * Contexts: made, inherited, entered and left; see <asyncio/context.h> and base/context.h.
  *
  * The values of a context are a map (trie.h). Maps are shared; a context is a cell that holds one,
- * and only who runs in it changes what it holds. This file knows no tasks, for what is current is
- * found through the thread, and no variables: what is in the maps is context_var.c's.
+ * and only code that runs in it changes what it holds. This file knows no tasks, for what is
+ * current is found through the thread, and no variables: what is in the maps is context_var.c's.
  */
 #include <pthread.h>
 
@@ -164,7 +164,8 @@ static void leave(asyncio_context_t *context)
 int asyncio_context_run(asyncio_context_t *context, asyncio_context_function_t *fn, void *arg)
 {
     if (!context || !fn)
-        return asyncio__fail(-EINVAL, "no context, or no function, was given");
+        return asyncio__fail(-EINVAL, context ? "\"fn\" must not be NULL"
+                                            : "\"context\" must not be NULL");
     asyncio__locals_t *locals = asyncio__locals(), *nowhere = NULL;
     if (asyncio__context_is_entered(context) ||
         !atomic_compare_exchange_strong(&context->entered_in, &nowhere, locals))
@@ -209,7 +210,7 @@ asyncio_context_t *asyncio_copy_context(void)
 asyncio_context_t *asyncio_context_copy(const asyncio_context_t *context)
 {
     if (!context)
-        return asyncio__fail_new(-EINVAL, "no context was given");
+        return asyncio__fail_new(-EINVAL, "\"context\" must not be NULL");
     return new_with(asyncio__trie_ref(context->values));
 }
 

@@ -12,8 +12,8 @@
  *     asyncio__context_call(&handle->context, fn, arg);    it runs, outside of tasks
  *     asyncio__context_drop(handle->context);              when it ends
  *
- * Who runs callbacks asks first whether the program uses contexts at all: until then nothing is set
- * anywhere, and nothing need be done.
+ * Code that runs callbacks asks first whether the program uses contexts at all: until then nothing
+ * is set anywhere, and nothing need be done.
  */
 #ifndef ASYNCIO__BASE_CONTEXT_H
 #define ASYNCIO__BASE_CONTEXT_H

@@ -43,7 +43,7 @@ static atomic_ullong var_count;
 static asyncio_context_var_t *make_var(const char *name)
 {
     if (!name)
-        return asyncio__fail_new(-EINVAL, "a variable needs a name");
+        return asyncio__fail_new(-EINVAL, "\"name\" must not be NULL");
     size_t name_bytes = strlen(name) + 1;
     asyncio_context_var_t *var = asyncio__malloc(sizeof(*var) + name_bytes);
     if (!var)
@@ -102,7 +102,7 @@ static const binding_t *find(const asyncio__trie_t *values, const asyncio_contex
     return (const binding_t *)(const void *)asyncio__trie_get(values, var->number);
 }
 
-static int answer(const binding_t *binding, void **ret_value)
+static int return_value(const binding_t *binding, void **ret_value)
 {
     if (!binding)
         return asyncio__fail(ASYNCIO_ELOOKUP, "the variable is not set here");
@@ -115,17 +115,18 @@ int asyncio_context_get(const asyncio_context_t *context, const asyncio_context_
                         void **ret_value)
 {
     if (!context || !var)
-        return asyncio__fail(-EINVAL, "no context, or no variable, was given");
-    return answer(find(context->values, var), ret_value);
+        return asyncio__fail(-EINVAL, context ? "\"var\" must not be NULL"
+                                            : "\"context\" must not be NULL");
+    return return_value(find(context->values, var), ret_value);
 }
 
 int asyncio_context_var_get(const asyncio_context_var_t *var, void **ret_value)
 {
     if (!var)
-        return asyncio__fail(-EINVAL, "no variable was given");
+        return asyncio__fail(-EINVAL, "\"var\" must not be NULL");
     const binding_t *binding = find(asyncio__values_of_word(asyncio__locals()->context), var);
     if (binding || !var->has_default)
-        return answer(binding, ret_value);
+        return return_value(binding, ret_value);
     if (ret_value)
         *ret_value = var->default_value;
     return 0;
@@ -166,7 +167,7 @@ int asyncio_context_var_set_full(asyncio_context_var_t *var, void *value,
                                  asyncio_destroy_t *destroy, asyncio_context_token_t **ret_token)
 {
     if (!var)
-        return asyncio__fail(-EINVAL, "no variable was given");
+        return asyncio__fail(-EINVAL, "\"var\" must not be NULL");
     asyncio_context_t *context = asyncio__context_of_own(&asyncio__locals()->context);
     binding_t *binding = context ? asyncio__malloc(sizeof(*binding)) : NULL;
     asyncio_context_token_t *token = binding && ret_token ? make_token(var, context) : NULL;
@@ -203,7 +204,8 @@ int asyncio_context_var_set(asyncio_context_var_t *var, void *value)
 int asyncio_context_var_reset(asyncio_context_var_t *var, asyncio_context_token_t *token)
 {
     if (!var || !token)
-        return asyncio__fail(-EINVAL, "no variable, or no token, was given");
+        return asyncio__fail(-EINVAL, var ? "\"token\" must not be NULL"
+                                        : "\"var\" must not be NULL");
     if (token->is_used)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the token has already been used once");
     if (token->var != var)
@@ -235,8 +237,8 @@ asyncio_context_var_t *asyncio_context_token_get_var(const asyncio_context_token
 int asyncio_context_token_get_old_value(const asyncio_context_token_t *token, void **ret_value)
 {
     if (!token)
-        return asyncio__fail(-EINVAL, "no token was given");
-    return answer((const binding_t *)(const void *)token->former, ret_value);
+        return asyncio__fail(-EINVAL, "\"token\" must not be NULL");
+    return return_value((const binding_t *)(const void *)token->former, ret_value);
 }
 
 void asyncio_context_token_unref(asyncio_context_token_t *token)

@@ -117,7 +117,7 @@ static asyncio_error_t *make_with_copy(int code, const char *message, const char
 asyncio_error_t *asyncio_error_new(int code, const char *message, asyncio_error_t *cause)
 {
     if (code >= 0)
-        return asyncio__fail_new(-EINVAL, "an error's code is negative");
+        return asyncio__fail_new(-EINVAL, "\"code\" must be negative");
     return make_with_copy(code, message, "", cause);
 }
 
@@ -301,7 +301,7 @@ void asyncio_error_clear(void)
 int asyncio_reraise(asyncio_error_t *error)
 {
     if (!error)
-        return asyncio__fail(-EINVAL, "no error to raise again");
+        return asyncio__fail(-EINVAL, "\"error\" must not be NULL");
     return asyncio__fail_with(error->code, asyncio_error_ref(error));
 }
 

@@ -15,22 +15,22 @@
 
 #include "base/compiler.h"
 
-/* Fills the slot with a code and a message that lives for ever (NULL: empties it); answers code. */
+/* Fills the slot with a code and a message that lives for ever (NULL: empties it); returns code. */
 int asyncio__fail(int code, const char *static_message);
 
-/* The same for a constructor: asyncio_errno() will answer the code. Answers NULL. */
+/* The same for a constructor: asyncio_errno() returns the code. Returns NULL. */
 void *asyncio__fail_new(int code, const char *static_message);
 
-/* Fills the slot with an error that is handed over (NULL: empties it); answers code. */
+/* Fills the slot with an error that is handed over (NULL: empties it); returns code. */
 int asyncio__fail_with(int code, asyncio_error_t *error);
 
-/* Empties the slot into the answer: the caller's reference, or NULL. */
+/* Empties the slot into the result: the caller's reference, or NULL. */
 asyncio_error_t *asyncio__error_take(void);
 
 /* The details in the slot if they are of that code, handed over; else NULL and the slot stays. */
 asyncio_error_t *asyncio__error_take_of(int code);
 
-/* Gives up a reference, mostly of no error at all: that costs no call. */
+/* Gives up a reference, usually of no error at all: that costs no call. */
 static inline void asyncio__error_drop(asyncio_error_t *error)
 {
     if (ASYNCIO__UNLIKELY(error != NULL))

@@ -41,10 +41,10 @@ asyncio_error_t *asyncio_error_group_new(const char *message, asyncio_error_t *c
                                          size_t count)
 {
     if (!children || count == 0 || count > SIZE_MAX / sizeof(*children) / 2)
-        return asyncio__fail_new(-EINVAL, "a group needs errors");
+        return asyncio__fail_new(-EINVAL, "\"count\" must be at least 1 and \"children\" not NULL");
     for (size_t i = 0; i < count; i++)
         if (!children[i])
-            return asyncio__fail_new(-EINVAL, "no error where one of a group belongs");
+            return asyncio__fail_new(-EINVAL, "no error in \"children\" may be NULL");
     asyncio_error_t *group = make(message, "", NULL, children, count);
     return group ? group : &asyncio__error_out_of_memory;
 }
@@ -53,7 +53,7 @@ asyncio_error_t *asyncio_error_derive(const asyncio_error_t *group,
                                       asyncio_error_t *const *children, size_t count)
 {
     if (!group)
-        return asyncio__fail_new(-EINVAL, "no group was given");
+        return asyncio__fail_new(-EINVAL, "\"group\" must not be NULL");
     return asyncio_error_group_new(group->message, children, count);
 }
 
@@ -174,7 +174,7 @@ int asyncio_error_split_if(asyncio_error_t *error, asyncio_error_condition_t *co
                            void *arg, asyncio_error_t **ret_matching, asyncio_error_t **ret_rest)
 {
     if (!error || !condition)
-        return asyncio__fail(-EINVAL, "no error, or no condition, was given");
+        return asyncio__fail(-EINVAL, "\"error\" and the condition must not be NULL");
     halves_t halves;
     if (!walk(error, condition, arg, &halves))
         return asyncio__fail(-ENOMEM, NULL);
@@ -186,7 +186,7 @@ int asyncio_error_split_if(asyncio_error_t *error, asyncio_error_condition_t *co
             return asyncio__fail(-ENOMEM, NULL);
         halves.matching = group;
     }
-    int answer = halves.matching != NULL;
+    int is_matched = halves.matching != NULL;
     if (ret_matching)
         *ret_matching = halves.matching;
     else
@@ -195,7 +195,7 @@ int asyncio_error_split_if(asyncio_error_t *error, asyncio_error_condition_t *co
         *ret_rest = halves.rest;
     else
         asyncio_error_unref(halves.rest);
-    return answer;
+    return is_matched;
 }
 
 static bool has_code(const asyncio_error_t *error, void *arg)

@@ -25,7 +25,7 @@ struct asyncio_error {
     asyncio_error_t *child[]; /* references */
 };
 
-/* What constructors answer when memory is out; static, never freed. */
+/* What constructors return when memory is out; static, never freed. */
 extern asyncio_error_t asyncio__error_out_of_memory;
 
 /* An object with one reference and room for children, which are NULL yet; message and place live

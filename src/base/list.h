@@ -62,7 +62,7 @@ static inline void asyncio__list_remove(asyncio__list_t *member)
     member->next = member->prev = NULL;
 }
 
-/* Takes the first member out, or answers NULL. */
+/* Takes the first member out, or returns NULL. */
 static inline asyncio__list_t *asyncio__list_pop(asyncio__list_t *list)
 {
     asyncio__list_t *first = list->next;

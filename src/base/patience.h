@@ -8,7 +8,8 @@
  *     asyncio__patience_learn(&patience, is_there());
  *
  * It learns: what was waited for in vain makes it look less, down to not at all but for a try now
- * and then. So who waits for long work, or shares one processor with who does it, loses nothing.
+ * and then. So a thread that waits for long work, or shares one processor with the thread that does
+ * it, loses nothing.
  */
 #ifndef ASYNCIO__BASE_PATIENCE_H
 #define ASYNCIO__BASE_PATIENCE_H
@@ -36,7 +37,7 @@ static inline void asyncio__pause(void)
 #endif
 }
 
-/* Waits for another thread that needs but a moment more, unless it was put aside just then. */
+/* Waits for another thread that needs but a moment more, unless it was preempted just then. */
 static inline void asyncio__pause_or_yield(uint32_t *rounds)
 {
     if (++*rounds < ASYNCIO__PATIENCE_LEAST)

@@ -6,7 +6,7 @@
  *     asyncio__ring_push(&ring, item);                     cannot
  *     item = asyncio__ring_pop(&ring);                     only when count is not 0
  *
- * Each reservation is room for one item at a time; who has one may push whenever its item is not
+ * Each reservation is room for one item at a time; its owner may push whenever its item is not
  * in the ring. An array, so that what comes next can be fetched ahead.
  */
 #ifndef ASYNCIO__BASE_RING_H
@@ -56,7 +56,7 @@ static inline int asyncio__ring_grow(asyncio__ring_t *ring, uint64_t wanted)
     return 0;
 }
 
-/* Room for so many more items: 0 or -ENOMEM. */
+/* Room for count more items: 0 or -ENOMEM. */
 static inline int asyncio__ring_reserve(asyncio__ring_t *ring, uint32_t count)
 {
     uint64_t wanted = (uint64_t)ring->reserved + count;
@@ -80,7 +80,7 @@ static inline void asyncio__ring_release(asyncio__ring_t *ring, uint32_t count)
     ring->reserved -= count;
 }
 
-/* Answers the item's position, by which it can be replaced while it is in the ring. */
+/* Returns the item's position, by which it can be replaced while it is in the ring. */
 static inline uint32_t asyncio__ring_push(asyncio__ring_t *ring, void *item)
 {
     assert(asyncio__ring_count(ring) < ring->reserved);
@@ -99,7 +99,7 @@ static inline void *asyncio__ring_pop(asyncio__ring_t *ring)
     return ring->items[ring->head++ & ring->mask];
 }
 
-/* The item so many behind the head, which may be none that was pushed: only to fetch ahead. */
+/* The item that many behind the head; it may be none that was pushed: only to fetch ahead. */
 static inline void *asyncio__ring_ahead(const asyncio__ring_t *ring, uint32_t distance)
 {
     return ring->items[(ring->head + distance) & ring->mask];

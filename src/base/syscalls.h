@@ -5,7 +5,7 @@
  *
  *     ssize_t n = asyncio__sys.recv(fd, buffer, size, MSG_DONTWAIT);
  *
- * Each entry has the type of the libc function of that name and answers as it does (-1, errno).
+ * Each entry has the type of the libc function of that name and returns as it does (-1, errno).
  * The table is written before the first thread of the library runs, and only read after that.
  */
 #ifndef ASYNCIO__BASE_SYSCALLS_H
@@ -81,7 +81,7 @@ typedef struct asyncio__syscalls {
     int (*sigtimedwait)(const sigset_t *set, siginfo_t *ret_info, const struct timespec *timeout);
     int (*sigprocmask)(int how, const sigset_t *set, sigset_t *ret_former); /* of this thread */
     int (*pthread_create)(pthread_t *ret_thread, const pthread_attr_t *attributes,
-                          void *(*run)(void *arg), void *arg); /* answers errno, as that does */
+                          void *(*run)(void *arg), void *arg); /* returns errno, as that does */
 } asyncio__syscalls_t;
 
 extern asyncio__syscalls_t asyncio__sys;

@@ -24,7 +24,7 @@ typedef struct asyncio__thread {
     const void *returns_to;                /* who suspended last; see coroutine/fiber_return.h */
     asyncio__locals_t own;                 /* outside tasks */
     asyncio_loop_t *set_loop;              /* from asyncio_set_event_loop(): a reference */
-    int constructor_code;                  /* what asyncio_errno() will answer */
+    int constructor_code;                  /* what asyncio_errno() returns */
     struct asyncio__quarantine *quarantine; /* in debug mode; see quarantine.h */
     struct asyncio__result *job_result;    /* where the job that runs here puts its own */
 } asyncio__thread_t;

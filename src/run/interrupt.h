@@ -4,7 +4,7 @@
  *
  *     asyncio__interrupt_begin(&interrupt, task);     takes SIGINT, if that is allowed
  *     rc = run until the task is done
- *     rc = asyncio__interrupt_end(&interrupt, rc);    gives it back; what the run answers
+ *     rc = asyncio__interrupt_end(&interrupt, rc);    gives it back; what the run returns
  */
 #ifndef ASYNCIO__RUN_INTERRUPT_H
 #define ASYNCIO__RUN_INTERRUPT_H
@@ -20,7 +20,7 @@ typedef struct asyncio__interrupt {
     atomic_uint came;        /* how many there were in this run */
     atomic_uint seen;        /* how many of them the loop has acted on */
     bool is_taken;           /* SIGINT is ours */
-    bool is_raised;          /* the run answers ASYNCIO_EKEYBOARDINTERRUPT */
+    bool is_raised;          /* the run returns ASYNCIO_EKEYBOARDINTERRUPT */
 } asyncio__interrupt_t;
 
 /* 0, or -ENOMEM. */

@@ -257,7 +257,7 @@ void asyncio_runner_unref(asyncio_runner_t *runner)
 asyncio_loop_t *asyncio_runner_get_loop(asyncio_runner_t *runner)
 {
     if (!runner)
-        return asyncio__fail_new(-EINVAL, "no runner was given");
+        return asyncio__fail_new(-EINVAL, "\"runner\" must not be NULL");
     int rc = begin(runner);
     if (rc < 0) {
         asyncio__thread.constructor_code = rc;
@@ -274,7 +274,7 @@ int asyncio_runner_run_full(asyncio_runner_t *runner, asyncio_coroutine_t *corou
     if (!asyncio_iscoroutine(coroutine))
         return asyncio__fail(-EINVAL, "a coroutine was expected");
     int rc = runner ? check(runner, "Runner.run() cannot be called from a running event loop")
-                    : asyncio__fail(-EINVAL, "no runner was given");
+                    : asyncio__fail(-EINVAL, "\"runner\" must not be NULL");
     if (rc < 0) {
         asyncio__discard(coroutine);
         return rc;
@@ -291,7 +291,7 @@ int asyncio_runner_run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
 int asyncio_runner_close(asyncio_runner_t *runner)
 {
     if (!runner)
-        return asyncio__fail(-EINVAL, "no runner was given");
+        return asyncio__fail(-EINVAL, "\"runner\" must not be NULL");
     if (!runner->loop)
         return 0;
     int rc = check(runner, "Runner.close() cannot be called from a running event loop");
@@ -307,7 +307,7 @@ void asyncio__runner_abandon(asyncio_runner_t *runner)
     asyncio__thread.task = NULL;
     asyncio__thread.coroutine = NULL;
     asyncio__thread.locals = NULL;
-    asyncio__thread.quarantine = NULL; /* it was in a frame that is gone */
+    asyncio__thread.quarantine = NULL; /* it was in a frame that has returned */
     asyncio__ignore(asyncio__interrupt_end(&runner->interrupt, 0));
     if (runner->is_set)
         asyncio_set_event_loop(NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Barrier: so many tasks wait for each other, again and again.
+ * Barrier: a fixed number of tasks wait for each other, round after round.
  *
  * While those that met drain, newcomers wait for the next round. A reset breaks the round that
- * fills; an abort breaks the barrier for good.
+ * fills; an abort breaks the barrier until a reset.
  */
 #include <asyncio/barrier.h>
 #include <assert.h>
@@ -18,21 +18,21 @@ enum state { FILLING, DRAINING, RESETTING, BROKEN };
 
 typedef struct __attribute__((may_alias)) barrier {
     asyncio__condition_t condition; /* guards the rest */
-    size_t parties;                 /* how many meet */
-    size_t count;                   /* how many are inside */
+    size_t parties;                 /* tasks that meet */
+    size_t count;                   /* tasks that are inside */
     enum state state;               /* of the round */
 } barrier_t;
 static_assert(sizeof(barrier_t) <= sizeof(asyncio_barrier_t), "the public type has room");
 
-static int check(const asyncio_barrier_t *barrier)
+static int check_barrier(const asyncio_barrier_t *barrier)
 {
-    return barrier ? 0 : asyncio__fail(-EINVAL, "no barrier was given");
+    return barrier ? 0 : asyncio__fail(-EINVAL, "\"barrier\" must not be NULL");
 }
 
-/* The same for what wakes those that wait. */
-static int check_use(const asyncio_barrier_t *barrier)
+/* The same, and whether this thread may wake the waiters. */
+static int check_waiters(const asyncio_barrier_t *barrier)
 {
-    int rc = check(barrier);
+    int rc = check_barrier(barrier);
     return rc < 0 ? rc
                   : asyncio__waiters_check(&((const barrier_t *)barrier)->condition.waiters);
 }
@@ -40,7 +40,7 @@ static int check_use(const asyncio_barrier_t *barrier)
 int asyncio_barrier_init(asyncio_barrier_t *memory, size_t parties)
 {
     barrier_t *barrier = (barrier_t *)memory;
-    int rc = check(memory);
+    int rc = check_barrier(memory);
     if (rc < 0)
         return rc;
     if (parties < 1)
@@ -62,8 +62,8 @@ static void notify_all(barrier_t *barrier)
     asyncio__ignore(asyncio__condition_notify(&barrier->condition, SIZE_MAX));
 }
 
-/* Waits for the round to begin: with the lock. */
-static int block(barrier_t *barrier)
+/* Waits until the round before has drained. The caller holds the lock. */
+static int wait_for_round(barrier_t *barrier)
 {
     int rc = 0;
     while (rc == 0 && (barrier->state == DRAINING || barrier->state == RESETTING))
@@ -73,8 +73,8 @@ static int block(barrier_t *barrier)
     return rc;
 }
 
-/* Waits for the others: with the lock. */
-static int meet(barrier_t *barrier, size_t index)
+/* Waits for the other tasks of the round. The caller holds the lock. */
+static int wait_for_others(barrier_t *barrier, size_t index)
 {
     if (index + 1 == barrier->parties) {
         barrier->state = DRAINING;
@@ -101,17 +101,17 @@ static void leave(barrier_t *barrier)
 int asyncio_barrier_wait(asyncio_barrier_t *memory)
 {
     barrier_t *barrier = (barrier_t *)memory;
-    int rc = check_use(memory);
+    int rc = check_waiters(memory);
     if (rc < 0)
         return rc;
     rc = asyncio__lock_acquire(&barrier->condition.lock);
     if (rc < 0)
         return rc;
     size_t index = 0;
-    rc = block(barrier);
+    rc = wait_for_round(barrier);
     if (rc == 0) {
         index = barrier->count++;
-        rc = meet(barrier, index);
+        rc = wait_for_others(barrier, index);
         leave(barrier);
     }
     asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
@@ -123,7 +123,7 @@ int asyncio_barrier_wait(asyncio_barrier_t *memory)
 static int set_state(asyncio_barrier_t *memory, bool is_abort)
 {
     barrier_t *barrier = (barrier_t *)memory;
-    int rc = check_use(memory);
+    int rc = check_waiters(memory);
     if (rc < 0)
         return rc;
     rc = asyncio__lock_acquire(&barrier->condition.lock);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Condition: tasks that wait for what others, holding the lock, tell them.
+ * Condition: tasks that wait until another task, which holds the lock, notifies them.
  *
- * Every error that leaves a wait passes the notification on, also one that was not given.
+ * Every wait that fails notifies the next waiter, also if it was not notified itself, as in
+ * CPython.
  */
 #include <asyncio/condition.h>
 #include <assert.h>
@@ -35,7 +36,7 @@ int asyncio__condition_wait(asyncio__condition_t *condition)
     asyncio__ignore(asyncio__lock_release(&condition->lock));
     rc = asyncio__waiter_wait(&waiter);
     asyncio__waiter_leave(&waiter);
-    /* The latest cancel that comes meanwhile is the one that is raised. */
+    /* Of several cancels while the lock is acquired again, the latest is raised. */
     asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
     int again;
     while ((again = asyncio__lock_acquire(&condition->lock)) == -ECANCELED) {
@@ -44,7 +45,7 @@ int asyncio__condition_wait(asyncio__condition_t *condition)
         rc = again;
     }
     if (again < 0) {
-        /* The coroutine is being closed: the lock cannot be waited for. */
+        /* The coroutine is being closed, so it cannot wait for the lock. */
         asyncio_error_unref(error);
         return again;
     }
@@ -67,14 +68,14 @@ int asyncio__condition_notify(asyncio__condition_t *condition, size_t count)
 
 /* --- the public face ----------------------------------------------------------------------- */
 
-static int check(const asyncio_condition_t *condition)
+static int check_condition(const asyncio_condition_t *condition)
 {
-    return condition ? 0 : asyncio__fail(-EINVAL, "no condition was given");
+    return condition ? 0 : asyncio__fail(-EINVAL, "\"condition\" must not be NULL");
 }
 
 int asyncio_condition_init(asyncio_condition_t *condition)
 {
-    int rc = check(condition);
+    int rc = check_condition(condition);
     if (rc == 0)
         asyncio__condition_init((asyncio__condition_t *)condition);
     return rc;
@@ -87,13 +88,13 @@ void asyncio_condition_fini(asyncio_condition_t *condition)
 
 int asyncio_condition_acquire(asyncio_condition_t *condition)
 {
-    int rc = check(condition);
+    int rc = check_condition(condition);
     return rc < 0 ? rc : asyncio__lock_acquire(&((asyncio__condition_t *)condition)->lock);
 }
 
 int asyncio_condition_release(asyncio_condition_t *condition)
 {
-    int rc = check(condition);
+    int rc = check_condition(condition);
     return rc < 0 ? rc : asyncio__lock_release(&((asyncio__condition_t *)condition)->lock);
 }
 
@@ -104,16 +105,16 @@ bool asyncio_condition_locked(const asyncio_condition_t *condition)
 
 int asyncio_condition_wait(asyncio_condition_t *condition)
 {
-    int rc = check(condition);
+    int rc = check_condition(condition);
     return rc < 0 ? rc : asyncio__condition_wait((asyncio__condition_t *)condition);
 }
 
 int asyncio_condition_wait_for(asyncio_condition_t *condition,
                                asyncio_condition_predicate_t *predicate, void *arg)
 {
-    int rc = check(condition);
+    int rc = check_condition(condition);
     if (rc == 0 && !predicate)
-        rc = asyncio__fail(-EINVAL, "no predicate was given");
+        rc = asyncio__fail(-EINVAL, "\"predicate\" must not be NULL");
     while (rc == 0 && !predicate(arg))
         rc = asyncio__condition_wait((asyncio__condition_t *)condition);
     return rc;
@@ -121,7 +122,7 @@ int asyncio_condition_wait_for(asyncio_condition_t *condition,
 
 int asyncio_condition_notify(asyncio_condition_t *condition, size_t count)
 {
-    int rc = check(condition);
+    int rc = check_condition(condition);
     return rc < 0 ? rc : asyncio__condition_notify((asyncio__condition_t *)condition, count);
 }
 

@@ -16,7 +16,7 @@ void asyncio__condition_init(asyncio__condition_t *condition);
 /* The lock is released, and taken again before it returns, whatever happens. */
 int asyncio__condition_wait(asyncio__condition_t *condition);
 
-/* Wakes so many; 0, or ASYNCIO_ERUNTIME: nobody holds the lock. */
+/* Wakes up to count waiters. Returns 0, or ASYNCIO_ERUNTIME if nobody holds the lock. */
 int asyncio__condition_notify(asyncio__condition_t *condition, size_t count);
 
 #endif

@@ -13,15 +13,15 @@ typedef struct __attribute__((may_alias)) event {
 } event_t;
 static_assert(sizeof(event_t) <= sizeof(asyncio_event_t), "the public type has room");
 
-static int check(const asyncio_event_t *event)
+static int check_event(const asyncio_event_t *event)
 {
-    return event ? 0 : asyncio__fail(-EINVAL, "no event was given");
+    return event ? 0 : asyncio__fail(-EINVAL, "\"event\" must not be NULL");
 }
 
 int asyncio_event_init(asyncio_event_t *memory)
 {
     event_t *event = (event_t *)memory;
-    int rc = check(memory);
+    int rc = check_event(memory);
     if (rc < 0)
         return rc;
     event->is_set = false;
@@ -43,7 +43,7 @@ bool asyncio_event_is_set(const asyncio_event_t *event)
 int asyncio_event_set(asyncio_event_t *memory)
 {
     event_t *event = (event_t *)memory;
-    int rc = check(memory);
+    int rc = check_event(memory);
     if (rc < 0 || event->is_set)
         return rc;
     rc = asyncio__waiters_check(&event->waiters);
@@ -56,7 +56,7 @@ int asyncio_event_set(asyncio_event_t *memory)
 
 int asyncio_event_clear(asyncio_event_t *memory)
 {
-    int rc = check(memory);
+    int rc = check_event(memory);
     if (rc == 0)
         ((event_t *)memory)->is_set = false;
     return rc;
@@ -65,7 +65,7 @@ int asyncio_event_clear(asyncio_event_t *memory)
 int asyncio_event_wait(asyncio_event_t *memory)
 {
     event_t *event = (event_t *)memory;
-    int rc = check(memory);
+    int rc = check_event(memory);
     if (rc < 0 || event->is_set)
         return rc;
     rc = asyncio__waiters_bind(&event->loop);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lock: one task at a time, first come, first served.
+ * Lock: one task at a time holds it; waiters get it in the order in which they came.
  *
  * From the wake-up to the step of the woken task the lock is free, but the queue holds a waiter
  * that is not cancelled: newcomers queue up behind it.
@@ -21,7 +21,7 @@ void asyncio__lock_init(asyncio__lock_t *lock)
     asyncio__list_init(&lock->waiters);
 }
 
-/* The head of the queue only: if that is cancelled and has not run yet, its own step wakes. */
+/* Wakes the first waiter only. If that one is cancelled and has not run yet, it wakes the next. */
 static void wake_first(asyncio__lock_t *lock)
 {
     if (!asyncio__list_is_empty(&lock->waiters))
@@ -68,14 +68,14 @@ int asyncio__lock_release(asyncio__lock_t *lock)
 
 /* --- the public face ----------------------------------------------------------------------- */
 
-static int check(const asyncio_lock_t *lock)
+static int check_lock(const asyncio_lock_t *lock)
 {
-    return lock ? 0 : asyncio__fail(-EINVAL, "no lock was given");
+    return lock ? 0 : asyncio__fail(-EINVAL, "\"lock\" must not be NULL");
 }
 
 int asyncio_lock_init(asyncio_lock_t *lock)
 {
-    int rc = check(lock);
+    int rc = check_lock(lock);
     if (rc == 0)
         asyncio__lock_init((asyncio__lock_t *)lock);
     return rc;
@@ -88,7 +88,7 @@ void asyncio_lock_fini(asyncio_lock_t *lock)
 
 int asyncio_lock_acquire(asyncio_lock_t *lock)
 {
-    int rc = check(lock);
+    int rc = check_lock(lock);
     return rc < 0 ? rc : asyncio__lock_acquire((asyncio__lock_t *)lock);
 }
 
@@ -96,7 +96,7 @@ ASYNCIO__TWIN(CODE, asyncio_lock_acquire, (asyncio_lock_t *, lock))
 
 int asyncio_lock_release(asyncio_lock_t *lock)
 {
-    int rc = check(lock);
+    int rc = check_lock(lock);
     return rc < 0 ? rc : asyncio__lock_release((asyncio__lock_t *)lock);
 }
 

@@ -2,11 +2,11 @@
 /*
  * Queues: first in, first out; last in, first out; by priority.
  *
- * The items are an array; only how one is put in and taken out differs. Whoever wakes a waiter
- * takes it out of its queue; nothing is reserved for it, so it looks again.
+ * The items are an array; the kinds differ in how an item is put in and taken out. Whoever wakes a
+ * waiter removes it from its list. Nothing is reserved for the woken task, so it checks again.
  *
- * A put or get that waits for nobody and wakes nobody is found out by two comparisons; for all the
- * rest there are functions apart, so that the quick way saves no registers.
+ * Two comparisons find a put or get that neither waits nor wakes. Everything else is in functions
+ * of its own, so that this fast path saves no registers.
  */
 #include <asyncio/queue.h>
 
@@ -24,19 +24,19 @@ struct asyncio_queue {
     size_t head;                       /* of a FIFO: where the oldest is */
     size_t count;                      /* items in it */
     size_t maxsize;                    /* 0: never full */
-    size_t quick;                      /* a put below this count just stores; see set_quick() */
+    size_t quick;                      /* a put below this count only stores; see set_quick() */
     size_t unfinished;                 /* put and not yet done */
     bool is_shut_down;                 /* shutdown() was called */
     asyncio_queue_compare_t *compare;  /* of a PRIORITY one */
     void *arg;                         /* passed to it */
     asyncio_loop_t *loop;              /* whose tasks wait; NULL before the first wait */
-    asyncio__list_t getters, putters;  /* who waits, oldest first */
-    asyncio__list_t joiners;           /* who waits for unfinished to be 0 */
+    asyncio__list_t getters, putters;  /* waiting tasks, oldest first */
+    asyncio__list_t joiners;           /* tasks that wait for unfinished to be 0 */
 };
 
-/* --- made ---------------------------------------------------------------------------------- */
+/* --- life cycle ------------------------------------------------------------------------------ */
 
-static asyncio_queue_t *make(enum kind kind, size_t maxsize)
+static asyncio_queue_t *new_queue(enum kind kind, size_t maxsize)
 {
     asyncio_queue_t *queue = asyncio__calloc(sizeof(*queue));
     if (!queue)
@@ -52,20 +52,20 @@ static asyncio_queue_t *make(enum kind kind, size_t maxsize)
 
 asyncio_queue_t *asyncio_queue_new(size_t maxsize)
 {
-    return make(FIFO, maxsize);
+    return new_queue(FIFO, maxsize);
 }
 
 asyncio_queue_t *asyncio_lifo_queue_new(size_t maxsize)
 {
-    return make(LIFO, maxsize);
+    return new_queue(LIFO, maxsize);
 }
 
 asyncio_queue_t *asyncio_priority_queue_new(size_t maxsize, asyncio_queue_compare_t *compare,
                                             void *arg)
 {
     if (!compare)
-        return asyncio__fail_new(-EINVAL, "no comparison was given");
-    asyncio_queue_t *queue = make(PRIORITY, maxsize);
+        return asyncio__fail_new(-EINVAL, "\"compare\" must not be NULL");
+    asyncio_queue_t *queue = new_queue(PRIORITY, maxsize);
     if (queue) {
         queue->compare = compare;
         queue->arg = arg;
@@ -90,7 +90,7 @@ void asyncio_queue_unref(asyncio_queue_t *queue)
 
 /* --- items --------------------------------------------------------------------------------- */
 
-/* After each change of what it depends on. */
+/* To be called after each change of capacity or is_shut_down. */
 static void set_quick(asyncio_queue_t *queue)
 {
     queue->quick = queue->capacity;
@@ -195,9 +195,9 @@ static bool is_full(const asyncio_queue_t *queue)
     return queue->maxsize > 0 && queue->count >= queue->maxsize;
 }
 
-static int check(const asyncio_queue_t *queue)
+static int check_queue(const asyncio_queue_t *queue)
 {
-    return queue ? 0 : asyncio__fail(-EINVAL, "no queue was given");
+    return queue ? 0 : asyncio__fail(-EINVAL, "\"queue\" must not be NULL");
 }
 
 static int fail_shut_down(void)
@@ -205,7 +205,7 @@ static int fail_shut_down(void)
     return asyncio__fail(ASYNCIO_EQUEUESHUTDOWN, NULL);
 }
 
-/* A put that only stores; false: there is more to it. */
+/* A put that only stores; false: not possible now. */
 static inline bool put_quickly(asyncio_queue_t *queue, void *item)
 {
     if (ASYNCIO__UNLIKELY(!queue || queue->count >= queue->quick ||
@@ -216,7 +216,7 @@ static inline bool put_quickly(asyncio_queue_t *queue, void *item)
     return true;
 }
 
-/* A get that only takes; false: there is more to it. */
+/* A get that only takes; false: not possible now. */
 static inline bool get_quickly(asyncio_queue_t *queue, void **ret_item)
 {
     if (ASYNCIO__UNLIKELY(!queue || queue->count == 0 || queue->kind != FIFO ||
@@ -231,7 +231,7 @@ static inline bool get_quickly(asyncio_queue_t *queue, void **ret_item)
 /* Whether an item may be put: 0, or why not. */
 static __attribute__((noinline)) int check_put(const asyncio_queue_t *queue)
 {
-    int rc = check(queue);
+    int rc = check_queue(queue);
     if (rc < 0)
         return rc;
     if (queue->is_shut_down)
@@ -265,7 +265,7 @@ int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item)
 
 static int get_slowly(asyncio_queue_t *queue, void **ret_item)
 {
-    int rc = check(queue);
+    int rc = check_queue(queue);
     if (rc < 0)
         return rc;
     if (queue->count == 0)
@@ -287,7 +287,7 @@ int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item)
 
 int asyncio_queue_task_done(asyncio_queue_t *queue)
 {
-    int rc = check(queue);
+    int rc = check_queue(queue);
     if (rc < 0)
         return rc;
     if (queue->unfinished == 0)
@@ -302,7 +302,7 @@ int asyncio_queue_task_done(asyncio_queue_t *queue)
 
 int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate, asyncio_destroy_t *drop)
 {
-    int rc = check(queue);
+    int rc = check_queue(queue);
     if (rc == 0)
         rc = asyncio__waiters_check(&queue->getters);
     if (rc == 0)
@@ -351,12 +351,12 @@ bool asyncio_queue_full(const asyncio_queue_t *queue)
 
 /* --- waiting ------------------------------------------------------------------------------- */
 
-/* A wait that was not simply woken: on an error passes on what it was woken for. */
-static ASYNCIO__COLD int leave_rarely(asyncio_queue_t *queue, asyncio__list_t *waiters,
+/* Ends a wait that failed or whose waiter is still referenced; on an error wakes the next one. */
+static ASYNCIO__COLD int leave_after_error(asyncio_queue_t *queue, asyncio__list_t *waiters,
                                       asyncio__waiter_t *waiter, int rc)
 {
-    /* One that was woken counts as not cancelled. One that is pending was left by an error that
-     * somebody else threw in: whoever waits for it too is told. */
+    /* A woken waiter counts as not cancelled. A pending one was left by an error that was thrown
+     * into the coroutine: it is cancelled for others that wait for it. */
     bool was_woken = asyncio__waiter_was_woken(waiter);
     bool for_room = waiters == &queue->putters;
     if (rc < 0 && !asyncio__future_is_done(&waiter->future))
@@ -377,16 +377,16 @@ wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, const char *call)
     asyncio__waiter_t waiter;
     asyncio__waiter_enter(&waiter, queue->loop, waiters, call);
     rc = asyncio__waiter_wait(&waiter);
-    /* Whoever woke it has taken it out of the list. */
+    /* Whoever woke it has removed it from the list. */
     return ASYNCIO__LIKELY(rc == 0 && waiter.future.refs == 1)
                ? 0
-               : leave_rarely(queue, waiters, &waiter, rc);
+               : leave_after_error(queue, waiters, &waiter, rc);
 }
 
 static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int put_when_possible(
     asyncio_queue_t *queue, void *item)
 {
-    int rc = check(queue);
+    int rc = check_queue(queue);
     while (rc == 0 && is_full(queue)) {
         if (queue->is_shut_down)
             return fail_shut_down();
@@ -403,7 +403,7 @@ int asyncio_queue_put(asyncio_queue_t *queue, void *item)
 static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int get_when_possible(
     asyncio_queue_t *queue, void **ret_item)
 {
-    int rc = check(queue);
+    int rc = check_queue(queue);
     while (rc == 0 && queue->count == 0) {
         if (queue->is_shut_down)
             return fail_shut_down();
@@ -419,7 +419,7 @@ int asyncio_queue_get(asyncio_queue_t *queue, void **ret_item)
 
 int asyncio_queue_join(asyncio_queue_t *queue)
 {
-    int rc = check(queue);
+    int rc = check_queue(queue);
     if (rc < 0 || queue->unfinished == 0)
         return rc;
     rc = asyncio__waiters_bind(&queue->loop);

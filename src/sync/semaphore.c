@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Semaphore: so many tasks at a time, first come, first served.
+ * Semaphore: up to a number of tasks at a time, in the order in which they came.
  *
- * The waker takes the slot for the woken; a task that is cancelled after that gives it back.
+ * release() decrements the value for the task that it wakes; if that task is cancelled before it
+ * runs, it increments the value again.
  */
 #include <asyncio/semaphore.h>
 #include <assert.h>
@@ -11,22 +12,22 @@
 #include "task/waiter_list.h"
 
 typedef struct __attribute__((may_alias)) semaphore {
-    long value;              /* free slots */
+    long value;              /* tasks that may still acquire it */
     long bound;              /* value may not go above; -1: no bound */
     asyncio_loop_t *loop;    /* whose tasks wait; NULL before the first wait */
     asyncio__list_t waiters; /* oldest first */
 } semaphore_t;
 static_assert(sizeof(semaphore_t) <= sizeof(asyncio_semaphore_t), "the public type has room");
 
-static int check(const asyncio_semaphore_t *semaphore)
+static int check_semaphore(const asyncio_semaphore_t *semaphore)
 {
-    return semaphore ? 0 : asyncio__fail(-EINVAL, "no semaphore was given");
+    return semaphore ? 0 : asyncio__fail(-EINVAL, "\"semaphore\" must not be NULL");
 }
 
-static int init(asyncio_semaphore_t *memory, long value, long bound)
+static int init_semaphore(asyncio_semaphore_t *memory, long value, long bound)
 {
     semaphore_t *semaphore = (semaphore_t *)memory;
-    int rc = check(memory);
+    int rc = check_semaphore(memory);
     if (rc < 0)
         return rc;
     if (value < 0)
@@ -40,12 +41,12 @@ static int init(asyncio_semaphore_t *memory, long value, long bound)
 
 int asyncio_semaphore_init(asyncio_semaphore_t *semaphore, long value)
 {
-    return init(semaphore, value, -1);
+    return init_semaphore(semaphore, value, -1);
 }
 
 int asyncio_bounded_semaphore_init(asyncio_semaphore_t *semaphore, long value)
 {
-    return init(semaphore, value, value);
+    return init_semaphore(semaphore, value, value);
 }
 
 void asyncio_semaphore_fini(asyncio_semaphore_t *semaphore)
@@ -63,7 +64,7 @@ bool asyncio_semaphore_locked(const asyncio_semaphore_t *semaphore)
     return semaphore && is_locked((const semaphore_t *)semaphore);
 }
 
-/* Takes a slot for the first that is not done; false: there is none. */
+/* Decrements the value for the first pending waiter and wakes it; false: there is none. */
 static bool wake_next(semaphore_t *semaphore)
 {
     if (!asyncio__waiters_wake(&semaphore->waiters, 1))
@@ -75,7 +76,7 @@ static bool wake_next(semaphore_t *semaphore)
 int asyncio_semaphore_acquire(asyncio_semaphore_t *memory)
 {
     semaphore_t *semaphore = (semaphore_t *)memory;
-    int rc = check(memory);
+    int rc = check_semaphore(memory);
     if (rc < 0)
         return rc;
     if (!is_locked(semaphore)) {
@@ -103,7 +104,7 @@ ASYNCIO__TWIN(CODE, asyncio_semaphore_acquire, (asyncio_semaphore_t *, semaphore
 int asyncio_semaphore_release(asyncio_semaphore_t *memory)
 {
     semaphore_t *semaphore = (semaphore_t *)memory;
-    int rc = check(memory);
+    int rc = check_semaphore(memory);
     if (rc < 0)
         return rc;
     if (semaphore->bound >= 0 && semaphore->value >= semaphore->bound)

@@ -15,7 +15,7 @@
 #include "base/syscalls.h"
 
 #define LONG_WAY 512       /* descriptors in a row that are not open */
-#define YIELDS   100       /* given to other threads, then so many milliseconds */
+#define YIELDS   100       /* to other threads, before it sleeps for milliseconds */
 #define MOMENTS  1000
 
 static bool is_open(int fd)

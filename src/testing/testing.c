@@ -93,7 +93,7 @@ static void add_failure(asyncio_testing_t *testing, const char *part, const char
 
 /* --- the parts of a test ------------------------------------------------------------------- */
 
-/* Runs one; answers its code, and writes that down. */
+/* Runs one; returns its code, and writes that down. */
 static int run_part(asyncio_testing_t *testing, const char *part,
                     asyncio_coroutine_function_t *fn, void *arg, const char *place)
 {
@@ -240,7 +240,7 @@ static int open_runner(asyncio_testing_t *testing)
 static void close_runner(asyncio_testing_t *testing)
 {
     asyncio_runner_unref(testing->runner);
-    /* Who holds the loop longer than the fixture must not report to it. */
+    /* An owner that keeps the loop longer than the fixture must not report to the fixture. */
     asyncio_loop_set_exception_handler(testing->loop, NULL, NULL);
     asyncio_loop_unref(testing->loop);
     testing->runner = NULL;
@@ -279,7 +279,7 @@ static void abandon(asyncio_testing_t *testing)
 static int check(asyncio_testing_t *testing)
 {
     if (!testing)
-        return asyncio__fail(-EINVAL, "no fixture was given");
+        return asyncio__fail(-EINVAL, "\"testing\" must not be NULL");
     if (!testing->runner)
         return asyncio__fail(ASYNCIO_ERUNTIME, "no test is under way");
     if (testing->thread != &asyncio__thread)
@@ -315,7 +315,7 @@ static int end(asyncio_testing_t *testing)
 int asyncio_testing_begin(asyncio_testing_t *testing)
 {
     if (!testing)
-        return asyncio__fail(-EINVAL, "no fixture was given");
+        return asyncio__fail(-EINVAL, "\"testing\" must not be NULL");
     if (testing->runner && was_left_by_jump(testing))
         asyncio__ignore(end(testing)); /* its framework has judged it */
     if (testing->runner)
@@ -359,7 +359,7 @@ int asyncio_testing_run_at(asyncio_testing_t *testing, asyncio_coroutine_functio
                            const char *place)
 {
     if (!fn)
-        return asyncio__fail(-EINVAL, "no test was given");
+        return asyncio__fail(-EINVAL, "\"fn\" must not be NULL");
     int rc = asyncio_testing_begin(testing);
     if (rc < 0)
         return rc;
@@ -396,7 +396,7 @@ int asyncio_testing_add_cleanup_at(asyncio_testing_t *testing, asyncio_coroutine
     if (rc < 0)
         return rc;
     if (!fn)
-        return asyncio__fail(-EINVAL, "no cleanup was given");
+        return asyncio__fail(-EINVAL, "\"fn\" must not be NULL");
     cleanup_t *cleanup = asyncio__malloc(sizeof(*cleanup));
     if (!cleanup)
         return asyncio__fail(-ENOMEM, NULL);

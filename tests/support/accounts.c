@@ -230,7 +230,8 @@ int accounted_run_one(const char *group, const struct CMUnitTest *test,
     return _cmocka_run_group_tests(group, wrapped, 1, group_setup, group_teardown);
 }
 
-/* cmocka calls this for every assertion that fails: in place of its own, which goes on to it. */
+/* cmocka calls this for every assertion that fails: in place of its own, which then calls the
+ * original. */
 void _fail(const char *const file, const int line)
 {
     if (accounts_on_failure)

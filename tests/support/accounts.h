@@ -40,10 +40,10 @@ bool accounts_hold(const accounts_t *before, char *ret_text, size_t size);
 /* How often that is looked at, a millisecond apart after the first 200. */
 extern int accounts_patience_rounds;
 
-/* Fails the test unless so many blocks are out once other threads had that time. */
+/* Fails the test unless that number of blocks is live once other threads had that time. */
 void await_blocks(long blocks);
 
-/* Said by a test of what the library abandons on purpose: so many stacks are never given back. */
+/* Said by a test of what the library abandons on purpose: that number of stacks is never freed. */
 void accounts_expect_kept_stacks(size_t count);
 
 /* Descriptors of this process that are open now. */
@@ -60,12 +60,12 @@ int accounted_run(const char *group, const struct CMUnitTest *tests, size_t coun
     accounted_run(#tests, tests, sizeof(tests) / sizeof((tests)[0]), group_setup, group_teardown)
 
 /* What accounted_run() makes of a test, for the sweep: the test between accounts, with the faults
- * armed around it if wanted. Answers cmocka's: how many failed. */
+ * armed around it if wanted. Returns cmocka's: how many failed. */
 int accounted_run_one(const char *group, const struct CMUnitTest *test,
                       CMFixtureFunction group_setup, CMFixtureFunction group_teardown,
                       void (*begin)(void), void (*end)(void), void (*on_difference)(void));
 
-/* Runs the tests as ASYNCIO_TEST_SWEEP says; answers how many functions did not survive. */
+/* Runs the tests as ASYNCIO_TEST_SWEEP says; returns how many functions did not survive. */
 int sweep_run(const char *kind, const char *group, const struct CMUnitTest *tests, size_t count,
               CMFixtureFunction group_setup, CMFixtureFunction group_teardown);
 

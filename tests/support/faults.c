@@ -27,7 +27,7 @@ static bool is_held;  /* by a sweep, in whose child this is */
 static fault_t fault; /* written while nothing is armed */
 static asyncio__syscalls_t real;
 
-/* Counts a call; answers the error with which it fails, or 0. */
+/* Counts a call; returns the error with which it fails, or 0. */
 static int strikes(enum fault_call call)
 {
     if (!ledger->is_armed)
@@ -174,7 +174,7 @@ const char *faults_name(enum fault_call call)
 }
 
 /* From the manual pages of Linux, without those that only a mistake of the caller can cause and
- * that the kernel would answer whatever it does (EFAULT); EBADF and EINVAL stand for a mistake
+ * that the kernel would return whatever it does (EFAULT); EBADF and EINVAL stand for a mistake
  * where the manual lists little else. */
 #define ERRORS(name, ...) [FAULT_##name] = (const int[]){__VA_ARGS__, 0}
 static const int *const errors[FAULT_CALLS] = {

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Every entry of the table, in its order: name, type, answer when it fails, parameters,
+/* Every entry of the table, in its order: name, type, result when it fails, parameters,
  * arguments. Those whose failure looks otherwise are written out in faults.c. */
 #define FAULTS_CALLS(X)                                                                           \
     X(clock_gettime, int, -1, (clockid_t a, struct timespec * b), (a, b))                         \
@@ -81,7 +81,7 @@ enum fault_call {
     FAULTS_CALLS(X)
 #undef X
     FAULT_close,          /* closes, and fails then */
-    FAULT_pthread_create, /* answers the error */
+    FAULT_pthread_create, /* returns the error */
     FAULT_MEMORY,         /* an allocation; the error is ENOMEM */
     FAULT_CALLS,          /* how many there are */
 };
@@ -93,7 +93,7 @@ typedef struct fault {
     bool for_good;        /* and all behind it */
 } fault_t;
 
-/* Puts the allocator and the table in place: for good, before anything is allocated. False: too
+/* Puts the allocator and the table in place: permanently, before anything is allocated. False: too
  * late, or the program has an allocator of its own. */
 bool faults_install(void);
 
@@ -109,7 +109,7 @@ void faults_let_go(void);
 bool faults_met(void);
 long faults_count(enum fault_call call);
 
-/* Shares what the two above answer with children that are forked from now on. */
+/* Shares what the two above return with children that are forked from now on. */
 void faults_share(void);
 
 const char *faults_name(enum fault_call call);
@@ -117,7 +117,7 @@ const char *faults_name(enum fault_call call);
 /* The errors that the manual of a call lists, ended by 0: none for the clock, which is there. */
 const int *faults_errors(enum fault_call call);
 
-/* An error after which one just tries again, so that it cannot last for good. */
+/* An error after which one just tries again, so that it cannot be permanent. */
 bool faults_is_passing(int error);
 
 #endif

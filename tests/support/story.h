@@ -53,7 +53,7 @@ static inline int the_body(void *arg, void **ret_result)
     return end_with('t', story.test_code);
 }
 
-/* Runs a test with the story's options; answers its code. */
+/* Runs a test with the story's options; returns its code. */
 static inline int tell(void)
 {
     story.options.size = sizeof(story.options);
@@ -102,7 +102,7 @@ static inline void assert_lines(size_t count)
         fail_msg("%zu lines: %s", lines, asyncio_testing_report(story.testing));
 }
 
-static inline int answer(void *arg, void **ret_result)
+static inline int finish(void *arg, void **ret_result)
 {
     return asyncio_return(ret_result, arg, NULL);
 }

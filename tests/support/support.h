@@ -60,13 +60,13 @@ int fixture_teardown(void **state);
 #define FIXTURE_TEST(function) \
     cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
-/* Runs a coroutine function on the loop to its end; answers its code. */
+/* Runs a coroutine function on the loop to its end; returns its code. */
 int run(fixture_t *fixture, asyncio_coroutine_function_t *fn, void *arg);
 
 /* Runs the turns that it takes to call what is ready now: one. */
 void run_turn_once(fixture_t *fixture);
 
-/* So many reports are right in debug mode, and none without it. */
+/* That number of reports is right in debug mode, and none without it. */
 void expect_reports_in_debug(fixture_t *fixture, size_t count);
 
 /* Ends the loop now, for tests that look at what is told then. */

@@ -23,12 +23,12 @@
 
 #define STATUS_FAILED   3 /* an assertion did not hold */
 #define STATUS_KEPT     4 /* all held, but something was not given back */
-#define CHILD_SECONDS   10 /* and so many times as long as the function takes alone */
+#define CHILD_SECONDS   10 /* and that multiple of what the function takes alone */
 #define WAIT_SECONDS    0.5 /* the same for one that may wait for what never comes */
 #define DENSE           150 /* so far every n is tried; behind it, fewer and fewer */
 #define DENSE_CALLS     12
 #define SLOW_SECONDS    0.05 /* of the processor: one that takes more is tried at fewer places */
-#define LOST_ENOUGH     3 /* so many that did not survive, or waited, say what is to be said */
+#define LOST_ENOUGH     3 /* after that number of children that died or hung, the sweep stops */
 
 typedef struct subject {
     const char *group;             /* of cmocka */

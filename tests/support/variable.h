@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A context variable, and a text of who has seen which value of it, in order:
+ * A context variable, and a text of the values that tasks have seen, in order:
  *
  *     assert_string_equal(said_by(fixture, make_tasks), "a=m b=n");
  */
@@ -27,7 +27,7 @@ int set_to_arg(void *arg);
 void on_call(void *arg);
 void on_done(asyncio_future_t *future, void *arg);
 
-/* Runs a coroutine function, with the fixture for its argument; answers the text. */
+/* Runs a coroutine function, with the fixture for its argument; returns the text. */
 const char *said_by(fixture_t *fixture, asyncio_coroutine_function_t *fn);
 
 /* A coroutine that says what is there at its beginning, as "name1", sets the variable to its name,

@@ -40,6 +40,11 @@ static void use_errors(asyncio_loop_t *loop)
     must(error && asyncio_error_message(error) && asyncio_error_name(-EIO));
     must(strlen(asyncio_strerror(-EIO)) > 0);
     asyncio_error_place(error);
+    FILE *file = fopen("/dev/null", "w");
+    if (file) {
+        must(asyncio_error_print(error, file) == 0);
+        fclose(file);
+    }
     asyncio_error_cause(error);
     asyncio_error_t *children[] = {last ? last : error, error};
     asyncio_error_t *inner = asyncio_error_group_new("two", children, 2);

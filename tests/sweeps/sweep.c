@@ -198,7 +198,7 @@ static void run_in_thread(void)
         sweep_end("did not end", __LINE__);
 }
 
-/* Answers whether the fault was met. */
+/* Returns whether the fault was met. */
 static bool survive(fault_t ordered, over_t ends)
 {
     char text[300];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sweeps over scenarios that expect faults: a scenario uses one concept in a loop, and is run again
- * and again, each time with another allocation or system call that fails. Its calls may answer
+ * and again, each time with another allocation or system call that fails. Its calls may return
  * what they document for that, -ENOMEM or the error of the system call, and nothing else.
  *
  *     static void use_sleep(asyncio_loop_t *loop)
