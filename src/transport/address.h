@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Socket addresses as text, and errors that name the address that they are about.
+ *
+ *     char text[ASYNCIO__ADDRESS_TEXT_BYTES];
+ *     asyncio__address_describe(address, size, text, sizeof(text));      "127.0.0.1:80"
+ */
+#ifndef ASYNCIO__TRANSPORT_ADDRESS_H
+#define ASYNCIO__TRANSPORT_ADDRESS_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+
+/* Room for the longest text: a Unix socket's path. */
+#define ASYNCIO__ADDRESS_TEXT_BYTES 112
+
+/* Writes "127.0.0.1:80", "[::1]:80", the path of a Unix socket, "@name" for an abstract one; other
+ * families are "". Returns the length, as snprintf() does. */
+int asyncio__address_describe(const struct sockaddr *address, socklen_t size, char *ret_text,
+                              size_t text_size);
+
+/* Whether both are the same address, port and scope. */
+bool asyncio__address_equal(const struct sockaddr *a, socklen_t a_size, const struct sockaddr *b,
+                            socklen_t b_size);
+
+/* A new error "WHAT ADDRESS: MEANING OF CODE"; never NULL (see asyncio_error_new). */
+asyncio_error_t *asyncio__address_error(int code, const char *what, const struct sockaddr *address,
+                                        socklen_t size);
+
+#endif
