@@ -472,77 +472,7 @@ static void test_unix_of_any_length(void **state)
     rmdir(folder);
 }
 
-/* --- servers ------------------------------------------------------------------------------- */
-
-static int serve(asyncio_server_t *server, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_server_serve_forever(server);
-}
-ASYNCIO_COROUTINE(serve, (asyncio_server_t *, server));
-
-static int serve_until_cancelled(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    asyncio_server_t *server = start(echo, NULL);
-    asyncio_task_t *task = asyncio_create_task(serve_coroutine(server));
-    asyncio_sleep(0);
-    assert_int_equal(asyncio_server_serve_forever(server), ASYNCIO_ERUNTIME);
-    peer_t peer = open_to(server, 0);
-    asyncio_sleep(0.01);
-    asyncio_task_cancel(task, NULL);
-    assert_int_equal(asyncio_await_unref(task, NULL), -ECANCELED);
-    assert_false(asyncio_server_is_serving(server));
-    char byte;
-    assert_int_equal(asyncio_stream_reader_read(peer.reader, &byte, 1), 0);
-    end(peer);
-    assert_int_equal(asyncio_server_start_serving(server), ASYNCIO_ERUNTIME);
-    asyncio_server_unref(server);
-    return 0;
-}
-
-/* serve_forever ends with its task, closing the server and its connections; twice is refused. */
-static void test_serve_until_cancelled(void **state)
-{
-    (void)state;
-    run_clean(serve_until_cancelled, NULL);
-}
-
-static int failing(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
-{
-    (void)reader, (void)writer, (void)arg;
-    return asyncio_raise(-EPROTO, "this client is not understood");
-}
-
-static void count_reports(asyncio_loop_t *loop, const asyncio_exception_context_t *context,
-                          void *arg)
-{
-    (void)loop;
-    if (strstr(context->message, "client_connected_cb") && context->code == -EPROTO)
-        ++*(int *)arg;
-}
-
-static int report_client(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    int reports = 0;
-    asyncio_loop_set_exception_handler(asyncio_get_running_loop(), count_reports, &reports);
-    asyncio_server_t *server = start(failing, NULL);
-    peer_t peer = open_to(server, 0);
-    char byte;
-    assert_int_equal(asyncio_stream_reader_read(peer.reader, &byte, 1), 0);
-    assert_int_equal(reports, 1);
-    end(peer);
-    stop(server);
-    return 0;
-}
-
-/* What a connection's task fails with is reported, and its connection closed. */
-static void test_report_client(void **state)
-{
-    (void)state;
-    run_clean(report_client, NULL);
-}
+/* --- without descriptors ------------------------------------------------------------------- */
 
 static int out_of_descriptors(void *arg, void **ret_result)
 {
@@ -573,78 +503,6 @@ static void test_out_of_descriptors(void **state)
 {
     (void)state;
     run_clean(out_of_descriptors, NULL);
-}
-
-struct pause {
-    int reports;           /* that accepting had no descriptors */
-    int clients;           /* accepted */
-    asyncio_event_t event; /* set when both are */
-};
-
-static void note_pause(asyncio_loop_t *loop, const asyncio_exception_context_t *context, void *arg)
-{
-    (void)loop;
-    assert_int_equal(context->code, -EMFILE);
-    ((struct pause *)arg)->reports++;
-}
-
-static int count_client(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer,
-                        void *arg)
-{
-    (void)reader, (void)writer;
-    struct pause *pause = arg;
-    return ++pause->clients == 2 ? asyncio_event_set(&pause->event) : 0;
-}
-
-static int accept_without_descriptors(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    struct pause *pause = arg;
-    struct rlimit before, low;
-    asyncio_loop_set_exception_handler(asyncio_get_running_loop(), note_pause, pause);
-    asyncio_server_t *server = start(count_client, pause);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(asyncio_server_port(server, 0)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int clients[2];
-    getrlimit(RLIMIT_NOFILE, &before);
-    low = before;
-    low.rlim_cur = 0;
-    for (int i = 0; i < 2; i++)
-        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setrlimit(RLIMIT_NOFILE, &low);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(connect(clients[i], (struct sockaddr *)&address, sizeof(address)), 0);
-    while (pause->reports == 0) /* until the kernel says that somebody is there */
-        assert_int_equal(asyncio_sleep(0), 0);
-    for (int i = 1; i <= 6; i++) { /* one try, and one report, a second */
-        assert_int_equal(asyncio_sleep(0.5), 0);
-        assert_in_range(pause->reports, (i + 1) / 2, (i + 1) / 2 + 1);
-    }
-    setrlimit(RLIMIT_NOFILE, &before);
-    assert_int_equal(asyncio_event_wait(&pause->event), 0);
-    for (int i = 0; i < 2; i++)
-        close(clients[i]);
-    stop(server);
-    return 0;
-}
-
-/* Out of descriptors a server tries once a second, says so each time, and loses no connection. */
-static void test_accept_without_descriptors(void **state)
-{
-    (void)state;
-    const char *engine = getenv("ASYNCIO_ENGINE");
-    if ((engine && strcmp(engine, "sim") == 0) || asyncio__on_valgrind())
-        skip(); /* valgrind only pretends to set the limit */
-    struct pause pause = {.reports = 0};
-    asyncio_loop_options_t options = {.size = sizeof(options), .clock = ASYNCIO_CLOCK_VIRTUAL};
-    asyncio_loop_t *loop = asyncio_new_event_loop_full(&options);
-    assert_int_equal(asyncio_event_init(&pause.event), 0);
-    assert_int_equal(asyncio_loop_run_until_complete(
-                         loop, asyncio_coroutine(accept_without_descriptors, &pause), NULL), 0);
-    assert_int_equal(pause.clients, 2);
-    asyncio_event_fini(&pause.event);
-    asyncio_loop_unref(loop);
 }
 
 /* --- bad input ----------------------------------------------------------------------------- */
@@ -768,10 +626,7 @@ int main(void)
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_unix),
         cmocka_unit_test(test_unix_of_any_length),
-        cmocka_unit_test(test_serve_until_cancelled),
-        cmocka_unit_test(test_report_client),
         cmocka_unit_test(test_out_of_descriptors),
-        cmocka_unit_test(test_accept_without_descriptors),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_leave_open),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * Servers: listening sockets whose connections each run a task.
+ * Servers: listening sockets; each connection that they accept runs a task.
  *
  * @code
  *     static int echo(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
@@ -20,8 +20,8 @@
  *     rc = asyncio_server_serve_forever(server);
  * @endcode
  *
- * Out of descriptors or memory, a server pauses for one second and tells the exception handler
- * once.
+ * A server that runs out of file descriptors or memory reports that to the exception handler and
+ * accepts again after one second.
  */
 #ifndef ASYNCIO_SERVER_H
 #define ASYNCIO_SERVER_H
@@ -33,41 +33,55 @@ ASYNCIO_BEGIN_DECLS
 /** A server: listening sockets, and the connections that they accepted. */
 typedef struct asyncio_server asyncio_server_t;
 
-/** Runs as a task for each connection; its streams are *borrowed*, and closed when it returns. */
+/** Runs as a task for each connection, in a copy of the context of the call that started the
+ *  server. The streams are *borrowed*, and closed when it returns. */
 typedef int asyncio_client_connected_t(asyncio_stream_reader_t *reader,
                                        asyncio_stream_writer_t *writer, void *arg);
 
 /** Options of a server; zero is the default of each. */
 typedef struct asyncio_server_options {
-    size_t size;         /**< sizeof(asyncio_server_options_t) */
-    size_t limit_bytes;  /**< of each reader; 0: 64 KiB */
-    size_t stack_bytes;  /**< of each connection's task; 0: the loop's default */
-    int backlog;         /**< connections that may wait to be accepted; 0: 100 */
-    bool reuse_port;     /**< several servers share the port (SO_REUSEPORT) */
-    bool is_paused;      /**< do not accept before asyncio_server_start_serving() */
+    size_t size;            /**< sizeof(asyncio_server_options_t) */
+    size_t limit_bytes;     /**< of each reader; 0: 64 KiB */
+    size_t stack_bytes;     /**< of each connection's task; 0: the loop's default */
+    int backlog;            /**< connections that the kernel keeps for accept; 0: 100 */
+    bool reuse_port;        /**< share the port with other sockets (SO_REUSEPORT) */
+    bool is_paused;         /**< do not accept before asyncio_server_start_serving() */
+    bool keep_alive;        /**< probe idle connections (SO_KEEPALIVE) */
+    bool no_reuse_address;  /**< asyncio's `reuse_address=False`: while old connections of the port
+                                 are in TIME_WAIT, bind fails with -EADDRINUSE */
+    int family;             /**< AF_INET, AF_INET6; 0: both */
+    size_t max_connections; /**< accept no more while that many are open; 0: no limit */
+    double linger;          /**< seconds that a closing connection waits for a peer that takes
+                                 nothing of what is unsent; 0: 30; below 0: for ever */
 } asyncio_server_options_t;
 
 /**
  * Starts a TCP server; each connection gets a task.
  *
- * @param host              a literal address or a name; NULL: every interface
+ * The server listens on every address that host stands for, on an address that is listed twice
+ * once. Addresses that this machine does not have (IPv6 may be off) are left out, unless there is
+ * no other. With port 0 all addresses get the same port.
+ *
+ * @param host              a literal address or a name; NULL or "": every interface
  * @param port              0: any free one
  * @param client_connected  what each connection runs; NULL is -EINVAL
  * @param arg               passed to it
  * @param options           NULL for the defaults
  * @param ret_server        where to put the server
  * @return - 0: it accepts connections.
- *   - -EADDRINUSE, -EACCES or any other -errno: the address cannot be had.
+ *   - -EADDRINUSE, -EADDRNOTAVAIL, -EACCES or any other -errno: an address cannot be bound; the
+ *     error's message names it.
  *   - ASYNCIO_EGAI: the host cannot be resolved.
  *   - -EINVAL: NULL, or bad options.
- *   - -ENOMEM, -EMFILE, -ENFILE: out of memory or descriptors.
+ *   - -ENOMEM, -EMFILE, -ENFILE, -ENOSPC: out of memory, descriptors or epoll watches.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
+ *   - -ECANCELED: the task was cancelled while the host was looked up.
  *   - ASYNCIO_ERUNTIME: not inside a task.
  *
  * Ownership: arg is *borrowed* until the server is closed and its connections have ended; the
  * server is *new*.
  * Context: inside a task.
- * Cancellation: starts nothing.
+ * Cancellation: ends the look-up; no server is started.
  * Twin: `asyncio.start_server`.
  */
 ASYNCIO_API int asyncio_start_server(const char *host, uint16_t port,
@@ -83,18 +97,20 @@ asyncio_start_server_coroutine(const char *host, uint16_t port,
                                asyncio_server_t **ret_server);
 
 /**
- * Starts a server on a Unix socket, which nobody but its owner can reach.
+ * Starts a server on a Unix socket that only processes of the same user can connect to.
  *
- * @param path              of the socket; at most 107 bytes; a stale socket there is removed
+ * @param path              of the socket; at most 107 bytes; a socket file on which nobody listens
+ *                          any more is replaced
  * @param client_connected  what each connection runs
  * @param arg               passed to it
  * @param options           NULL for the defaults
  * @param ret_server        where to put the server
- * @return as asyncio_start_server(); -EADDRINUSE: somebody answers there, or it is no socket.
+ * @return as asyncio_start_server(); -EADDRINUSE: another process listens there, or the path is no
+ *   socket; -ENAMETOOLONG.
  *
  * Ownership: as asyncio_start_server(); the path is removed at the close.
  * Context: inside a task.
- * Cancellation: starts nothing.
+ * Cancellation: does not suspend.
  * Twin: `asyncio.start_unix_server`.
  */
 ASYNCIO_API int asyncio_start_unix_server(const char *path,
@@ -123,9 +139,10 @@ asyncio_start_unix_server_coroutine(const char *path,
 ASYNCIO_API asyncio_server_t *asyncio_server_ref(asyncio_server_t *server);
 
 /**
- * Gives a reference up; the last one closes the server, if it is open.
+ * Gives a reference up. A server that accepts connections runs until it is closed, with or without
+ * a reference of the program; one that does not is closed with its last reference.
  *
- * @param server  NULL is allowed; in another thread or a forked child it stays
+ * @param server  NULL is allowed; in another thread or a forked child the reference is leaked
  *
  * Ownership: server is *taken*.
  * Context: loop thread.
@@ -135,11 +152,11 @@ ASYNCIO_API asyncio_server_t *asyncio_server_ref(asyncio_server_t *server);
 ASYNCIO_API void asyncio_server_unref(asyncio_server_t *server);
 
 /**
- * Begins to accept; twice is harmless.
+ * Begins to accept connections; a no-op when the server does already.
  *
  * @param server  the server
  * @return 0; ASYNCIO_ERUNTIME: it is closed, another thread's, or in a forked child; -ENOMEM;
- *   -EINVAL.
+ *   -ENOSPC: no more epoll watches; -EINVAL.
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
@@ -149,10 +166,10 @@ ASYNCIO_API void asyncio_server_unref(asyncio_server_t *server);
 ASYNCIO_API int asyncio_server_start_serving(asyncio_server_t *server);
 
 /**
- * Stops accepting and closes the listening sockets; connections go on.
+ * Stops accepting and closes the listening sockets; connections stay open. A no-op when closed.
  *
  * @param server  the server
- * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child; twice is harmless.
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
@@ -162,7 +179,7 @@ ASYNCIO_API int asyncio_server_start_serving(asyncio_server_t *server);
 ASYNCIO_API int asyncio_server_close(asyncio_server_t *server);
 
 /**
- * Closes every connection of the server, once what it wrote is sent.
+ * Closes every connection of the server, each once all that was written to it is sent.
  *
  * @param server  the server
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
@@ -175,7 +192,7 @@ ASYNCIO_API int asyncio_server_close(asyncio_server_t *server);
 ASYNCIO_API int asyncio_server_close_clients(asyncio_server_t *server);
 
 /**
- * Closes every connection of the server now.
+ * Closes every connection of the server at once; what is unsent is dropped.
  *
  * @param server  the server
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
@@ -186,6 +203,20 @@ ASYNCIO_API int asyncio_server_close_clients(asyncio_server_t *server);
  * Twin: `Server.abort_clients`.
  */
 ASYNCIO_API int asyncio_server_abort_clients(asyncio_server_t *server);
+
+/**
+ * Cancels the task of every connection of the server. Each connection is closed when its task has
+ * ended.
+ *
+ * @param server  the server
+ * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
+ *
+ * Ownership: server is *borrowed*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: none; asyncio keeps no list of these tasks.
+ */
+ASYNCIO_API int asyncio_server_cancel_clients(asyncio_server_t *server);
 
 /**
  * Waits until the server is closed and its last connection has ended.
@@ -204,15 +235,20 @@ ASYNCIO_API int asyncio_server_wait_closed(asyncio_server_t *server);
 ASYNCIO_API asyncio_coroutine_t *asyncio_server_wait_closed_coroutine(asyncio_server_t *server);
 
 /**
- * Serves until this task is cancelled or the server closed; then closes it.
+ * Accepts connections until the server is closed or this task is cancelled.
+ *
+ * When the server is closed elsewhere, this waits until its connections have ended and returns 0
+ * (on purpose not a CancelledError as in asyncio: a program that was asked to end has not failed).
  *
  * @param server  the server
- * @return -ECANCELED: as soon as the server is closed and its connections have ended;
- *   ASYNCIO_ERUNTIME: closed before, served by another task, or not inside a task; -EINVAL.
+ * @return - 0: the server was closed, and its connections have ended.
+ *   - -ECANCELED: the task was cancelled; the server and its connections are closed.
+ *   - ASYNCIO_ERUNTIME: closed before, served by another task, or not inside a task.
+ *   - -EINVAL, or any code of asyncio_server_start_serving().
  *
  * Ownership: server is *borrowed*.
  * Context: inside a task.
- * Cancellation: closes the server.
+ * Cancellation: closes the server and its connections, and waits for these.
  * Twin: `Server.serve_forever`.
  */
 ASYNCIO_API int asyncio_server_serve_forever(asyncio_server_t *server);
@@ -221,7 +257,7 @@ ASYNCIO_API int asyncio_server_serve_forever(asyncio_server_t *server);
 ASYNCIO_API asyncio_coroutine_t *asyncio_server_serve_forever_coroutine(asyncio_server_t *server);
 
 /**
- * Answers whether the server accepts connections.
+ * Returns whether the server accepts connections.
  *
  * @param server  the server
  * @return true while it does.
@@ -234,11 +270,11 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_server_serve_forever_coroutine(asyncio_
 ASYNCIO_API bool asyncio_server_is_serving(const asyncio_server_t *server);
 
 /**
- * Answers the port of a listening socket.
+ * Returns the port of a listening socket.
  *
  * @param server  the server
- * @param index   from 0
- * @return the port; 0 behind the last, for a Unix socket, or once it is closed.
+ * @param index   of the socket, from 0
+ * @return the port; 0: index is too large, it is a Unix socket, or the server is closed.
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.

@@ -1,25 +1,171 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Servers: accepting, pausing when descriptors run out, closing; see server.h.
+ * Servers: what start, close and wait mean for their listeners and clients; see server.h.
  */
 #include "net/server.h"
 
-#include <assert.h>
-#include <netinet/in.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/syscalls.h"
 #include "net/operation.h"
-#include "task/task.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
+#include "transport/address.h"
 
-#define PAUSE_NS 1000000000
-/* Connections accepted in a row without a turn of the loop. */
-#define ACCEPTS_IN_A_ROW 64
+/* Whether it is closed and nothing of it is left. */
+static bool has_ended(const asyncio_server_t *server)
+{
+    return server->is_closed && server->clients.count == 0 && server->pending == 0;
+}
+
+static void wake_closers(asyncio_server_t *server)
+{
+    if (has_ended(server))
+        asyncio__waiters_wake_all(&server->closers);
+}
+
+/* --- clients ------------------------------------------------------------------------------- */
+
+static asyncio_server_t *server_of_clients(asyncio__clients_t *clients)
+{
+    return ASYNCIO__CONTAINER(clients, asyncio_server_t, clients);
+}
+
+static void stop_listeners(asyncio_server_t *server)
+{
+    for (asyncio__list_t *at = server->sockets.next; at != &server->sockets; at = at->next)
+        asyncio__listener_stop(&ASYNCIO__CONTAINER(at, asyncio__server_socket_t, link)->listener);
+}
+
+static void stop_if_full(asyncio_server_t *server)
+{
+    if (server->is_full || server->max_connections == 0 ||
+        server->clients.count < server->max_connections)
+        return;
+    server->is_full = true;
+    stop_listeners(server);
+}
+
+static void resume_if_room(asyncio_server_t *server)
+{
+    if (!server->is_full || server->clients.count >= server->max_connections)
+        return;
+    server->is_full = false;
+    /* Each may hand over a connection that it has held, until the server is full again. */
+    for (asyncio__list_t *at = server->sockets.next; at != &server->sockets; at = at->next)
+        if (server->is_serving && !server->is_full && !server->loop->closed)
+            asyncio__listener_resume(
+                &ASYNCIO__CONTAINER(at, asyncio__server_socket_t, link)->listener);
+}
+
+static void on_client_added(asyncio__clients_t *clients)
+{
+    asyncio_server_t *server = server_of_clients(clients);
+    server->refs++;
+    stop_if_full(server);
+}
+
+static void on_client_left(asyncio__clients_t *clients)
+{
+    asyncio_server_t *server = server_of_clients(clients);
+    resume_if_room(server);
+    wake_closers(server);
+    asyncio_server_unref(server);
+}
+
+/* --- listeners ----------------------------------------------------------------------------- */
+
+static asyncio__server_socket_t *socket_of(asyncio__listener_t *listener)
+{
+    return ASYNCIO__CONTAINER(listener, asyncio__server_socket_t, listener);
+}
+
+static int on_accepted(asyncio__listener_t *listener, int fd, const struct sockaddr *peer,
+                       socklen_t peer_size)
+{
+    asyncio__server_socket_t *at = socket_of(listener);
+    asyncio__socket_names_t names = {0};
+    if (at->server->ends_clients) { /* it came late, and the others were told to end */
+        asyncio__sys.close(fd);
+        return 0;
+    }
+    if (peer_size > 0 && peer->sa_family != AF_UNSPEC) {
+        names.peer = peer;
+        names.peer_size = peer_size;
+    }
+    if (at->own_size > 0 && !at->is_wildcard) {
+        names.own = (const struct sockaddr *)&at->own;
+        names.own_size = at->own_size;
+    }
+    return asyncio__clients_add(&at->server->clients, fd, at->kind, &names);
+}
+
+static void on_failed(asyncio__listener_t *listener, int code)
+{
+    asyncio__loop_report(listener->loop, "socket.accept() out of system resource", code, NULL, NULL,
+                         NULL, NULL);
+}
+
+static void on_hold(asyncio__listener_t *listener)
+{
+    asyncio_server_t *server = socket_of(listener)->server;
+    server->refs++;
+    server->pending++;
+}
+
+static void on_drop(asyncio__listener_t *listener)
+{
+    asyncio_server_t *server = socket_of(listener)->server;
+    server->pending--;
+    wake_closers(server);
+    asyncio_server_unref(server);
+}
+
+static const asyncio__listener_class_t listener_class = {
+    .accepted = on_accepted, .failed = on_failed, .hold = on_hold, .drop = on_drop};
+
+/* Notes the address that the socket listens on. */
+static void note_address(asyncio__server_socket_t *at)
+{
+    at->own_size = sizeof(at->own);
+    if (asyncio__sys.getsockname(at->sock->fd, (struct sockaddr *)&at->own, &at->own_size) < 0)
+        at->own_size = 0;
+    int family = at->own_size > 0 ? at->own.ss_family : AF_UNSPEC;
+    at->kind = family == AF_INET || family == AF_INET6 ? ASYNCIO__FILE_TCP : ASYNCIO__FILE_SOCKET;
+    at->is_wildcard = asyncio__address_is_wildcard((const struct sockaddr *)&at->own);
+}
+
+int asyncio__server_add(asyncio_server_t *server, asyncio_socket_t *sock)
+{
+    int rc = asyncio__socket_bind_loop_as(sock, server->loop, ASYNCIO__FILE_SOCKET);
+    if (rc < 0)
+        return rc;
+    if (sock->file_copy)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "the socket already belongs to streams or a server");
+    asyncio__server_socket_t *added = asyncio__calloc(sizeof(*added));
+    if (!added || asyncio__listener_init(&added->listener, server->loop, sock->file,
+                                         &listener_class) < 0) {
+        asyncio__free(added, sizeof(*added));
+        return asyncio__fail(-ENOMEM, NULL);
+    }
+    sock->file_copy = &added->listener.file;
+    added->sock = asyncio_socket_ref(sock);
+    added->server = server;
+    note_address(added);
+    asyncio__list_append(&server->sockets, &added->link);
+    return 0;
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+static int64_t linger_of(const asyncio_server_options_t *options)
+{
+    if (!options || options->linger == 0)
+        return ASYNCIO__CHANNEL_LINGER_NS;
+    return options->linger < 0 ? ASYNCIO__NANOSECONDS_FOREVER
+                               : asyncio__nanoseconds(options->linger);
+}
 
 asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
                                       asyncio_client_connected_t *client_connected, void *arg,
@@ -28,15 +174,27 @@ asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
     asyncio_server_t *server = asyncio__calloc(sizeof(*server));
     if (!server)
         return NULL;
-    server->refs = 1;
-    server->loop = asyncio__loop_hold(loop);
-    server->client_connected = client_connected;
-    server->arg = arg;
-    if (options)
-        server->options = *options;
-    asyncio__list_init(&server->clients);
+    *server = (asyncio_server_t){.refs = 1,
+                                 .loop = loop,
+                                 .clients = {.loop = loop,
+                                             .client_connected = client_connected,
+                                             .arg = arg,
+                                             .hold = on_client_added,
+                                             .drop = on_client_left}};
+    if (options) {
+        server->clients.limit_bytes = options->limit_bytes;
+        server->clients.stack_bytes = options->stack_bytes;
+        server->max_connections = options->max_connections;
+    }
+    server->clients.linger_ns = linger_of(options);
+    asyncio__list_init(&server->sockets);
     asyncio__list_init(&server->closers);
     asyncio__list_init(&server->servers);
+    if (asyncio__clients_init(&server->clients) < 0) {
+        asyncio__free(server, sizeof(*server));
+        return NULL;
+    }
+    asyncio__loop_hold(loop);
     return server;
 }
 
@@ -50,178 +208,63 @@ asyncio_server_t *asyncio_server_ref(asyncio_server_t *server)
 void asyncio_server_unref(asyncio_server_t *server)
 {
     if (!server || asyncio__loop_check_here(server->loop) < 0)
-        return; /* in another thread or a forked child it must be leaked rather than harmed */
+        return; /* another thread, or a forked child: leaked, because touching it would be worse */
     if (--server->refs > 0)
         return;
     if (!server->is_closed) {
         server->refs = 1; /* for the close */
         asyncio__ignore(asyncio_server_close(server));
         if (--server->refs > 0)
-            return; /* an accept under way ends first */
+            return; /* something pending ends first */
     }
-    for (size_t i = 0; i < server->listener_count; i++)
-        asyncio_socket_unref(server->listeners[i].sock);
-    asyncio__free(server->listeners, server->listener_count * sizeof(*server->listeners));
-    asyncio__free_string(server->path);
+    asyncio__list_t *link;
+    while ((link = asyncio__list_pop(&server->sockets))) {
+        asyncio__server_socket_t *at = ASYNCIO__CONTAINER(link, asyncio__server_socket_t, link);
+        asyncio_socket_unref(at->sock);
+        asyncio__free(at, sizeof(*at));
+    }
+    asyncio__clients_fini(&server->clients);
     asyncio__loop_drop_object(server->loop);
     asyncio__free(server, sizeof(*server));
 }
 
-/* --- accepting ----------------------------------------------------------------------------- */
+/* --- serving ------------------------------------------------------------------------------- */
 
-static void begin_accept(asyncio__listener_t *listener);
-
-static void on_pause_over(asyncio__ready_t *self)
+static int check_here(const asyncio_server_t *server)
 {
-    asyncio__timer_t *timer = ASYNCIO__CONTAINER(self, asyncio__timer_t, ready);
-    asyncio__listener_t *listener = ASYNCIO__CONTAINER(timer, asyncio__listener_t, pause);
-    asyncio__timer_begin(listener->server->loop, timer);
-    listener->is_paused = false;
-    if (!listener->server->loop->closed)
-        begin_accept(listener);
-    asyncio_server_unref(listener->server);
+    if (!server)
+        return asyncio__fail(-EINVAL, "\"server\" must not be NULL");
+    return asyncio__loop_check_here(server->loop);
 }
 
-static void start_pause(asyncio__listener_t *listener);
-
-static void on_turn_over(asyncio__ready_t *self)
+/* Whether the call is inside a coroutine of the server's loop: 0, or an error. */
+static int check_inside(const asyncio_server_t *server)
 {
-    asyncio__timer_t *timer = ASYNCIO__CONTAINER(self, asyncio__timer_t, ready);
-    asyncio__listener_t *listener = ASYNCIO__CONTAINER(timer, asyncio__listener_t, pause);
-    asyncio_server_t *server = listener->server;
-    asyncio__timer_begin(server->loop, timer);
-    if (server->loop->closed) {
-        listener->is_paused = false;
-        asyncio_server_unref(server);
-        return;
-    }
-    /* The place that was just given back: there is one. */
-    listener->has_slot = asyncio__loop_reserve(server->loop, 1) == 0;
-    start_pause(listener);
+    if (!server)
+        return asyncio__fail(-EINVAL, "\"server\" must not be NULL");
+    return asyncio__operation_check(server->loop);
 }
 
-/* Sets the timer. While there is no memory for it, that is tried each turn, as a timer that is
- * due at once: else the listener would be silent for good. */
-static void start_pause(asyncio__listener_t *listener)
+/* Starts the listeners, until the server is full: 0, or a code, and none is started. */
+static int start_listeners(asyncio_server_t *server)
 {
-    asyncio_loop_t *loop = listener->server->loop;
-    asyncio__timer_t *timer = &listener->pause;
-    int64_t when_ns = asyncio__moment_after(asyncio__loop_now(loop), PAUSE_NS);
-    asyncio__timer_init(timer, on_pause_over);
-    if (asyncio__timer_start(loop, timer, when_ns) == 0)
-        return;
-    assert(listener->has_slot);
-    listener->has_slot = false; /* it is the timer's now */
-    timer->ready.run = on_turn_over;
-    timer->is_due = true;
-    timer->position = asyncio__loop_schedule(loop, &timer->ready);
-}
-
-static void drop_slot(asyncio__listener_t *listener)
-{
-    if (listener->has_slot && !listener->server->loop->closed)
-        asyncio__loop_release(listener->server->loop, 1);
-    listener->has_slot = false;
-}
-
-/* Out of descriptors or memory: one report, and one try a second later. */
-static void pause_listener(asyncio__listener_t *listener, int code)
-{
-    asyncio_loop_t *loop = listener->server->loop;
-    if (listener->is_paused)
-        return;
-    asyncio__loop_report(loop, "socket.accept() out of system resource", code, NULL, NULL, NULL,
-                         NULL);
-    if (listener->server->is_closed)
-        return; /* by the handler of that report */
-    listener->is_paused = true;
-    asyncio_server_ref(listener->server);
-    start_pause(listener);
-}
-
-/* What an accept came to: whether to go on accepting at once. */
-static bool on_accepted(asyncio__listener_t *listener, int result)
-{
-    asyncio_server_t *server = listener->server;
-    if (result >= 0) {
-        if (server->is_closed || server->loop->closed)
-            asyncio__sys.close(result);
-        else
-            asyncio__server_connect(server, result);
-        return true;
-    }
-    switch (result) {
-    case -EMFILE:
-    case -ENFILE:
-    case -ENOBUFS:
-    case -ENOMEM:
-        if (!server->is_closed)
-            pause_listener(listener, result);
-        return false;
-    case -EBADF:
-    case -ECANCELED:
-    case -EINVAL:
-        return false; /* it was closed */
-    default:
-        return true; /* the connection went away before it was accepted */
-    }
-}
-
-static void on_complete(asyncio__operation_t *operation)
-{
-    asyncio__listener_t *listener = ASYNCIO__CONTAINER(operation, asyncio__listener_t, accept);
-    asyncio_server_t *server = listener->server;
-    listener->is_accepting = false;
-    if (on_accepted(listener, operation->result) && !server->loop->closed)
-        begin_accept(listener);
-    asyncio_server_unref(server);
-}
-
-static void begin_accept(asyncio__listener_t *listener)
-{
-    asyncio_server_t *server = listener->server;
-    for (int i = 0; !server->is_closed && server->is_serving && !listener->is_accepting &&
-                    !listener->is_paused;
-         i++) {
-        asyncio__engine_t *engine = server->loop->engine;
-        listener->accept = (asyncio__operation_t){
-            .kind = i < ACCEPTS_IN_A_ROW ? ASYNCIO__ACCEPT : ASYNCIO__POLL_IN,
-            .file = listener->sock->file,
-            .complete = on_complete};
-        int rc = engine->class->submit(engine, &listener->accept);
-        if (rc == 0) {
-            listener->is_accepting = true;
-            asyncio_server_ref(server);
-        } else if (!on_accepted(listener, rc < 0 ? rc : listener->accept.result)) {
-            return;
+    for (asyncio__list_t *at = server->sockets.next; at != &server->sockets; at = at->next) {
+        if (server->is_full)
+            break;
+        int rc = asyncio__listener_start(
+            &ASYNCIO__CONTAINER(at, asyncio__server_socket_t, link)->listener);
+        if (rc < 0) {
+            stop_listeners(server);
+            return rc;
         }
     }
-}
-
-int asyncio__server_add(asyncio_server_t *server, asyncio_socket_t *sock)
-{
-    int rc = asyncio__socket_bind_loop(sock, server->loop);
-    if (rc < 0)
-        return rc;
-    if (asyncio__loop_reserve(server->loop, 1) < 0)
-        return asyncio__fail(-ENOMEM, NULL);
-    size_t size = server->listener_count * sizeof(*server->listeners);
-    asyncio__listener_t *listeners =
-        asyncio__realloc(server->listeners, size, size + sizeof(*listeners));
-    if (!listeners) {
-        asyncio__loop_release(server->loop, 1);
-        return asyncio__fail(-ENOMEM, NULL);
-    }
-    server->listeners = listeners;
-    listeners[server->listener_count++] = (asyncio__listener_t){
-        .sock = asyncio_socket_ref(sock), .server = server, .has_slot = true};
     return 0;
 }
 
 int asyncio_server_start_serving(asyncio_server_t *server)
 {
     if (!server)
-        return asyncio__fail(-EINVAL, "no server was given");
+        return asyncio__fail(-EINVAL, "\"server\" must not be NULL");
     int rc = asyncio__loop_check(server->loop);
     if (rc < 0)
         return rc;
@@ -230,100 +273,11 @@ int asyncio_server_start_serving(asyncio_server_t *server)
     if (server->is_serving)
         return 0;
     server->is_serving = true;
-    for (size_t i = 0; i < server->listener_count; i++)
-        begin_accept(&server->listeners[i]);
-    return 0;
-}
-
-/* --- closing ------------------------------------------------------------------------------- */
-
-void asyncio__server_wake_closers(asyncio_server_t *server)
-{
-    if (server->is_closed && server->active == 0)
-        asyncio__waiters_wake_all(&server->closers);
-}
-
-/* The path goes, if it is still the socket that was bound there. */
-static void remove_path(asyncio_server_t *server)
-{
-    struct stat found;
-    if (!server->path)
-        return;
-    if (asyncio__sys.stat(server->path, &found) == 0 &&
-        (uint64_t)found.st_dev == server->path_device &&
-        (uint64_t)found.st_ino == server->path_inode)
-        asyncio__ignore(asyncio__sys.unlink(server->path));
-}
-
-int asyncio_server_close(asyncio_server_t *server)
-{
-    if (!server)
-        return asyncio__fail(-EINVAL, "no server was given");
-    int rc = asyncio__loop_check_here(server->loop);
-    if (rc < 0)
-        return rc;
-    if (server->is_closed)
-        return 0;
-    server->is_closed = true;
-    server->is_serving = false;
-    server->refs++; /* the last accept may be the last reference */
-    for (size_t i = 0; i < server->listener_count; i++) {
-        asyncio__listener_t *listener = &server->listeners[i];
-        if (listener->is_paused && !server->loop->closed) {
-            asyncio__timer_cancel(server->loop, &listener->pause);
-            listener->is_paused = false;
-            server->refs--;
-        }
-        drop_slot(listener);
-        asyncio__ignore(asyncio_socket_close(listener->sock));
-    }
-    remove_path(server);
-    asyncio__waiters_wake_all(&server->servers);
-    asyncio__server_wake_closers(server);
-    asyncio_server_unref(server);
-    return 0;
-}
-
-/* Is the call inside a coroutine of the server's loop: 0, or an error. */
-static int check_inside(asyncio_server_t *server)
-{
-    if (!server)
-        return asyncio__fail(-EINVAL, "no server was given");
-    return asyncio__operation_check(server->loop);
-}
-
-int asyncio_server_wait_closed(asyncio_server_t *server)
-{
-    int rc = check_inside(server);
-    if (rc < 0)
-        return rc;
-    server->refs++;
-    while (rc == 0 && !(server->is_closed && server->active == 0))
-        rc = asyncio__waiters_wait(server->loop, &server->closers, "asyncio_server_wait_closed");
-    asyncio_server_unref(server);
-    return rc;
-}
-
-int asyncio_server_serve_forever(asyncio_server_t *server)
-{
-    int rc = check_inside(server);
-    if (rc == 0 && !asyncio__list_is_empty(&server->servers))
-        rc = asyncio__fail(ASYNCIO_ERUNTIME, "the server is already served by another task");
+    rc = start_listeners(server);
     if (rc == 0)
-        rc = asyncio_server_start_serving(server);
-    if (rc < 0)
-        return rc;
-    server->refs++;
-    rc = asyncio__waiters_wait(server->loop, &server->servers, "asyncio_server_serve_forever");
-    asyncio_error_t *error = rc < 0 ? asyncio__error_take_of(rc) : NULL;
-    asyncio__ignore(asyncio_server_close(server));
-    if (rc == -ECANCELED) {
-        /* As in asyncio the connections are closed too, and waited for. */
-        asyncio__ignore(asyncio_server_close_clients(server));
-        asyncio__ignore(asyncio_server_wait_closed(server));
-    }
-    asyncio_server_unref(server);
-    return asyncio__fail_with(rc < 0 ? rc : -ECANCELED, error);
+        return 0;
+    server->is_serving = false;
+    return asyncio__fail(rc, "the event loop cannot wait for connections");
 }
 
 bool asyncio_server_is_serving(const asyncio_server_t *server)
@@ -333,18 +287,102 @@ bool asyncio_server_is_serving(const asyncio_server_t *server)
 
 uint16_t asyncio_server_port(const asyncio_server_t *server, size_t index)
 {
-    if (!server || server->is_closed || index >= server->listener_count)
+    if (!server || server->is_closed)
         return 0;
-    struct sockaddr_storage address = {0};
-    socklen_t size = sizeof(address);
-    if (asyncio_socket_getsockname(server->listeners[index].sock, (struct sockaddr *)&address,
-                                   &size) < 0)
+    const asyncio__list_t *at = server->sockets.next;
+    for (size_t i = 0; i < index && at != &server->sockets; i++)
+        at = at->next;
+    if (at == &server->sockets)
         return 0;
-    if (address.ss_family == AF_INET)
-        return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
-    if (address.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
+    return asyncio__address_port(
+        (const struct sockaddr *)&ASYNCIO__CONTAINER(at, const asyncio__server_socket_t, link)->own);
+}
+
+/* --- closing ------------------------------------------------------------------------------- */
+
+int asyncio_server_close(asyncio_server_t *server)
+{
+    int rc = check_here(server);
+    if (rc < 0 || server->is_closed)
+        return rc;
+    server->is_closed = true;
+    server->is_serving = false;
+    server->refs++; /* what was pending may have been the last reference */
+    for (asyncio__list_t *at = server->sockets.next; at != &server->sockets; at = at->next) {
+        asyncio__server_socket_t *each = ASYNCIO__CONTAINER(at, asyncio__server_socket_t, link);
+        asyncio__listener_close(&each->listener);
+        asyncio__ignore(asyncio_socket_close(each->sock));
+    }
+    asyncio__unix_path_remove(&server->path);
+    asyncio__waiters_wake_all(&server->servers);
+    wake_closers(server);
+    asyncio_server_unref(server);
     return 0;
+}
+
+/* Ends the connections of the server in one of three ways. */
+static int end_clients(asyncio_server_t *server, void (*end)(asyncio__clients_t *clients))
+{
+    int rc = check_here(server);
+    if (rc < 0 || server->loop->closed)
+        return rc;
+    server->ends_clients = server->is_closed;
+    server->refs++; /* a client may be the last reference */
+    end(&server->clients);
+    asyncio_server_unref(server);
+    return 0;
+}
+
+int asyncio_server_close_clients(asyncio_server_t *server)
+{
+    return end_clients(server, asyncio__clients_close);
+}
+
+int asyncio_server_abort_clients(asyncio_server_t *server)
+{
+    return end_clients(server, asyncio__clients_abort);
+}
+
+int asyncio_server_cancel_clients(asyncio_server_t *server)
+{
+    return end_clients(server, asyncio__clients_cancel);
+}
+
+int asyncio_server_wait_closed(asyncio_server_t *server)
+{
+    int rc = check_inside(server);
+    if (rc < 0)
+        return rc;
+    server->refs++;
+    while (rc == 0 && !has_ended(server))
+        rc = asyncio__waiters_wait(server->loop, &server->closers, "asyncio_server_wait_closed");
+    asyncio_server_unref(server);
+    return rc;
+}
+
+int asyncio_server_serve_forever(asyncio_server_t *server)
+{
+    int rc = check_inside(server);
+    if (rc == 0 && !asyncio__list_is_empty(&server->servers))
+        rc = asyncio__fail(ASYNCIO_ERUNTIME, "another task is in serve_forever() of the server");
+    if (rc == 0)
+        rc = asyncio_server_start_serving(server);
+    if (rc < 0)
+        return rc;
+    server->refs++;
+    rc = asyncio__waiters_wait(server->loop, &server->servers, "asyncio_server_serve_forever");
+    if (rc == 0) /* it was closed elsewhere */
+        rc = asyncio_server_wait_closed(server);
+    if (rc < 0) {
+        /* As in asyncio a cancel closes the connections too, and waits for them. */
+        asyncio_error_t *error = asyncio__error_take_of(rc);
+        asyncio__ignore(asyncio_server_close(server));
+        asyncio__ignore(asyncio_server_close_clients(server));
+        asyncio__ignore(asyncio_server_wait_closed(server));
+        asyncio__fail_with(rc, error);
+    }
+    asyncio_server_unref(server);
+    return rc;
 }
 
 /* --- coroutine objects --------------------------------------------------------------------- */

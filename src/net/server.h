@@ -1,61 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The record of a server: its listening sockets, and the clients that they accepted.
+ * The record of a server: its listening sockets, and the connections that they accepted.
  *
- *     server --> listener (one for each address): an accept operation in flight while it serves
- *            --> client   (one for each connection): in a list while its task runs
+ *     server --list--> listening socket, with its listener
+ *            ==contains==> clients  --list--> client (one for each connection)
  *
- * Each listener's operation and each client hold a reference to the server.
+ * References to a server: the program's, one for each thing that a listener has pending in the loop
+ * or the engine, and one for each client. So a server that accepts connections stays until it is
+ * closed, whether the program keeps a reference or not, as in asyncio.
  */
 #ifndef ASYNCIO__NET_SERVER_H
 #define ASYNCIO__NET_SERVER_H
 
 #include <asyncio/server.h>
 
-#include "loop/timer.h"
-#include "net/connection.h"
+#include "net/client.h"
+#include "transport/bind.h"
+#include "transport/listener.h"
 #include "transport/socket.h"
 
-typedef struct asyncio__listener {
-    asyncio__operation_t accept; /* in flight while is_accepting */
-    asyncio__timer_t pause;      /* set while it is out of descriptors or memory */
-    asyncio_socket_t *sock;      /* a reference */
-    asyncio_server_t *server;    /* whose */
-    bool is_accepting;           /* the operation is in flight: a reference to the server */
-    bool is_paused;              /* the timer is set, or will be */
-    bool has_slot;               /* a place in the ready queue, for where no timer can be set */
-} asyncio__listener_t;
+/* A listening socket of a server. */
+typedef struct asyncio__server_socket {
+    asyncio__list_t link;         /* in server->sockets */
+    asyncio__listener_t listener; /* accepts on sock */
+    asyncio_socket_t *sock;       /* a reference */
+    asyncio_server_t *server;     /* whose */
+    asyncio__file_kind_t kind;    /* of what it accepts */
+    bool is_wildcard;             /* it listens on every address: each connection has its own */
+    struct sockaddr_storage own;  /* the address that it listens on */
+    socklen_t own_size;           /* of own; 0: not known */
+} asyncio__server_socket_t;
 
 struct asyncio_server {
-    unsigned refs;                                /* references */
-    asyncio_loop_t *loop;                         /* held */
-    asyncio_client_connected_t *client_connected; /* what each connection runs */
-    void *arg;                                    /* passed to it */
-    asyncio_server_options_t options;             /* a copy */
-    asyncio__listener_t *listeners;               /* listener_count of them */
-    size_t listener_count;                        /* of listeners */
-    size_t active;                                /* clients whose task has not ended */
-    asyncio__list_t clients;                      /* those, oldest first */
-    asyncio__list_t closers;                      /* who waits in wait_closed() */
-    asyncio__list_t servers;                      /* who waits in serve_forever() */
-    char *path;                                   /* of a Unix socket, to be removed; or NULL */
-    uint64_t path_device, path_inode;             /* which file that was */
-    bool is_serving;                              /* start_serving() was called */
-    bool is_closed;                               /* close() was called */
+    unsigned refs;                    /* references */
+    asyncio_loop_t *loop;             /* held */
+    asyncio__clients_t clients;       /* the connections */
+    size_t max_connections;           /* no more of them at once; 0: no limit */
+    asyncio__list_t sockets;          /* of asyncio__server_socket_t, as they were added */
+    size_t pending;                   /* what the listeners have pending */
+    asyncio__list_t closers;          /* tasks in wait_closed() */
+    asyncio__list_t servers;          /* the task in serve_forever() */
+    asyncio__unix_path_t path;        /* of a Unix socket, removed at the close */
+    bool is_serving;                  /* start_serving() was called */
+    bool is_closed;                   /* close() was called */
+    bool ends_clients;                /* once closed, its clients were told to end */
+    bool is_full;                     /* max_connections is reached: the listeners are stopped */
 };
 
-/* A server without listeners; one reference, or NULL. */
+/* A server without sockets; one reference. NULL: no memory. */
 asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
                                       asyncio_client_connected_t *client_connected, void *arg,
                                       const asyncio_server_options_t *options);
 
-/* Adds a listening socket, which is borrowed: 0 or an error. */
+/* Adds a listening socket, which is shared: 0 or an error with the slot filled. */
 int asyncio__server_add(asyncio_server_t *server, asyncio_socket_t *sock);
-
-/* Runs the task of a connection that was accepted; fd is taken. */
-void asyncio__server_connect(asyncio_server_t *server, int fd);
-
-/* A reference less of a client's: who waits for the last one goes on. */
-void asyncio__server_wake_closers(asyncio_server_t *server);
 
 #endif

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* start_server and start_unix_server: addresses, bound and listening. */
+/* start_server and start_unix_server: look the host up, bind, and serve. */
 #include <asyncio/resolver.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -20,51 +15,49 @@
 static int check(asyncio_client_connected_t *client_connected,
                  const asyncio_server_options_t *options, asyncio_server_t **ret_server)
 {
-    if (!client_connected || !ret_server)
-        return asyncio__fail(-EINVAL, "NULL was given");
+    if (!client_connected)
+        return asyncio__fail(-EINVAL, "\"client_connected\" must not be NULL");
+    if (!ret_server)
+        return asyncio__fail(-EINVAL, "\"ret_server\" must not be NULL");
     if (options && options->size < sizeof(*options))
-        return asyncio__fail(-EINVAL, "the options' size is not set");
+        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
     asyncio_loop_t *loop = asyncio_get_running_loop();
     if (!loop)
         return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
     return asyncio__operation_check(loop);
 }
 
-/* Sets what a listening TCP socket needs; port 0 is the port of the server's first socket. */
-static int listen_on(asyncio_server_t *server, struct addrinfo *address)
+static asyncio__bind_options_t bind_options(const asyncio_server_options_t *options)
 {
-    asyncio_socket_t *sock = asyncio_socket(address->ai_family, SOCK_STREAM, 0);
-    if (!sock)
-        return asyncio_errno();
-    int rc = asyncio_socket_setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (rc == 0) /* inherited by the connections that it accepts */
-        rc = asyncio_socket_setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (rc == 0 && server->options.reuse_port)
-        rc = asyncio_socket_setsockopt(sock, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (rc == 0 && address->ai_family == AF_INET6)
-        rc = asyncio_socket_setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    uint16_t port = asyncio_server_port(server, 0);
-    if (address->ai_family == AF_INET6 && !((struct sockaddr_in6 *)address->ai_addr)->sin6_port)
-        ((struct sockaddr_in6 *)address->ai_addr)->sin6_port = htons(port);
-    else if (address->ai_family == AF_INET && !((struct sockaddr_in *)address->ai_addr)->sin_port)
-        ((struct sockaddr_in *)address->ai_addr)->sin_port = htons(port);
-    if (rc == 0)
-        rc = asyncio_socket_bind(sock, address->ai_addr, address->ai_addrlen);
-    if (rc == 0)
-        rc = asyncio_socket_listen(sock, server->options.backlog);
-    if (rc == 0)
-        rc = asyncio__server_add(server, sock);
+    if (!options)
+        return (asyncio__bind_options_t){.reuse_address = true};
+    return (asyncio__bind_options_t){.backlog = options->backlog,
+                                     .reuse_address = !options->no_reuse_address,
+                                     .reuse_port = options->reuse_port,
+                                     .keep_alive = options->keep_alive};
+}
+
+/* Adds a listening descriptor, which is taken, also on failure: 0 or an error. */
+static int add_fd(asyncio_server_t *server, int fd)
+{
+    asyncio_socket_t *sock = asyncio__socket_new(fd);
+    if (!sock) {
+        asyncio__sys.close(fd);
+        return asyncio__fail(-ENOMEM, NULL);
+    }
+    int rc = asyncio__server_add(server, sock);
     asyncio_socket_unref(sock);
     return rc;
 }
 
 /* Serves, or gives the server up. */
-static int finish(asyncio_server_t *server, int rc, asyncio_server_t **ret_server)
+static int finish(asyncio_server_t *server, int rc, const asyncio_server_options_t *options,
+                  asyncio_server_t **ret_server)
 {
-    if (rc == 0 && !server->options.is_paused)
+    if (rc == 0 && !(options && options->is_paused))
         rc = asyncio_server_start_serving(server);
     if (rc < 0) {
-        asyncio_error_t *error = asyncio__error_take();
+        asyncio_error_t *error = asyncio__error_take_of(rc);
         asyncio_server_unref(server);
         return asyncio__fail_with(rc, error);
     }
@@ -72,105 +65,82 @@ static int finish(asyncio_server_t *server, int rc, asyncio_server_t **ret_serve
     return 0;
 }
 
+/* Adds the sockets of all addresses: 0 or an error. */
+static int add_addresses(asyncio_server_t *server, const struct addrinfo *addresses,
+                         const asyncio__bind_options_t *options)
+{
+    size_t count = 0, used = 0;
+    for (const struct addrinfo *at = addresses; at; at = at->ai_next)
+        count++;
+    int *fds = asyncio__malloc(count * sizeof(*fds));
+    if (!fds)
+        return asyncio__fail(-ENOMEM, NULL);
+    int rc = asyncio__bind_all(addresses, options, fds, &used);
+    for (size_t i = 0; i < used; i++) {
+        if (rc == 0)
+            rc = add_fd(server, fds[i]);
+        else
+            asyncio__sys.close(fds[i]);
+    }
+    asyncio__free(fds, count * sizeof(*fds));
+    return rc;
+}
+
+/* The addresses to bind: of a host, "" and NULL being every interface. */
+static int look_up(asyncio_loop_t *loop, const char *host, uint16_t port, int family,
+                   struct addrinfo **ret_addresses)
+{
+    struct addrinfo hints = {
+        .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    char service[8];
+    snprintf(service, sizeof(service), "%u", port);
+    return asyncio_loop_getaddrinfo(loop, host && *host ? host : NULL, service, &hints,
+                                    ret_addresses);
+}
+
 int asyncio_start_server(const char *host, uint16_t port,
                          asyncio_client_connected_t *client_connected, void *arg,
                          const asyncio_server_options_t *options, asyncio_server_t **ret_server)
 {
+    struct addrinfo *addresses;
     int rc = check(client_connected, options, ret_server);
     if (rc < 0)
         return rc;
     asyncio_loop_t *loop = asyncio_get_running_loop();
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *addresses;
-    char service[8];
-    snprintf(service, sizeof(service), "%u", port);
-    rc = asyncio_loop_getaddrinfo(loop, host && *host ? host : NULL, service, &hints, &addresses);
+    rc = look_up(loop, host, port, options ? options->family : 0, &addresses);
     if (rc < 0)
         return rc;
     asyncio_server_t *server = asyncio__server_new(loop, client_connected, arg, options);
-    if (!server)
-        rc = asyncio__fail(-ENOMEM, NULL);
-    for (struct addrinfo *at = addresses; rc == 0 && at; at = at->ai_next) {
-        rc = listen_on(server, at);
-        /* A machine without IPv6 (or IPv4) serves what it has. */
-        if (rc == -EAFNOSUPPORT && (at->ai_next || server->listener_count))
-            rc = 0;
+    if (server) {
+        asyncio__bind_options_t wanted = bind_options(options);
+        rc = add_addresses(server, addresses, &wanted);
     }
     freeaddrinfo(addresses);
-    return server ? finish(server, rc, ret_server) : rc;
-}
-
-/* A socket that nobody listens on any more is removed; 0, or -EADDRINUSE. */
-static int remove_stale(const struct sockaddr_un *address)
-{
-    struct stat found;
-    if (asyncio__sys.lstat(address->sun_path, &found) < 0)
-        return 0;
-    if (!S_ISSOCK(found.st_mode))
-        return asyncio__fail(-EADDRINUSE, "the path is taken by what is no socket");
-    int fd = asyncio__sys.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return asyncio__fail(-errno, NULL);
-    bool answers =
-        asyncio__sys.connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-        errno != ECONNREFUSED;
-    asyncio__sys.close(fd);
-    if (answers)
-        return asyncio__fail(-EADDRINUSE, "somebody answers on that path");
-    return asyncio__sys.unlink(address->sun_path) == 0 ? 0 : asyncio__fail(-errno, NULL);
-}
-
-/* Binds so that nobody else can reach the path at any moment, without touching the umask: on
- * Linux the mode of the descriptor before bind becomes that of the path. */
-static int bind_private(asyncio_server_t *server, asyncio_socket_t *sock,
-                        const struct sockaddr_un *address)
-{
-    if (asyncio__sys.fchmod(sock->fd, S_IRUSR | S_IWUSR) < 0)
-        return asyncio__fail(-errno, NULL);
-    int rc = asyncio_socket_bind(sock, (const struct sockaddr *)address, sizeof(*address));
-    if (rc < 0)
-        return rc;
-    struct stat made;
-    server->path = asyncio__strdup(address->sun_path);
-    rc = !server->path ? -ENOMEM : asyncio__sys.stat(address->sun_path, &made) < 0 ? -errno : 0;
-    if (rc < 0) {
-        /* The close cannot know that it is ours. */
-        asyncio__ignore(asyncio__sys.unlink(address->sun_path));
-        return asyncio__fail(rc, NULL);
-    }
-    server->path_device = (uint64_t)made.st_dev;
-    server->path_inode = (uint64_t)made.st_ino;
-    return 0;
+    return server ? finish(server, rc, options, ret_server) : asyncio__fail(-ENOMEM, NULL);
 }
 
 int asyncio_start_unix_server(const char *path, asyncio_client_connected_t *client_connected,
                               void *arg, const asyncio_server_options_t *options,
                               asyncio_server_t **ret_server)
 {
-    int rc = check(client_connected, options, ret_server);
-    if (rc == 0 && !path)
-        rc = asyncio__fail(-EINVAL, "no path was given");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, rc = check(client_connected, options, ret_server);
     if (rc < 0)
         return rc;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!path)
+        return asyncio__fail(-EINVAL, "\"path\" must not be NULL");
     if (strlen(path) >= sizeof(address.sun_path))
         return asyncio__fail(-ENAMETOOLONG, "the path is too long for a Unix socket");
     strcpy(address.sun_path, path);
-    rc = remove_stale(&address);
-    if (rc < 0)
-        return rc;
     asyncio_server_t *server =
         asyncio__server_new(asyncio_get_running_loop(), client_connected, arg, options);
     if (!server)
         return asyncio__fail(-ENOMEM, NULL);
-    asyncio_socket_t *sock = asyncio_socket(AF_UNIX, SOCK_STREAM, 0);
-    rc = sock ? bind_private(server, sock, &address) : asyncio_errno();
+    asyncio__bind_options_t wanted = bind_options(options);
+    rc = asyncio__bind_unix(&address, &wanted, &fd, &server->path);
     if (rc == 0)
-        rc = asyncio_socket_listen(sock, server->options.backlog);
-    if (rc == 0)
-        rc = asyncio__server_add(server, sock);
-    asyncio_socket_unref(sock);
-    return finish(server, rc, ret_server);
+        rc = add_fd(server, fd);
+    return finish(server, rc, options, ret_server);
 }
 
 /* --- coroutine objects --------------------------------------------------------------------- */
@@ -206,7 +176,7 @@ static int run_unix(void *arg, void **ret_result)
                                      a->has_options ? &a->options : NULL, a->ret_server);
 }
 
-static asyncio_coroutine_t *make(asyncio_coroutine_function_t *fn, struct arguments arguments,
+static asyncio_coroutine_t *new_twin(asyncio_coroutine_function_t *fn, struct arguments arguments,
                                  const char *host, const asyncio_server_options_t *options,
                                  const char *name)
 {
@@ -228,7 +198,7 @@ asyncio_coroutine_t *asyncio_start_server_coroutine(const char *host, uint16_t p
                                                     const asyncio_server_options_t *options,
                                                     asyncio_server_t **ret_server)
 {
-    return make(run_tcp,
+    return new_twin(run_tcp,
                 (struct arguments){.port = port, .client_connected = client_connected, .arg = arg,
                                    .ret_server = ret_server},
                 host, options, "asyncio_start_server");
@@ -239,7 +209,7 @@ asyncio_start_unix_server_coroutine(const char *path, asyncio_client_connected_t
                                     void *arg, const asyncio_server_options_t *options,
                                     asyncio_server_t **ret_server)
 {
-    return make(run_unix,
+    return new_twin(run_unix,
                 (struct arguments){
                     .client_connected = client_connected, .arg = arg, .ret_server = ret_server},
                 path, options, "asyncio_start_unix_server");

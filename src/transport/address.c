@@ -50,6 +50,25 @@ bool asyncio__address_equal(const struct sockaddr *a, socklen_t a_size, const st
     return a_size == b_size && memcmp(a, b, a_size) == 0;
 }
 
+uint16_t asyncio__address_port(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    if (address->sa_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
+    return 0;
+}
+
+bool asyncio__address_is_wildcard(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr == INADDR_ANY;
+    if (address->sa_family == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
+    return false;
+}
+
 asyncio_error_t *asyncio__address_error(int code, const char *what, const struct sockaddr *address,
                                         socklen_t size)
 {

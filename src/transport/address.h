@@ -9,6 +9,7 @@
 #define ASYNCIO__TRANSPORT_ADDRESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
@@ -24,6 +25,12 @@ int asyncio__address_describe(const struct sockaddr *address, socklen_t size, ch
 /* Whether both are the same address, port and scope. */
 bool asyncio__address_equal(const struct sockaddr *a, socklen_t a_size, const struct sockaddr *b,
                             socklen_t b_size);
+
+/* The port, in the host's byte order; 0: it has none. */
+uint16_t asyncio__address_port(const struct sockaddr *address);
+
+/* Whether it stands for every address of its family: 0.0.0.0 or [::]. */
+bool asyncio__address_is_wildcard(const struct sockaddr *address);
 
 /* A new error "WHAT ADDRESS: MEANING OF CODE"; never NULL (see asyncio_error_new). */
 asyncio_error_t *asyncio__address_error(int code, const char *what, const struct sockaddr *address,

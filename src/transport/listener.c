@@ -147,6 +147,8 @@ static int begin_accept(asyncio__listener_t *listener)
 {
     asyncio__engine_t *engine = listener->loop->engine;
     while (may_accept(listener) && !listener->is_accepting && !listener->is_pausing) {
+        if (!listener->file)
+            return -EBADF; /* somebody else has closed the socket */
         listener->accept = (asyncio__operation_t){
             .complete = on_complete,
             .file = listener->file,

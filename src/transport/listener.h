@@ -49,7 +49,7 @@ typedef struct asyncio__listener_class {
 struct asyncio__listener {
     const asyncio__listener_class_t *class; /* of the owner */
     asyncio_loop_t *loop;         /* borrowed from the owner */
-    asyncio__file_t *file;        /* of the listening socket; the owner's */
+    asyncio__file_t *file;        /* of the listening socket; NULL once that is closed */
     asyncio__operation_t accept;  /* in flight while is_accepting */
     asyncio__timer_t timer;       /* set while is_timing */
     asyncio__ready_t report;      /* in the ready queue while is_reporting; its slot is reserved */

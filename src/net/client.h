@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connections of a server: each runs client_connected as a task of its own.
+ *
+ *     server ==contains==> clients --list--> client --> connection (its reader and its writer)
+ *        ^                                      |
+ *        '------ a reference by hold() ---------'
+ *
+ * A client is in the list until its task has ended and its connection is closed, which may be later:
+ * what the task has written is sent first. It knows its server only by the two callbacks.
+ */
+#ifndef ASYNCIO__NET_CLIENT_H
+#define ASYNCIO__NET_CLIENT_H
+
+#include <asyncio/server.h>
+
+#include "transport/socket_channel.h"
+
+typedef struct asyncio__clients asyncio__clients_t;
+
+struct asyncio__clients {
+    asyncio_loop_t *loop;                         /* borrowed from the server */
+    asyncio_client_connected_t *client_connected; /* what each connection runs */
+    void *arg;                                    /* passed to it */
+    asyncio_context_t *context;                   /* each task runs in a copy of it */
+    size_t limit_bytes;                           /* of each reader; 0: the default */
+    size_t stack_bytes;                           /* of each task; 0: the default */
+    int64_t linger_ns;                            /* of each channel */
+    asyncio__list_t list;                         /* of clients, oldest first */
+    size_t count;                                 /* of list */
+    void (*hold)(asyncio__clients_t *clients);    /* the server must stay: a client was added */
+    void (*drop)(asyncio__clients_t *clients);    /* a client has left; may free the server */
+};
+
+/* Fills the record, with a copy of the current context: 0 or -ENOMEM. */
+int asyncio__clients_init(asyncio__clients_t *clients);
+void asyncio__clients_fini(asyncio__clients_t *clients);
+
+/* Makes the task of an accepted descriptor, which is taken, also on failure: 0 or -ENOMEM. */
+int asyncio__clients_add(asyncio__clients_t *clients, int fd, asyncio__file_kind_t kind,
+                         const asyncio__socket_names_t *names);
+
+/* Closes each connection once all is sent; closes each at once; cancels each task. */
+void asyncio__clients_close(asyncio__clients_t *clients);
+void asyncio__clients_abort(asyncio__clients_t *clients);
+void asyncio__clients_cancel(asyncio__clients_t *clients);
+
+#endif
