@@ -29,6 +29,7 @@
     X(process_madvise, ssize_t, -1,                                                               \
       (int a, const struct iovec *b, size_t c, int d, unsigned e), (a, b, c, d, e))               \
     X(pidfd_open, int, -1, (pid_t a, unsigned b), (a, b))                                         \
+    X(has_shadow_stack, int, -1, (void), ())                                                      \
     X(mincore, int, -1, (void *a, size_t b, unsigned char *c), (a, b, c))                         \
     X(open, int, -1, (const char *a, int b, mode_t c), (a, b, c))                                 \
     X(epoll_create1, int, -1, (int a), (a))                                                       \
