@@ -12,7 +12,7 @@ typedef struct client {
     asyncio__list_t link;              /* in clients->list */
     asyncio__clients_t *clients;       /* held by hold() */
     asyncio__connection_t *connection; /* while is_running with references to reader and writer */
-    asyncio_task_t *task;              /* runs client_connected; borrowed; NULL: not made, or over */
+    asyncio_task_t *task;              /* runs client_connected; borrowed; NULL: none, or over */
     bool is_running;                   /* the task has not ended */
     bool is_open;                      /* the connection is not closed */
 } client_t;

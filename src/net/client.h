@@ -6,8 +6,8 @@
  *        ^                                      |
  *        '------ a reference by hold() ---------'
  *
- * A client is in the list until its task has ended and its connection is closed, which may be later:
- * what the task has written is sent first. It knows its server only by the two callbacks.
+ * A client is in the list until its task has ended and its connection is closed, which may be
+ * later: what the task has written is sent first. It knows its server only by the two callbacks.
  */
 #ifndef ASYNCIO__NET_CLIENT_H
 #define ASYNCIO__NET_CLIENT_H

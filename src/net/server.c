@@ -294,8 +294,9 @@ uint16_t asyncio_server_port(const asyncio_server_t *server, size_t index)
         at = at->next;
     if (at == &server->sockets)
         return 0;
-    return asyncio__address_port(
-        (const struct sockaddr *)&ASYNCIO__CONTAINER(at, const asyncio__server_socket_t, link)->own);
+    const asyncio__server_socket_t *found =
+        ASYNCIO__CONTAINER(at, const asyncio__server_socket_t, link);
+    return asyncio__address_port((const struct sockaddr *)&found->own);
 }
 
 /* --- closing ------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "executor/job.h"
-#include "executor/run_in_executor.h"
+#include "executor/executor_run.h"
 #include "task/task.h"
 #include "task/twin.h"
 

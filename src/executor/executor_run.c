@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* loop.run_in_executor: a job whose outcome is a future of the loop. */
-#include "executor/run_in_executor.h"
+#include "executor/executor_run.h"
 
 #include <asyncio/thread_pool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run_in_executor inside the library: in a context, and with the job of the future. */
-#ifndef ASYNCIO__EXECUTOR_RUN_IN_EXECUTOR_H
-#define ASYNCIO__EXECUTOR_RUN_IN_EXECUTOR_H
+#ifndef ASYNCIO__EXECUTOR_EXECUTOR_RUN_H
+#define ASYNCIO__EXECUTOR_EXECUTOR_RUN_H
 
 #include <asyncio/executor.h>
 

@@ -9,7 +9,7 @@
 
 #include "executor/executor_state.h"
 #include "executor/job.h"
-#include "executor/run_in_executor.h"
+#include "executor/executor_run.h"
 #include "executor/shared_executor.h"
 #include "task/task.h"
 #include "task/twin.h"
