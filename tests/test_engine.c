@@ -482,6 +482,49 @@ static void test_known_sockets(void **state)
     close(fds[1]);
 }
 
+/* Connections are taken one for each accept, so a listener that others share keeps the rest, and
+ * one that came while the file was closed is the result of the accept that waited. */
+static void test_accept_takes_nothing_ahead(void **state)
+{
+    NEEDS_ENGINE();
+    enum { COUNT = 12 };
+    for (int is_awaited = 0; is_awaited < 2; is_awaited++) {
+        struct sockaddr_in address;
+        int clients[COUNT], fd, accepted = 0;
+        asyncio__file_t *listener = open_listener(&address);
+        int shared = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+        for (int i = 0; i < 3; i++) {
+            int client = connect_plainly(&address);
+            job_t job = {.operation = {.kind = ASYNCIO__ACCEPT, .file = listener}};
+            fd = run(&job);
+            assert_true(fd >= 0);
+            close(fd);
+            close(client);
+        }
+        job_t job = {.operation = {.kind = ASYNCIO__ACCEPT, .file = listener}};
+        if (is_awaited)
+            assert_int_equal(submit(&job), 0);
+        wait_once(0);
+        for (int i = 0; i < COUNT; i++)
+            clients[i] = connect_plainly(&address);
+        if (!is_awaited)
+            wait_once(0);
+        close_file(listener);
+        if (is_awaited && (fd = finish(&job, 0)) >= 0) {
+            accepted++;
+            close(fd);
+        }
+        while ((fd = accept4(shared, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+            accepted++;
+            close(fd);
+        }
+        assert_int_equal(accepted, COUNT);
+        for (int i = 0; i < COUNT; i++)
+            close(clients[i]);
+        close(shared);
+    }
+}
+
 /* A listener's port is free again as soon as close_file() returns, accepting or not. */
 static void test_port_is_free_after_close(void **state)
 {
@@ -518,6 +561,7 @@ int main(void)
         ON_ALL(test_accept_without_descriptors),
         ON_ALL(test_connect_refused),
         ON_ALL(test_known_sockets),
+        ON_ALL(test_accept_takes_nothing_ahead),
         ON_ALL(test_port_is_free_after_close),
     };
     sweep_may_wait = true;

@@ -38,15 +38,12 @@
 
 #define ENTER_GETEVENTS       (1u << 0)
 #define ENTER_EXT_ARG         (1u << 3)
-#define ENTER_REGISTERED_RING (1u << 4)
 #define ENTER_NO_IOWAIT       (1u << 7)
 
 #define REGISTER_EVENTFD      4
 #define UNREGISTER_EVENTFD    5
 #define REGISTER_PROBE        8
 #define REGISTER_ENABLE_RINGS 12
-#define REGISTER_RING_FDS     20
-#define UNREGISTER_RING_FDS   21
 #define REGISTER_BUFFER_RING  22
 #define PROBE_SUPPORTED       (1u << 0)
 #define PROBE_COUNT           32
@@ -80,11 +77,6 @@ struct wait_argument {
     uint64_t signal_mask;
     uint32_t signal_mask_bytes, minimal_wait_us;
     uint64_t timeout;
-};
-
-struct register_fd {
-    uint32_t index, reserved;
-    uint64_t fd;
 };
 
 struct register_buffers {
@@ -218,7 +210,7 @@ int asyncio__uring_init(asyncio__uring_t *ring, unsigned submissions, unsigned c
     struct setup setup;
     memset(ring, 0, sizeof(*ring));
     ring->event_fd = -1;
-    ring->fd = ring->enter_fd = set_up(&setup, submissions, completions);
+    ring->fd = set_up(&setup, submissions, completions);
     if (ring->fd < 0) {
         int rc = ring->fd;
         ring->fd = -1;
@@ -244,11 +236,6 @@ int asyncio__uring_init(asyncio__uring_t *ring, unsigned submissions, unsigned c
 
 void asyncio__uring_fini(asyncio__uring_t *ring)
 {
-    if (ring->enter_fd != ring->fd && !asyncio__uring_is_elsewhere(ring)) {
-        struct register_fd slot = {.index = (uint32_t)ring->enter_fd};
-        asyncio__ignore(
-            asyncio__sys.io_uring_register(ring->fd, UNREGISTER_RING_FDS, &slot, 1));
-    }
     if (ring->sqes)
         asyncio__sys.munmap(ring->sqes, ring->sqes_bytes);
     if (ring->rings)
@@ -260,12 +247,7 @@ void asyncio__uring_fini(asyncio__uring_t *ring)
     ring->sqes = NULL;
     ring->rings = NULL;
     ring->event_fd = -1;
-    ring->fd = ring->enter_fd = -1;
-}
-
-bool asyncio__uring_is_elsewhere(const asyncio__uring_t *ring)
-{
-    return ring->is_enabled && ring->thread != &this_thread;
+    ring->fd = -1;
 }
 
 bool asyncio__uring_is_deferred(const asyncio__uring_t *ring)
@@ -281,12 +263,8 @@ static ASYNCIO__COLD int enable_here(asyncio__uring_t *ring)
         return -errno;
     ring->is_enabled = true;
     ring->thread = &this_thread;
-    /* Spares every enter the look-up of the descriptor. A thread may have 16 of them. */
-    struct register_fd slot = {.index = UINT32_MAX, .fd = (uint64_t)ring->fd};
-    if (asyncio__sys.io_uring_register(ring->fd, REGISTER_RING_FDS, &slot, 1) == 1) {
-        ring->enter_fd = (int)slot.index;
-        ring->enter_flags |= ENTER_REGISTERED_RING;
-    }
+    /* The ring's descriptor is not registered with the thread: the thread would keep the ring,
+     * and every socket in it, until it ends, even if another thread closes the engine. */
     return 0;
 }
 
@@ -395,7 +373,7 @@ int asyncio__uring_enter(asyncio__uring_t *ring, unsigned wait, int64_t timeout_
     }
     /* Pairs with the kernel's acquire of the tail: the submissions before it are complete. */
     atomic_store_explicit(ring->sq_tail, ring->tail, memory_order_release);
-    int rc = asyncio__sys.io_uring_enter(ring->enter_fd, asyncio__uring_unsubmitted(ring), wait,
+    int rc = asyncio__sys.io_uring_enter(ring->fd, asyncio__uring_unsubmitted(ring), wait,
                                          flags, pointer, size);
     if (rc >= 0 || errno == ETIME || errno == EINTR)
         return 0;

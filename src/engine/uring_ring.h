@@ -84,7 +84,6 @@ typedef struct asyncio__uring {
     uint32_t features;           /* what else the kernel says it has */
     uint32_t enter_flags;        /* to every enter */
     int fd;                      /* the ring, or -1 */
-    int enter_fd;                /* the same, or its index among the thread's registered rings */
     _Atomic int event_fd;        /* an eventfd that the kernel signals, or -1 */
     bool is_enabled;             /* a thread has made it its own */
     bool is_on_valgrind;         /* which stops all threads while one waits in the kernel */
@@ -101,9 +100,6 @@ void asyncio__uring_fini(asyncio__uring_t *ring);
 
 /* Makes it this thread's; harmless when it is. -EXDEV when it is another's. */
 int asyncio__uring_enable(asyncio__uring_t *ring);
-
-/* Whether it is enabled on another thread than this one. */
-bool asyncio__uring_is_elsewhere(const asyncio__uring_t *ring);
 
 /* Whether the kernel completes work only when we enter, which is what makes it fast. */
 bool asyncio__uring_is_deferred(const asyncio__uring_t *ring);
