@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches on io_uring: level-triggered, made of polls that fire once. What was delivered is
- * polled for again by the next wait(), which answers at once while the descriptor is still ready.
+ * Watches on io_uring: level-triggered, made of polls that fire once. After an event was delivered,
+ * the next wait() polls again, and returns at once while the descriptor is still ready.
  *
  * The user's record may be freed as soon as the watch has ended, so the kernel knows only ours:
  *
  *     user's watch --engine_data--> our record --user_data of the poll--> kernel
  *
- * Ours goes when the watch has ended (user is NULL) and the kernel has let go of it.
+ * Our record is freed when the watch has ended (user is NULL) and the kernel has let go of it.
  */
 #include <errno.h>
 
@@ -15,19 +15,19 @@
 #include "engine/descriptor.h"
 #include "engine/uring_engine.h"
 
-/* In asked: none that may be wanted, so that the poll is begun again. */
-#define ANEW (~0u)
+/* A value of asked that no user can want, so that the poll is started again. */
+#define STALE (~0u)
 
 struct asyncio__uring_watch {
-    asyncio__watch_t *user;     /* whose events these are, or NULL: it has ended */
+    asyncio__watch_t *user;     /* whose events these are, or NULL: the watch has ended */
     asyncio__list_t link;       /* in the engine's watches */
     asyncio__list_t rearm_link; /* in the engine's rearm */
     asyncio__operation_t due;   /* stands for the watch in the queue of completions */
     int fd;                     /* the user's, as it was at the beginning */
     unsigned asked;             /* poll's bits that the kernel polls for */
-    unsigned polled;            /* poll's bits that are to be delivered; 0: the number is closed */
+    unsigned polled;            /* poll's bits to deliver; 0: the descriptor was closed */
     bool is_polling;            /* the kernel holds the record */
-    bool is_cancel_sent;        /* it was asked to let go */
+    bool is_cancel_sent;        /* the kernel was asked to let go of it */
 };
 
 static void free_watch(asyncio__uring_watch_t *watch)
@@ -43,7 +43,7 @@ static void rearm_later(asyncio__uring_engine_t *engine, asyncio__uring_watch_t 
         asyncio__list_append(&engine->rearm, &watch->rearm_link);
 }
 
-/* Has the kernel poll for what the user asks, or first let go of what it polls for now. */
+/* Has the kernel poll for what the user asks for, or first let go of the present poll. */
 static int adjust(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *watch)
 {
     uint64_t user_data = asyncio__uring_tag(watch, ASYNCIO__TAG_WATCH);
@@ -64,7 +64,7 @@ static int adjust(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *watch
 
 void asyncio__uring_rearm_watches(asyncio__uring_engine_t *engine)
 {
-    /* What finds no room goes to the end of the list, and is not tried again now. */
+    /* A watch for which there is no room goes to the end of the list until the next wait(). */
     asyncio__list_t all;
     asyncio__list_t *link;
     asyncio__list_init(&all);
@@ -86,7 +86,7 @@ static void deliver_watch(asyncio__operation_t *due)
         watch->user->ready(watch->user, events);
 }
 
-/* Takes what is to be delivered back. */
+/* Removes an event that has not been delivered. */
 static void withdraw(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *watch)
 {
     if (!asyncio__list_is_member(&watch->due.link))
@@ -104,20 +104,20 @@ void asyncio__uring_handle_watch(asyncio__uring_engine_t *engine, asyncio__uring
         free_watch(watch);
         return;
     }
-    if (cqe->result == -ECANCELED || watch->asked == ANEW) {
-        /* The user changed what is asked for, or asked anew: this is an answer to the former. */
+    if (cqe->result == -ECANCELED || watch->asked == STALE) {
+        /* The user has asked for something else, or once more: this event is of the former poll. */
         if (adjust(engine, watch) < 0)
             rearm_later(engine, watch);
         return;
     }
-    /* A number that was closed is not polled for again. */
+    /* A closed descriptor is not polled again. */
     if (cqe->result != -EBADF)
         rearm_later(engine, watch);
     if (cqe->result < 0 && cqe->result != -EBADF)
         return;
     watch->polled = cqe->result < 0 ? 0 : (unsigned)cqe->result;
     if (asyncio__list_is_member(&watch->due.link))
-        return; /* taken outside of a wait() before: it is delivered once, as it is now */
+        return; /* finished before and not delivered yet: it is delivered once, as it is now */
     engine->base.in_flight++;
     asyncio__finish(&engine->base, &watch->due, 0);
 }
@@ -162,9 +162,9 @@ int asyncio__uring_watch(asyncio__engine_t *base, asyncio__watch_t *user)
     if (!watch)
         return user->events ? begin_watch(engine, user) : 0;
     if (user->events) {
-        /* All is begun anew: what is known may be of a descriptor that was closed. */
+        /* Start again: the present poll may be of a descriptor that was closed. */
         withdraw(engine, watch);
-        watch->asked = ANEW;
+        watch->asked = STALE;
         if (adjust(engine, watch) < 0)
             rearm_later(engine, watch);
         return 0;
