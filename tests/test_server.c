@@ -1,194 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers over loopback, on every engine that has sockets: starting, options, how serving ends. */
+/* Servers over loopback, on every engine that has sockets: where they listen, and their options. */
 #include "support/server_fixture.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 
 #include "transport/bind.h"
-
-/* --- how serving ends ---------------------------------------------------------------------- */
-
-static int serve(asyncio_server_t *server, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_server_serve_forever(server);
-}
-ASYNCIO_COROUTINE(serve, (asyncio_server_t *, server));
-
-static int serve_until_cancelled(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    asyncio_server_t *server = start(echo, NULL);
-    asyncio_task_t *task = asyncio_create_task(serve_coroutine(server));
-    asyncio_sleep(0);
-    assert_int_equal(asyncio_server_serve_forever(server), ASYNCIO_ERUNTIME);
-    peer_t peer = open_to(server, 0);
-    asyncio_sleep(0.01);
-    asyncio_task_cancel(task, NULL);
-    assert_int_equal(asyncio_await_unref(task, NULL), -ECANCELED);
-    assert_false(asyncio_server_is_serving(server));
-    char byte;
-    assert_int_equal(asyncio_stream_reader_read(peer.reader, &byte, 1), 0);
-    end(peer);
-    assert_int_equal(asyncio_server_start_serving(server), ASYNCIO_ERUNTIME);
-    asyncio_server_unref(server);
-    return 0;
-}
-
-/* A cancelled serve_forever closes the server and its connections; a second one is refused. */
-static void test_serve_until_cancelled(void **state)
-{
-    (void)state;
-    run_clean(serve_until_cancelled, NULL);
-}
-
-static int failing(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
-{
-    (void)reader, (void)writer, (void)arg;
-    return asyncio_raise(-EPROTO, "this client is not understood");
-}
-
-static void count_reports(asyncio_loop_t *loop, const asyncio_exception_context_t *context,
-                          void *arg)
-{
-    (void)loop;
-    if (strstr(context->message, "client_connected_cb") && context->code == -EPROTO)
-        ++*(int *)arg;
-}
-
-static int report_client(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    int reports = 0;
-    asyncio_loop_set_exception_handler(asyncio_get_running_loop(), count_reports, &reports);
-    asyncio_server_t *server = start(failing, NULL);
-    peer_t peer = open_to(server, 0);
-    char byte;
-    assert_int_equal(asyncio_stream_reader_read(peer.reader, &byte, 1), 0);
-    assert_int_equal(reports, 1);
-    end(peer);
-    stop(server);
-    return 0;
-}
-
-/* An error that a connection's task returns is reported, and its connection is closed. */
-static void test_report_client(void **state)
-{
-    (void)state;
-    run_clean(report_client, NULL);
-}
-
-static int serve_until_closed(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    asyncio_server_t *server = start(echo, NULL);
-    asyncio_task_t *task = asyncio_create_task(serve_coroutine(server));
-    peer_t peer = open_to(server, 0);
-    exchange(peer);
-    assert_int_equal(asyncio_server_close(server), 0);
-    turn_often();
-    assert_false(asyncio_future_done(task)); /* a connection is open */
-    exchange(peer);
-    end(peer);
-    assert_int_equal(asyncio_await_unref(task, NULL), 0);
-    asyncio_server_unref(server);
-    return 0;
-}
-
-/* Closed elsewhere, serve_forever waits for the connections to end, and is a success. */
-static void test_serve_until_closed(void **state)
-{
-    (void)state;
-    run_clean(serve_until_closed, NULL);
-}
-
-static int serve_closed_then_cancelled(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    asyncio_server_t *server = start(echo, NULL);
-    asyncio_task_t *task = asyncio_create_task(serve_coroutine(server));
-    peer_t peer = open_to(server, 0);
-    exchange(peer);
-    assert_int_equal(asyncio_server_close(server), 0);
-    turn_often();
-    asyncio_task_cancel(task, NULL);
-    assert_int_equal(asyncio_await_unref(task, NULL), -ECANCELED);
-    expect_end(peer);
-    end(peer);
-    asyncio_server_unref(server);
-    return 0;
-}
-
-/* A cancel that comes while serve_forever waits for the last connections closes them. */
-static void test_serve_closed_then_cancelled(void **state)
-{
-    (void)state;
-    run_clean(serve_closed_then_cancelled, NULL);
-}
-
-static int wait_until_cancelled(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer,
-                                void *arg)
-{
-    (void)reader;
-    int rc = asyncio_sleep(3600);
-    *(int *)arg = rc;
-    asyncio_stream_writer_write(writer, "bye", 3);
-    return rc;
-}
-
-static int cancel_clients(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    int code = 0;
-    char text[4] = "";
-    asyncio_server_t *server = start(wait_until_cancelled, &code);
-    peer_t peer = open_to(server, 0);
-    turn_often();
-    assert_int_equal(asyncio_server_cancel_clients(server), 0);
-    assert_int_equal(asyncio_stream_reader_readexactly(peer.reader, text, 3, NULL), 3);
-    assert_string_equal(text, "bye");
-    expect_end(peer);
-    assert_int_equal(code, -ECANCELED);
-    end(peer);
-    stop(server);
-    return 0;
-}
-
-/* cancel_clients cancels the task of each connection, which can still say good-bye. */
-static void test_cancel_clients(void **state)
-{
-    (void)state;
-    run_clean(cancel_clients, NULL);
-}
-
-static int unref_while_serving(void *arg, void **ret_result)
-{
-    (void)arg, (void)ret_result;
-    asyncio_server_t *server = start(echo, NULL);
-    uint16_t port = asyncio_server_port(server, 0);
-    asyncio_server_unref(server);
-    peer_t peer;
-    assert_int_equal(asyncio_open_connection("127.0.0.1", port, NULL, &peer.reader, &peer.writer),
-                     0);
-    exchange(peer);
-    end(peer);
-    asyncio_server_options_t paused = {.size = sizeof(paused), .is_paused = true};
-    server = start_with("127.0.0.1", echo, NULL, &paused);
-    port = asyncio_server_port(server, 0);
-    asyncio_server_unref(server);
-    assert_int_equal(asyncio_open_connection("127.0.0.1", port, NULL, &peer.reader, &peer.writer),
-                     -ECONNREFUSED);
-    return 0;
-}
-
-/* A server that serves needs no reference of the program; one that does not ends with the last. */
-static void test_unref_while_serving(void **state)
-{
-    (void)state;
-    run_clean(unref_while_serving, NULL);
-}
 
 /* --- contexts ------------------------------------------------------------------------------ */
 
@@ -424,15 +243,177 @@ static void test_reuse(void **state)
     run_clean(reuse, NULL);
 }
 
+/* --- a socket of the program --------------------------------------------------------------- */
+
+static asyncio_socket_t *listening_socket(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    asyncio_socket_t *sock = asyncio_socket_from_fd(fd);
+    assert_non_null(sock);
+    return sock;
+}
+
+static int serve_on_socket(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    int inherited[2] = {-1, -1};
+    asyncio_server_options_t options = {
+        .size = sizeof(options), .sock = listening_socket(), .keep_alive = true};
+    asyncio_server_t *server = NULL;
+    assert_int_equal(asyncio_start_server("127.0.0.1", 0, echo, NULL, &options, &server), -EINVAL);
+    assert_int_equal(asyncio_start_server(NULL, 1, echo, NULL, &options, &server), -EINVAL);
+    asyncio_coroutine_t *object =
+        asyncio_start_server_coroutine(NULL, 0, note_options, inherited, &options, &server);
+    asyncio_socket_t *sock = options.sock;
+    asyncio_socket_unref(sock); /* the object has a reference, and the server after it */
+    assert_int_equal(asyncio_await(object, NULL), 0);
+    asyncio_socket_ref(sock);
+    peer_t peer = open_to(server, 0);
+    expect_end(peer);
+    end(peer);
+    assert_int_equal(inherited[0], 1);
+    assert_int_equal(inherited[1], 1);
+    asyncio_server_t *second = NULL;
+    options.sock = sock; /* it has a server */
+    assert_int_equal(asyncio_start_server(NULL, 0, echo, NULL, &options, &second),
+                     ASYNCIO_ERUNTIME);
+    stop(server);
+    assert_int_equal(asyncio_socket_fileno(sock), -1);
+    assert_int_equal(asyncio_start_server(NULL, 0, echo, NULL, &options, &second), -EBADF);
+    asyncio_socket_unref(sock);
+    return 0;
+}
+
+/* A server can be given a listening socket (as by systemd), which it closes at its end. */
+static void test_serve_on_socket(void **state)
+{
+    (void)state;
+    run_clean(serve_on_socket, NULL);
+}
+
+static int close_under_server(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_server_options_t options = {.size = sizeof(options), .sock = listening_socket()};
+    asyncio_server_t *server = start_with(NULL, echo, NULL, &options);
+    turn_often();
+    assert_int_equal(asyncio_socket_close(options.sock), 0);
+    turn_often();
+    asyncio_socket_unref(options.sock);
+    stop(server);
+    options.sock = asyncio_socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(asyncio_start_server(NULL, 0, echo, NULL, &options, &server), -EINVAL);
+    asyncio_socket_unref(options.sock);
+    return 0;
+}
+
+/* A program that closes the socket under its server harms nobody; a datagram socket is refused. */
+static void test_close_under_server(void **state)
+{
+    (void)state;
+    run_clean(close_under_server, NULL);
+}
+
+/* --- what an accept costs ------------------------------------------------------------------ */
+
+static int extra_calls; /* system calls that an accept may make beside accept4() */
+static asyncio__syscalls_t real;
+
+static int count_fcntl(int fd, int command, long argument)
+{
+    extra_calls++;
+    return real.fcntl(fd, command, argument);
+}
+
+static int count_fstat(int fd, struct stat *ret_stat)
+{
+    extra_calls++;
+    return real.fstat(fd, ret_stat);
+}
+
+static int count_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    extra_calls++;
+    return real.getsockopt(fd, level, name, value, size);
+}
+
+static int count_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    extra_calls++;
+    return real.setsockopt(fd, level, name, value, size);
+}
+
+static int count_getsockname(int fd, struct sockaddr *address, socklen_t *size)
+{
+    extra_calls++;
+    return real.getsockname(fd, address, size);
+}
+
+static int count_getpeername(int fd, struct sockaddr *address, socklen_t *size)
+{
+    extra_calls++;
+    return real.getpeername(fd, address, size);
+}
+
+static void count_extra_calls(void)
+{
+    real = asyncio__sys;
+    asyncio__sys.fcntl = count_fcntl;
+    asyncio__sys.fstat = count_fstat;
+    asyncio__sys.getsockopt = count_getsockopt;
+    asyncio__sys.setsockopt = count_setsockopt;
+    asyncio__sys.getsockname = count_getsockname;
+    asyncio__sys.getpeername = count_getpeername;
+    extra_calls = 0;
+}
+
+static int answer_names(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
+{
+    (void)arg;
+    char byte, peer[64], own[64];
+    ssize_t size = asyncio_stream_reader_readexactly(reader, &byte, 1, NULL);
+    assert_true(asyncio_stream_writer_get_extra_info(writer, "peername", peer, 64) > 0);
+    assert_true(asyncio_stream_writer_get_extra_info(writer, "sockname", own, 64) > 0);
+    asyncio_stream_writer_write(writer, own, strlen(own));
+    return size < 0 ? (int)size : 0;
+}
+
+static int accept_cheaply(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    for (int is_any = 0; is_any < 2; is_any++) {
+        char text[64] = "", wanted[64];
+        asyncio_server_t *server =
+            start_with(is_any ? "0.0.0.0" : "127.0.0.1", answer_names, NULL, NULL);
+        count_extra_calls();
+        int client = connect_plainly(server);
+        assert_int_equal(write(client, "x", 1), 1);
+        while (recv(client, text, sizeof(text) - 1, MSG_DONTWAIT) < 0)
+            assert_int_equal(asyncio_sleep(0), 0);
+        asyncio__sys = real;
+        snprintf(wanted, sizeof(wanted), "127.0.0.1:%u", asyncio_server_port(server, 0));
+        assert_string_equal(text, wanted);
+        assert_in_range(extra_calls, 0, 1);
+        close(client);
+        stop(server);
+    }
+    return 0;
+}
+
+/* An accepted connection costs at most one system call more than accept4(), names included. */
+static void test_accept_cheaply(void **state)
+{
+    (void)state;
+    run_clean(accept_cheaply, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_serve_until_cancelled),
-        cmocka_unit_test(test_serve_until_closed),
-        cmocka_unit_test(test_serve_closed_then_cancelled),
-        cmocka_unit_test(test_report_client),
-        cmocka_unit_test(test_cancel_clients),
-        cmocka_unit_test(test_unref_while_serving),
         cmocka_unit_test(test_serve_in_context),
         cmocka_unit_test(test_serve_what_can_be_bound),
         cmocka_unit_test(test_try_another_port),
@@ -440,6 +421,9 @@ int main(void)
         cmocka_unit_test(test_name_the_address),
         cmocka_unit_test(test_inherit_options),
         cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_serve_on_socket),
+        cmocka_unit_test(test_close_under_server),
+        cmocka_unit_test(test_accept_cheaply),
     };
     sweep_may_wait = true;
     return cmocka_run_group_tests_name("server", tests, NULL, NULL);

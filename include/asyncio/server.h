@@ -51,8 +51,11 @@ typedef struct asyncio_server_options {
                                  are in TIME_WAIT, bind fails with -EADDRINUSE */
     int family;             /**< AF_INET, AF_INET6; 0: both */
     size_t max_connections; /**< accept no more while that many are open; 0: no limit */
-    double linger;          /**< seconds that a closing connection waits for a peer that takes
-                                 nothing of what is unsent; 0: 30; below 0: for ever */
+    double linger;          /**< seconds that a closing connection waits for a peer that takes no
+                                 bytes; 0: 30 */
+    bool end_on_overrun;    /**< of each reader; see asyncio_connection_options_t */
+    asyncio_socket_t *sock; /**< *shared*: a bound socket, as of systemd's socket activation; the
+                                 server closes it; NULL: bind to host and port */
 } asyncio_server_options_t;
 
 /**
@@ -62,8 +65,9 @@ typedef struct asyncio_server_options {
  * once. Addresses that this machine does not have (IPv6 may be off) are left out, unless there is
  * no other. With port 0 all addresses get the same port.
  *
- * @param host              a literal address or a name; NULL or "": every interface
- * @param port              0: any free one
+ * @param host              a literal address or a name; NULL or "": every interface; NULL with
+ *                          options->sock
+ * @param port              0: any free one; 0 with options->sock
  * @param client_connected  what each connection runs; NULL is -EINVAL
  * @param arg               passed to it
  * @param options           NULL for the defaults

@@ -43,15 +43,25 @@ typedef struct asyncio_connection_options {
     size_t size;            /**< sizeof(asyncio_connection_options_t) */
     size_t limit_bytes;     /**< of a line, and of what a separator is searched in; 0: 64 KiB */
     int family;             /**< AF_INET, AF_INET6; 0: both */
-    const char *local_host; /**< the literal address to connect from; NULL: any */
+    const char *local_host; /**< the address to connect from, literal or a name; NULL: any */
     uint16_t local_port;    /**< the port to connect from; 0: any */
     double linger;          /**< seconds that a close waits for a peer that takes no bytes; 0: 30 */
     bool end_on_overrun;    /**< a line or separator beyond the limit ends reading; see
                                  asyncio_stream_reader_readline() */
+    double happy_eyeballs_delay; /**< seconds after which the next address is tried beside those
+                                      that have not answered yet (0.25 is recommended); 0: one
+                                      address after another */
+    int interleave;         /**< above 0: that many addresses of the first family, then the families
+                                 in turn; below 0: as the look-up returns them; 0: 1 with a
+                                 happy_eyeballs_delay, else as the look-up returns them */
+    bool all_errors;        /**< fail with a group of the errors of all addresses */
 } asyncio_connection_options_t;
 
 /**
- * Connects to a host by TCP. Tries the addresses of the name in order.
+ * Connects to a host by TCP; the addresses that the name has are tried until one accepts.
+ *
+ * When none does and their errors differ, the error has the code of the last one and the messages
+ * of all, and its cause is a group of them.
  *
  * @param host        a name or a literal address
  * @param port        of the peer, 1 to 65535
@@ -60,7 +70,9 @@ typedef struct asyncio_connection_options {
  * @param ret_writer  receives the writer
  * @return - 0: connected.
  *   - ASYNCIO_EGAI: the host cannot be resolved; the message says why.
- *   - -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH or any other -errno of the last address tried.
+ *   - -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH or any other -errno: of the last address tried;
+ *     the message names it. -EADDRNOTAVAIL: local_host has no address of the peer's family.
+ *   - ASYNCIO_EGROUP: with all_errors, the errors of all addresses.
  *   - -ECANCELED: the task was cancelled.
  *   - -EINVAL: NULL, or bad options.
  *   - -ENOMEM, -EMFILE, -ENFILE: out of memory or descriptors.

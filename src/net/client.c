@@ -104,8 +104,12 @@ static asyncio__connection_t *connect_streams(asyncio__clients_t *clients, int f
     asyncio__channel_t *channel;
     if (asyncio__socket_channel_accept(clients->loop, fd, kind, names, &channel) < 0)
         return NULL;
-    channel->linger_ns = clients->linger_ns;
-    return asyncio__connection_new(channel, clients->limit_bytes);
+    asyncio__connection_t *connection = asyncio__connection_new(channel, clients->limit_bytes);
+    if (connection) {
+        connection->reader.ends_on_overrun = clients->end_on_overrun;
+        asyncio__connection_set_linger(connection, clients->linger);
+    }
+    return connection;
 }
 
 int asyncio__clients_add(asyncio__clients_t *clients, int fd, asyncio__file_kind_t kind,

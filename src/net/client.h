@@ -25,7 +25,8 @@ struct asyncio__clients {
     asyncio_context_t *context;                   /* each task runs in a copy of it */
     size_t limit_bytes;                           /* of each reader; 0: the default */
     size_t stack_bytes;                           /* of each task; 0: the default */
-    int64_t linger_ns;                            /* of each channel */
+    double linger;                                /* of each connection, in seconds; 0: default */
+    bool end_on_overrun;                          /* of each reader */
     asyncio__list_t list;                         /* of clients, oldest first */
     size_t count;                                 /* of list */
     void (*hold)(asyncio__clients_t *clients);    /* the server must stay: a client was added */

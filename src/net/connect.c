@@ -1,45 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* open_connection: resolve, connect to each address in turn, and make streams of what answers. */
+/* open_connection: look the host up, connect to one of its addresses, and make streams of that. */
 #include <asyncio/resolver.h>
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "net/connection.h"
 #include "net/operation.h"
 #include "task/twin.h"
-#include "transport/socket_channel.h"
+#include "task/waiter_list.h"
+#include "transport/connector.h"
 
 static int check_options(const asyncio_connection_options_t *options)
 {
     if (options && options->size < sizeof(*options))
-        return asyncio__fail(-EINVAL, "the options' size is not set");
+        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
     return options ? asyncio__connection_check_linger(options->linger) : 0;
 }
 
-int asyncio_streams_of_socket(asyncio_socket_t *sock, const asyncio_connection_options_t *options,
-                              asyncio_stream_reader_t **ret_reader,
-                              asyncio_stream_writer_t **ret_writer)
+/* Streams over an open channel, which is taken. */
+static int open_streams(asyncio__channel_t *channel, const asyncio_connection_options_t *options,
+                        asyncio_stream_reader_t **ret_reader,
+                        asyncio_stream_writer_t **ret_writer)
 {
-    if (!sock || !ret_reader || !ret_writer)
-        return asyncio__fail(-EINVAL, "NULL was given");
-    int rc = check_options(options);
-    if (rc < 0)
-        return rc;
-    asyncio_loop_t *loop = asyncio_get_running_loop();
-    if (!loop)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
-    rc = asyncio__socket_bind_loop(sock, loop);
-    if (rc < 0)
-        return rc;
-    asyncio__channel_t *channel;
-    rc = asyncio__socket_channel_new(sock, /* names= */ NULL, &channel);
-    if (rc < 0)
-        return rc;
     asyncio__connection_t *connection =
         asyncio__connection_new(channel, options ? options->limit_bytes : 0);
     if (!connection)
@@ -53,48 +40,112 @@ int asyncio_streams_of_socket(asyncio_socket_t *sock, const asyncio_connection_o
     return 0;
 }
 
-static int bind_local(asyncio_socket_t *sock, int family,
-                      const asyncio_connection_options_t *options)
+int asyncio_streams_of_socket(asyncio_socket_t *sock, const asyncio_connection_options_t *options,
+                              asyncio_stream_reader_t **ret_reader,
+                              asyncio_stream_writer_t **ret_writer)
 {
-    struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    struct addrinfo *address;
-    char port[8];
-    snprintf(port, sizeof(port), "%u", options->local_port);
-    if (getaddrinfo(options->local_host, port, &hints, &address) != 0)
-        return asyncio__fail(-EINVAL, "the local address is no literal of that family");
-    int rc = asyncio_socket_bind(sock, address->ai_addr, address->ai_addrlen);
-    freeaddrinfo(address);
+    if (!sock || !ret_reader || !ret_writer)
+        return asyncio__fail(-EINVAL,
+                             "\"sock\", \"ret_reader\" and \"ret_writer\" must not be NULL");
+    int rc = check_options(options);
+    if (rc < 0)
+        return rc;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    if (!loop)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    rc = asyncio__socket_bind_loop(sock, loop);
+    if (rc < 0)
+        return rc;
+    asyncio__channel_t *channel;
+    rc = asyncio__socket_channel_new(sock, /* names= */ NULL, &channel);
+    if (rc < 0)
+        return rc;
+    return open_streams(channel, options, ret_reader, ret_writer);
+}
+
+/* --- connecting ---------------------------------------------------------------------------- */
+
+static void on_complete(asyncio__connector_t *connector, void *arg)
+{
+    (void)connector;
+    asyncio__waiters_wake_all(arg);
+}
+
+/* Runs a connector until it is over: 0, or why this task was woken before. */
+static int await_connector(asyncio_loop_t *loop, asyncio__connector_t *connector,
+                           asyncio__list_t *waiters)
+{
+    if (asyncio__connector_start(connector) == 1)
+        return 0;
+    return asyncio__waiters_wait(loop, waiters, "asyncio_open_connection");
+}
+
+/* Makes streams of what the connector has connected; its error where it has not. */
+static int take_streams(asyncio__connector_t *connector,
+                        const asyncio_connection_options_t *options,
+                        asyncio_stream_reader_t **ret_reader,
+                        asyncio_stream_writer_t **ret_writer)
+{
+    asyncio__socket_names_t names;
+    asyncio__channel_t *channel;
+    asyncio_socket_t *sock = asyncio__connector_take(connector, &names);
+    if (!sock)
+        return asyncio__connector_fail(connector, options && options->all_errors);
+    int rc = asyncio__socket_channel_new(sock, &names, &channel);
+    asyncio_socket_unref(sock);
+    return rc < 0 ? rc : open_streams(channel, options, ret_reader, ret_writer);
+}
+
+/* Connects to one of the addresses, from one of the local ones if there are any. */
+static int connect_to(asyncio_loop_t *loop, const struct addrinfo *addresses,
+                      const struct addrinfo *locals, const asyncio_connection_options_t *options,
+                      asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer)
+{
+    asyncio__list_t waiters;
+    asyncio__list_init(&waiters);
+    asyncio__connector_options_t wanted = {
+        .addresses = addresses, .locals = locals, .complete = on_complete, .arg = &waiters};
+    if (options && options->happy_eyeballs_delay > 0)
+        wanted.delay_ns = asyncio__nanoseconds(options->happy_eyeballs_delay);
+    if (options && options->interleave > 0)
+        wanted.interleave = (size_t)options->interleave;
+    else if (wanted.delay_ns > 0 && options->interleave == 0)
+        wanted.interleave = 1;
+    asyncio__connector_t *connector;
+    int rc = asyncio__connector_new(loop, &wanted, &connector);
+    if (rc < 0)
+        return rc;
+    rc = await_connector(loop, connector, &waiters);
+    if (rc == 0)
+        rc = take_streams(connector, options, ret_reader, ret_writer);
+    asyncio__connector_drop(connector);
     return rc;
 }
 
-/* Connects to one address: a socket, or NULL and *ret_rc. */
-static asyncio_socket_t *connect_to(asyncio_loop_t *loop, int family,
-                                    const struct sockaddr *address, socklen_t size,
-                                    const asyncio_connection_options_t *options, int *ret_rc)
+/* --- the calls ----------------------------------------------------------------------------- */
+
+static int check(const asyncio_connection_options_t *options,
+                 asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer)
 {
-    asyncio_socket_t *sock = asyncio_socket(family, SOCK_STREAM, 0);
-    if (!sock) {
-        *ret_rc = asyncio_errno();
-        return NULL;
-    }
-    *ret_rc = 0;
-    if (options && (options->local_host || options->local_port))
-        *ret_rc = bind_local(sock, family, options);
-    if (*ret_rc == 0)
-        *ret_rc = asyncio_loop_sock_connect(loop, sock, address, size);
-    if (*ret_rc == 0)
-        return sock;
-    asyncio_socket_unref(sock);
-    return NULL;
+    if (!ret_reader || !ret_writer)
+        return asyncio__fail(-EINVAL, "\"ret_reader\" and \"ret_writer\" must not be NULL");
+    int rc = check_options(options);
+    if (rc < 0)
+        return rc;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    if (!loop)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    return asyncio__operation_check(loop);
 }
 
-static int finish(asyncio_socket_t *sock, const asyncio_connection_options_t *options,
-                  asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer)
+static int look_up(asyncio_loop_t *loop, const char *host, uint16_t port, int family, int flags,
+                   struct addrinfo **ret_addresses)
 {
-    int rc = asyncio_streams_of_socket(sock, options, ret_reader, ret_writer);
-    asyncio_socket_unref(sock);
-    return rc;
+    struct addrinfo hints = {
+        .ai_socktype = SOCK_STREAM, .ai_family = family, .ai_flags = flags};
+    char service[8];
+    snprintf(service, sizeof(service), "%u", port);
+    return asyncio_loop_getaddrinfo(loop, host, service, &hints, ret_addresses);
 }
 
 int asyncio_open_connection(const char *host, uint16_t port,
@@ -102,53 +153,45 @@ int asyncio_open_connection(const char *host, uint16_t port,
                             asyncio_stream_reader_t **ret_reader,
                             asyncio_stream_writer_t **ret_writer)
 {
-    if (!host || !ret_reader || !ret_writer)
-        return asyncio__fail(-EINVAL, "NULL was given");
+    if (!host)
+        return asyncio__fail(-EINVAL, "\"host\" must not be NULL");
+    int rc = check(options, ret_reader, ret_writer);
+    if (rc < 0)
+        return rc;
     asyncio_loop_t *loop = asyncio_get_running_loop();
-    int rc = check_options(options);
-    if (rc == 0 && !loop)
-        rc = asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    int family = options ? options->family : 0;
+    struct addrinfo *addresses, *locals = NULL;
+    rc = look_up(loop, host, port, family, /* flags= */ 0, &addresses);
+    if (rc < 0)
+        return rc;
+    if (options && (options->local_host || options->local_port))
+        rc = look_up(loop, options->local_host, options->local_port, family, AI_PASSIVE, &locals);
     if (rc == 0)
-        rc = asyncio__operation_check(loop);
-    if (rc < 0)
-        return rc;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_family = options ? options->family : 0};
-    struct addrinfo *addresses;
-    char service[8];
-    snprintf(service, sizeof(service), "%u", port);
-    rc = asyncio_loop_getaddrinfo(loop, host, service, &hints, &addresses);
-    if (rc < 0)
-        return rc;
-    asyncio_socket_t *sock = NULL;
-    for (struct addrinfo *at = addresses; at && !sock; at = at->ai_next) {
-        sock = connect_to(loop, at->ai_family, at->ai_addr, at->ai_addrlen, options, &rc);
-        if (rc == -ECANCELED || rc == ASYNCIO_EGENERATOREXIT || rc == -EMFILE || rc == -ENOMEM)
-            break;
-    }
+        rc = connect_to(loop, addresses, locals, options, ret_reader, ret_writer);
     freeaddrinfo(addresses);
-    return sock ? finish(sock, options, ret_reader, ret_writer) : rc;
+    if (locals)
+        freeaddrinfo(locals);
+    return rc;
 }
 
 int asyncio_open_unix_connection(const char *path, const asyncio_connection_options_t *options,
                                  asyncio_stream_reader_t **ret_reader,
                                  asyncio_stream_writer_t **ret_writer)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (!path || !ret_reader || !ret_writer)
-        return asyncio__fail(-EINVAL, "NULL was given");
-    if (strlen(path) >= sizeof(address.sun_path))
-        return asyncio__fail(-ENAMETOOLONG, "the path is too long for a Unix socket");
-    strcpy(address.sun_path, path);
-    asyncio_loop_t *loop = asyncio_get_running_loop();
-    int rc = check_options(options);
-    if (rc == 0 && !loop)
-        rc = asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (!path)
+        return asyncio__fail(-EINVAL, "\"path\" must not be NULL");
+    if (strlen(path) >= sizeof(name.sun_path))
+        return asyncio__fail(-ENAMETOOLONG, "\"path\" must be shorter than 108 bytes");
+    int rc = check(options, ret_reader, ret_writer);
     if (rc < 0)
         return rc;
-    asyncio_socket_t *sock = connect_to(loop, AF_UNIX, (struct sockaddr *)&address,
-                                        sizeof(address), NULL, &rc);
-    return sock ? finish(sock, options, ret_reader, ret_writer) : rc;
+    strcpy(name.sun_path, path);
+    struct addrinfo address = {.ai_family = AF_UNIX,
+                               .ai_addr = (struct sockaddr *)&name,
+                               .ai_addrlen = sizeof(name)};
+    return connect_to(asyncio_get_running_loop(), &address, /* locals= */ NULL, options,
+                      ret_reader, ret_writer);
 }
 
 /* --- coroutine objects --------------------------------------------------------------------- */

@@ -4,7 +4,6 @@
  */
 #include "net/server.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/syscalls.h"
@@ -159,14 +158,6 @@ int asyncio__server_add(asyncio_server_t *server, asyncio_socket_t *sock)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
-static int64_t linger_of(const asyncio_server_options_t *options)
-{
-    if (!options || options->linger == 0)
-        return ASYNCIO__CHANNEL_LINGER_NS;
-    return options->linger < 0 ? ASYNCIO__NANOSECONDS_FOREVER
-                               : asyncio__nanoseconds(options->linger);
-}
-
 asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
                                       asyncio_client_connected_t *client_connected, void *arg,
                                       const asyncio_server_options_t *options)
@@ -184,9 +175,10 @@ asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
     if (options) {
         server->clients.limit_bytes = options->limit_bytes;
         server->clients.stack_bytes = options->stack_bytes;
+        server->clients.linger = options->linger;
+        server->clients.end_on_overrun = options->end_on_overrun;
         server->max_connections = options->max_connections;
     }
-    server->clients.linger_ns = linger_of(options);
     asyncio__list_init(&server->sockets);
     asyncio__list_init(&server->closers);
     asyncio__list_init(&server->servers);
@@ -388,26 +380,5 @@ int asyncio_server_serve_forever(asyncio_server_t *server)
 
 /* --- coroutine objects --------------------------------------------------------------------- */
 
-static int run_wait_closed(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_server_wait_closed(*(asyncio_server_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_server_wait_closed_coroutine(asyncio_server_t *server)
-{
-    return asyncio__twin(run_wait_closed, &server, sizeof(server), NULL,
-                         "asyncio_server_wait_closed");
-}
-
-static int run_serve_forever(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    return asyncio_server_serve_forever(*(asyncio_server_t **)arg);
-}
-
-asyncio_coroutine_t *asyncio_server_serve_forever_coroutine(asyncio_server_t *server)
-{
-    return asyncio__twin(run_serve_forever, &server, sizeof(server), NULL,
-                         "asyncio_server_serve_forever");
-}
+ASYNCIO__TWIN(CODE, asyncio_server_wait_closed, (asyncio_server_t *, server))
+ASYNCIO__TWIN(CODE, asyncio_server_serve_forever, (asyncio_server_t *, server))

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/syscalls.h"
+#include "net/connection.h"
 #include "net/operation.h"
 #include "net/server.h"
 #include "task/twin.h"
@@ -21,6 +22,9 @@ static int check(asyncio_client_connected_t *client_connected,
         return asyncio__fail(-EINVAL, "\"ret_server\" must not be NULL");
     if (options && options->size < sizeof(*options))
         return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    int rc = options ? asyncio__connection_check_linger(options->linger) : 0;
+    if (rc < 0)
+        return rc;
     asyncio_loop_t *loop = asyncio_get_running_loop();
     if (!loop)
         return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
@@ -98,6 +102,24 @@ static int look_up(asyncio_loop_t *loop, const char *host, uint16_t port, int fa
                                     ret_addresses);
 }
 
+/* Serves on a socket of the program. */
+static int serve_on(asyncio_client_connected_t *client_connected, void *arg,
+                    const asyncio_server_options_t *options, asyncio_server_t **ret_server)
+{
+    int fd = asyncio_socket_fileno(options->sock);
+    if (fd < 0)
+        return asyncio__fail(-EBADF, "\"options->sock\" is closed");
+    asyncio__bind_options_t wanted = bind_options(options);
+    int rc = asyncio__bind_adopt(fd, &wanted);
+    if (rc < 0)
+        return rc;
+    asyncio_server_t *server =
+        asyncio__server_new(asyncio_get_running_loop(), client_connected, arg, options);
+    if (!server)
+        return asyncio__fail(-ENOMEM, NULL);
+    return finish(server, asyncio__server_add(server, options->sock), options, ret_server);
+}
+
 int asyncio_start_server(const char *host, uint16_t port,
                          asyncio_client_connected_t *client_connected, void *arg,
                          const asyncio_server_options_t *options, asyncio_server_t **ret_server)
@@ -106,6 +128,11 @@ int asyncio_start_server(const char *host, uint16_t port,
     int rc = check(client_connected, options, ret_server);
     if (rc < 0)
         return rc;
+    if (options && options->sock && (host || port))
+        return asyncio__fail(-EINVAL,
+                             "host/port and sock can not be specified at the same time");
+    if (options && options->sock)
+        return serve_on(client_connected, arg, options, ret_server);
     asyncio_loop_t *loop = asyncio_get_running_loop();
     rc = look_up(loop, host, port, options ? options->family : 0, &addresses);
     if (rc < 0)
@@ -127,6 +154,10 @@ int asyncio_start_unix_server(const char *path, asyncio_client_connected_t *clie
     int fd, rc = check(client_connected, options, ret_server);
     if (rc < 0)
         return rc;
+    if (options && options->sock && path)
+        return asyncio__fail(-EINVAL, "path and sock can not be specified at the same time");
+    if (options && options->sock)
+        return serve_on(client_connected, arg, options, ret_server);
     if (!path)
         return asyncio__fail(-EINVAL, "\"path\" must not be NULL");
     if (strlen(path) >= sizeof(address.sun_path))
@@ -157,7 +188,9 @@ struct arguments {
 
 static void destroy(void *arg)
 {
-    asyncio__free_string(((struct arguments *)arg)->host);
+    struct arguments *a = arg;
+    asyncio__free_string(a->host);
+    asyncio_socket_unref(a->options.sock);
 }
 
 static int run_tcp(void *arg, void **ret_result)
@@ -186,6 +219,7 @@ static asyncio_coroutine_t *new_twin(asyncio_coroutine_function_t *fn, struct ar
     }
     if (host && !(arguments.host = asyncio__strdup(host)))
         return asyncio__fail_new(-ENOMEM, NULL);
+    asyncio_socket_ref(arguments.options.sock);
     asyncio_coroutine_t *twin = asyncio__twin(fn, &arguments, sizeof(arguments), destroy, name);
     if (!twin)
         destroy(&arguments);

@@ -153,11 +153,27 @@ int asyncio__bind_all(const struct addrinfo *addresses, const asyncio__bind_opti
     }
 }
 
-void asyncio__bind_adopt(int fd, const asyncio__bind_options_t *options)
+/* The value of a socket option, or 0. */
+static int option_of(int fd, int name)
 {
-    asyncio__ignore(set_on(fd, IPPROTO_TCP, TCP_NODELAY));
+    int value = 0;
+    socklen_t size = sizeof(value);
+    return asyncio__sys.getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? 0 : value;
+}
+
+int asyncio__bind_adopt(int fd, const asyncio__bind_options_t *options)
+{
+    if (option_of(fd, SO_TYPE) != SOCK_STREAM)
+        return asyncio__fail(-EINVAL, "\"options->sock\" must be a stream socket");
+    if ((options->backlog > 0 || !option_of(fd, SO_ACCEPTCONN)) &&
+        asyncio__sys.listen(fd, backlog_of(options)) < 0)
+        return asyncio__fail(-errno, NULL);
+    int family = option_of(fd, SO_DOMAIN);
+    if (family == AF_INET || family == AF_INET6)
+        asyncio__ignore(set_on(fd, IPPROTO_TCP, TCP_NODELAY));
     if (options->keep_alive)
         asyncio__ignore(set_on(fd, SOL_SOCKET, SO_KEEPALIVE));
+    return 0;
 }
 
 /* --- Unix sockets -------------------------------------------------------------------------- */

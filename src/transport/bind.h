@@ -50,8 +50,9 @@ int asyncio__bind_unix(const struct sockaddr_un *address, const asyncio__bind_op
 /* Removes the file, unless another one has taken its path, and forgets it. */
 void asyncio__unix_path_remove(asyncio__unix_path_t *path);
 
-/* Sets on a listening socket of the program what accepted sockets inherit; an error is ignored, as
- * not every family has these options. */
-void asyncio__bind_adopt(int fd, const asyncio__bind_options_t *options);
+/* Makes a socket of the program, which is bound, a listening one, if it is not, and sets what
+ * accepted sockets inherit. 0, or an error with the slot filled: -EINVAL when it is no stream
+ * socket. */
+int asyncio__bind_adopt(int fd, const asyncio__bind_options_t *options);
 
 #endif
