@@ -11,6 +11,10 @@
  * entries whose keys follow each other lie in one node, and a thousand in two levels. Only the
  * nodes on the way to an entry are copied when it is set, and none where nobody else has them.
  * Counts are atomic: maps that share nodes may belong to different threads. NULL is the empty map.
+ *
+ * A sorted array that copies share until one changes was measured instead: a copy and a set in it
+ * take the same 155 ns with 10 variables, but 2.8 times as long with 100 (CPython 3.13: 308 ns, the
+ * tree: 400 ns when the machine is idle), and 22 times as long with 1,000.
  */
 #ifndef ASYNCIO__BASE_TRIE_H
 #define ASYNCIO__BASE_TRIE_H
