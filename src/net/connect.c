@@ -124,8 +124,8 @@ static int connect_to(asyncio_loop_t *loop, const struct addrinfo *addresses,
 
 /* --- the calls ----------------------------------------------------------------------------- */
 
-static int check(const asyncio_connection_options_t *options,
-                 asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer)
+static int check_call(const asyncio_connection_options_t *options,
+                      asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer)
 {
     if (!ret_reader || !ret_writer)
         return asyncio__fail(-EINVAL, "\"ret_reader\" and \"ret_writer\" must not be NULL");
@@ -155,7 +155,7 @@ int asyncio_open_connection(const char *host, uint16_t port,
 {
     if (!host)
         return asyncio__fail(-EINVAL, "\"host\" must not be NULL");
-    int rc = check(options, ret_reader, ret_writer);
+    int rc = check_call(options, ret_reader, ret_writer);
     if (rc < 0)
         return rc;
     asyncio_loop_t *loop = asyncio_get_running_loop();
@@ -183,7 +183,7 @@ int asyncio_open_unix_connection(const char *path, const asyncio_connection_opti
         return asyncio__fail(-EINVAL, "\"path\" must not be NULL");
     if (strlen(path) >= sizeof(name.sun_path))
         return asyncio__fail(-ENAMETOOLONG, "\"path\" must be shorter than 108 bytes");
-    int rc = check(options, ret_reader, ret_writer);
+    int rc = check_call(options, ret_reader, ret_writer);
     if (rc < 0)
         return rc;
     strcpy(name.sun_path, path);
@@ -229,13 +229,14 @@ static int run_unix(void *arg, void **ret_result)
                                         a->ret_reader, a->ret_writer);
 }
 
-static asyncio_coroutine_t *make(asyncio_coroutine_function_t *fn, const char *host, uint16_t port,
-                                 const asyncio_connection_options_t *options,
-                                 asyncio_stream_reader_t **ret_reader,
-                                 asyncio_stream_writer_t **ret_writer, const char *name)
+static asyncio_coroutine_t *new_twin(asyncio_coroutine_function_t *fn, const char *host,
+                                     uint16_t port, const asyncio_connection_options_t *options,
+                                     asyncio_stream_reader_t **ret_reader,
+                                     asyncio_stream_writer_t **ret_writer, const char *name)
 {
     if (!host || check_options(options) < 0)
-        return asyncio__fail_new(-EINVAL, "no host, or bad options");
+        return asyncio__fail_new(
+            -EINVAL, "\"host\" or \"path\" must not be NULL, and \"options\" must be valid");
     struct arguments arguments = {.host = asyncio__strdup(host), .port = port,
                                   .ret_reader = ret_reader, .ret_writer = ret_writer};
     bool is_whole = arguments.host != NULL;
@@ -261,7 +262,8 @@ asyncio_coroutine_t *asyncio_open_connection_coroutine(const char *host, uint16_
                                                        asyncio_stream_reader_t **ret_reader,
                                                        asyncio_stream_writer_t **ret_writer)
 {
-    return make(run_tcp, host, port, options, ret_reader, ret_writer, "asyncio_open_connection");
+    return new_twin(run_tcp, host, port, options, ret_reader, ret_writer,
+                    "asyncio_open_connection");
 }
 
 asyncio_coroutine_t *
@@ -270,6 +272,6 @@ asyncio_open_unix_connection_coroutine(const char *path,
                                        asyncio_stream_reader_t **ret_reader,
                                        asyncio_stream_writer_t **ret_writer)
 {
-    return make(run_unix, path, 0, options, ret_reader, ret_writer,
-                "asyncio_open_unix_connection");
+    return new_twin(run_unix, path, 0, options, ret_reader, ret_writer,
+                    "asyncio_open_unix_connection");
 }

@@ -13,8 +13,8 @@
 #include "net/server.h"
 #include "task/twin.h"
 
-static int check(asyncio_client_connected_t *client_connected,
-                 const asyncio_server_options_t *options, asyncio_server_t **ret_server)
+static int check_call(asyncio_client_connected_t *client_connected,
+                      const asyncio_server_options_t *options, asyncio_server_t **ret_server)
 {
     if (!client_connected)
         return asyncio__fail(-EINVAL, "\"client_connected\" must not be NULL");
@@ -125,7 +125,7 @@ int asyncio_start_server(const char *host, uint16_t port,
                          const asyncio_server_options_t *options, asyncio_server_t **ret_server)
 {
     struct addrinfo *addresses;
-    int rc = check(client_connected, options, ret_server);
+    int rc = check_call(client_connected, options, ret_server);
     if (rc < 0)
         return rc;
     if (options && options->sock && (host || port))
@@ -151,7 +151,7 @@ int asyncio_start_unix_server(const char *path, asyncio_client_connected_t *clie
                               asyncio_server_t **ret_server)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, rc = check(client_connected, options, ret_server);
+    int fd, rc = check_call(client_connected, options, ret_server);
     if (rc < 0)
         return rc;
     if (options && options->sock && path)
@@ -210,8 +210,8 @@ static int run_unix(void *arg, void **ret_result)
 }
 
 static asyncio_coroutine_t *new_twin(asyncio_coroutine_function_t *fn, struct arguments arguments,
-                                 const char *host, const asyncio_server_options_t *options,
-                                 const char *name)
+                                     const char *host, const asyncio_server_options_t *options,
+                                     const char *name)
 {
     if (options) {
         arguments.has_options = true;
@@ -232,10 +232,11 @@ asyncio_coroutine_t *asyncio_start_server_coroutine(const char *host, uint16_t p
                                                     const asyncio_server_options_t *options,
                                                     asyncio_server_t **ret_server)
 {
-    return new_twin(run_tcp,
-                (struct arguments){.port = port, .client_connected = client_connected, .arg = arg,
-                                   .ret_server = ret_server},
-                host, options, "asyncio_start_server");
+    struct arguments arguments = {.port = port,
+                                  .client_connected = client_connected,
+                                  .arg = arg,
+                                  .ret_server = ret_server};
+    return new_twin(run_tcp, arguments, host, options, "asyncio_start_server");
 }
 
 asyncio_coroutine_t *
@@ -243,8 +244,7 @@ asyncio_start_unix_server_coroutine(const char *path, asyncio_client_connected_t
                                     void *arg, const asyncio_server_options_t *options,
                                     asyncio_server_t **ret_server)
 {
-    return new_twin(run_unix,
-                (struct arguments){
-                    .client_connected = client_connected, .arg = arg, .ret_server = ret_server},
-                path, options, "asyncio_start_unix_server");
+    struct arguments arguments = {
+        .client_connected = client_connected, .arg = arg, .ret_server = ret_server};
+    return new_twin(run_unix, arguments, path, options, "asyncio_start_unix_server");
 }
