@@ -2,12 +2,15 @@
 /* Worker threads by themselves: classes, limits, and work that is taken back or abandoned. */
 #include "support/support.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/syscalls.h"
 #include "worker/worker.h"
@@ -150,12 +153,60 @@ static void work_without_a_thread_is_refused(void **state)
     wait_until(&ended, 2);
 }
 
+static int skip_real_time(clockid_t clock, struct timespec *ret_now)
+{
+    if (clock != CLOCK_REALTIME)
+        return clock_gettime(clock, ret_now);
+    *ret_now = (struct timespec){0, 0}; /* what is ten seconds later has long been */
+    return 0;
+}
+
+static int count_workers(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    int count = 0;
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "re");
+        if (file && fgets(name, sizeof(name), file))
+            count += strncmp(name, "asyncio-", 8) == 0;
+        if (file)
+            fclose(file);
+    }
+    closedir(folder);
+    return count;
+}
+
+/* A shared thread that has been idle for too long ends; work that comes at that moment is run all
+ * the same. */
+static void idle_threads_end(void **state)
+{
+    (void)state;
+    asyncio__sys.clock_gettime = skip_real_time;
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(submit(&quick, ASYNCIO__WORK_FILES, /* is_quick= */ true), 0);
+        wait_until(&ended, i + 1);
+    }
+    while (count_workers() > 0) {
+        /* Those of earlier tests sleep until they are used once more. */
+        int count = ended;
+        assert_int_equal(submit(&quick, ASYNCIO__WORK_FILES, /* is_quick= */ true), 0);
+        wait_until(&ended, count + 1);
+        for (int i = 0; i < 100; i++)
+            sched_yield();
+    }
+    asyncio__sys.clock_gettime = clock_gettime;
+}
+
 #define WORKER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(work_without_a_thread_is_refused),
+        WORKER_TEST(idle_threads_end),
         WORKER_TEST(a_class_does_not_starve_others),
         WORKER_TEST(waiting_work_is_withdrawn),
         WORKER_TEST(abandoned_work_does_not_count),

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "base/patience.h"
@@ -289,11 +288,12 @@ static bool poll_work(asyncio__workers_t *workers, worker_t *worker)
 /* Waits until the thread is woken. With has_limit, at most IDLE_SECONDS: then it returns false. */
 static bool wait_for_wake(worker_t *worker, bool has_limit)
 {
-    int64_t end_ns = has_limit ? asyncio__clock_now() + IDLE_SECONDS * INT64_C(1000000000) : 0;
-    struct timespec end = {end_ns / 1000000000, end_ns % 1000000000};
+    struct timespec end = {0, 0};
+    if (has_limit)
+        (void)asyncio__sys.clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += IDLE_SECONDS;
     for (;;) {
-        int rc = has_limit ? sem_clockwait(&worker->wake, CLOCK_MONOTONIC, &end)
-                           : sem_wait(&worker->wake);
+        int rc = has_limit ? sem_timedwait(&worker->wake, &end) : sem_wait(&worker->wake);
         if (rc == 0)
             return true;
         if (errno != EINTR) /* a debugger interrupts too */
