@@ -22,6 +22,7 @@ typedef struct asyncio__thread {
     asyncio_coroutine_t *coroutine;        /* whose stack this is; NULL: the thread's own */
     asyncio__locals_t *locals;             /* the running task's; NULL: own below */
     const void *returns_to;                /* who suspended last; see coroutine/fiber_return.h */
+    struct asyncio__exceptions *exceptions; /* the C++ runtime's; NULL without one */
     asyncio__locals_t own;                 /* outside tasks */
     asyncio_loop_t *set_loop;              /* from asyncio_set_event_loop(): a reference */
     int constructor_code;                  /* what asyncio_errno() returns */

@@ -14,23 +14,18 @@ extern asyncio__exceptions_t *__cxa_get_globals(void) __attribute__((weak));
 extern void *__cxa_begin_catch(void *exception) __attribute__((weak));
 extern void _ZSt9terminatev(void) __attribute__((weak)); /* std::terminate() */
 
-/* Read where there is no C++ runtime; never written. */
-static asyncio__exceptions_t none;
-
-ASYNCIO__THREAD_LOCAL asyncio__exceptions_t *asyncio__exceptions = &none;
-
 void asyncio__exceptions_find(void)
 {
     if (__cxa_get_globals)
-        asyncio__exceptions = __cxa_get_globals();
+        asyncio__thread.exceptions = __cxa_get_globals();
 }
 
 void asyncio__fiber_switch_with_exceptions(asyncio__fiber_t *from, asyncio__fiber_t *to)
 {
-    asyncio__exceptions_t saved = *asyncio__exceptions;
-    *asyncio__exceptions = (asyncio__exceptions_t){NULL, 0};
+    asyncio__exceptions_t saved = *asyncio__thread.exceptions;
+    *asyncio__thread.exceptions = (asyncio__exceptions_t){NULL, 0};
     asyncio__fiber_switch_plain(from, to);
-    *asyncio__exceptions = saved;
+    *asyncio__thread.exceptions = saved;
 }
 
 /* The personality routine of functions with ASYNCIO__STOP_EXCEPTIONS(): called while the unwinder

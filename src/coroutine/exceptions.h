@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/compiler.h"
+#include "base/thread.h"
 
 /* What __cxa_get_globals() points to, by the C++ ABI. */
 typedef struct asyncio__exceptions {
@@ -30,17 +30,15 @@ typedef struct asyncio__exceptions {
     unsigned int uncaught; /* thrown and not caught yet */
 } asyncio__exceptions_t;
 
-/* Those of this thread. Empty ones until asyncio__exceptions_find() and without a C++ runtime. */
-extern ASYNCIO__THREAD_LOCAL asyncio__exceptions_t *asyncio__exceptions;
-
-/* Called once in each thread, before its first switch. */
+/* Finds the exceptions of this thread. Called once in each thread, before its first switch. */
 void asyncio__exceptions_find(void);
 
 /* Whether the running fiber has exceptions to save before a switch. */
 static inline bool asyncio__exceptions_in_flight(void)
 {
-    const asyncio__exceptions_t *exceptions = asyncio__exceptions;
-    return ((uintptr_t)exceptions->caught | exceptions->uncaught) != 0;
+    const asyncio__exceptions_t *exceptions = asyncio__thread.exceptions;
+    return ASYNCIO__UNLIKELY(exceptions != NULL) &&
+           ((uintptr_t)exceptions->caught | exceptions->uncaught) != 0;
 }
 
 /* In a function that calls code of the program: no exception passes this function. The name of a
