@@ -165,6 +165,42 @@ static void the_environment_asks_too(void **state)
     assert_string_equal(fate_of(overflow_by_environment, "").text, "");
 }
 
+/* A function whose frame ends 200 KiB below the stack. It touches no page between. */
+static __attribute__((noinline)) int touch_below(size_t bytes)
+{
+    volatile char *frame = __builtin_alloca(bytes);
+    frame[0] = 1;
+    return frame[0];
+}
+
+static int use_a_large_frame(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    size_t stack_bytes = (size_t)asyncio_task_get_stack_size(asyncio_current_task());
+    return touch_below(stack_bytes + 200 * 1024) < 0;
+}
+
+static void overflow_by_one_frame(void *unused)
+{
+    (void)unused;
+    asyncio_task_options_t options = {.size = sizeof(options), .name = "the large one"};
+    asyncio_loop_t *loop = make_loop(true);
+    asyncio_task_t *below = asyncio_loop_create_task(loop, asyncio_sleep_coroutine(1));
+    asyncio_task_t *task = asyncio_loop_create_task_full(
+        loop, asyncio_coroutine(use_a_large_frame, NULL), &options);
+    asyncio_loop_run_until_complete(loop, task, NULL);
+    asyncio_task_unref(below);
+}
+
+/* A frame that reaches 200 KiB beyond the stack is reported; it does not reach the stack below. */
+static void a_large_frame_does_not_step_over_the_guard(void **state)
+{
+    (void)state;
+    fate_t fate = fate_of(overflow_by_one_frame, NULL);
+    assert_int_equal(fate.signal, SIGSEGV);
+    is_report_of(&fate, "task the large one");
+}
+
 static int drive(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -498,6 +534,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_overflow_names_its_task),
+        cmocka_unit_test(a_large_frame_does_not_step_over_the_guard),
         cmocka_unit_test(an_unnamed_task_has_its_number),
         cmocka_unit_test(without_the_option_nothing_is_written),
         cmocka_unit_test(the_environment_asks_too),

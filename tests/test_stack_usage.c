@@ -3,7 +3,10 @@
 #include "support/support.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/syscalls.h"
 
 #define KIB 1024
 
@@ -149,6 +152,97 @@ static void statistics_need_their_size(void **state)
     assert_int_equal(asyncio_get_stack_statistics(&none), -EINVAL);
 }
 
+enum { PEAK = 1000, KEPT = 64 };
+
+/* A thousand tasks at once, each with 30 KiB of its stack touched. */
+static int reach_a_peak(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    static marks_t marks[PEAK];
+    asyncio_task_t *tasks[PEAK];
+    for (int i = 0; i < PEAK; i++) {
+        marks[i] = (marks_t){.depth = 30};
+        tasks[i] = asyncio_create_task(asyncio_coroutine(measure, &marks[i]));
+        assert_non_null(tasks[i]);
+    }
+    assert_int_equal(asyncio_sleep(0), 0);
+    assert_true(statistics().in_use > PEAK);
+    for (int i = 0; i < PEAK; i++)
+        assert_int_equal(asyncio_await_unref(tasks[i], NULL), 0);
+    assert_true(statistics().free >= PEAK);
+    return 0;
+}
+
+/* asyncio_trim() returns the memory of all free stacks at once, also from inside a task. */
+static int trim_after_a_peak(void *arg, void **ret_result)
+{
+    assert_int_equal(reach_a_peak(arg, ret_result), 0);
+    size_t before = statistics().resident_bytes;
+    asyncio_trim();
+    assert_int_equal(statistics().free, 0);
+    assert_true(statistics().in_use >= 1);
+    assert_true(statistics().resident_bytes < before / 10);
+    return 0;
+}
+
+static void trim_returns_free_stacks(void **state)
+{
+    assert_int_equal(run(*state, trim_after_a_peak, NULL), 0);
+    asyncio_trim();
+    asyncio_trim(); /* with nothing left it is a no-op */
+}
+
+static int (*real_clock)(clockid_t clock, struct timespec *ret_now);
+static time_t later_seconds; /* how much later it is than it is */
+
+static int later_clock(clockid_t clock, struct timespec *ret_now)
+{
+    int rc = real_clock(clock, ret_now);
+    ret_now->tv_sec += later_seconds;
+    return rc;
+}
+
+static int be_idle_after_a_peak(void *arg, void **ret_result)
+{
+    assert_int_equal(reach_a_peak(arg, ret_result), 0);
+    /* The first wait after a second learns that the peak is over, the next returns its stacks, in
+     * slices. */
+    for (int i = 0; i < 100 && statistics().free > KEPT; i++) {
+        later_seconds += 2;
+        assert_int_equal(asyncio_sleep(0.002), 0);
+    }
+    assert_true(statistics().free <= KEPT);
+    return 0;
+}
+
+/* A loop on the real clock that waits returns the stacks of a peak. */
+static void an_idle_loop_returns_stacks(void **state)
+{
+    (void)state;
+    real_clock = asyncio__sys.clock_gettime;
+    asyncio__sys.clock_gettime = later_clock;
+    asyncio_loop_t *loop = asyncio_new_event_loop();
+    assert_non_null(loop);
+    asyncio_coroutine_t *coroutine = asyncio_coroutine(be_idle_after_a_peak, NULL);
+    assert_int_equal(asyncio_loop_run_until_complete(loop, coroutine, NULL), 0);
+    asyncio_loop_unref(loop);
+    asyncio__sys.clock_gettime = real_clock;
+    assert_true(statistics().free <= KEPT);
+}
+
+/* A loop that closes leaves no more than a few of its stacks. */
+static void a_loop_that_closes_returns_stacks(void **state)
+{
+    (void)state;
+    asyncio_loop_options_t options = {.size = sizeof(options), .clock = ASYNCIO_CLOCK_VIRTUAL};
+    asyncio_loop_t *loop = asyncio_new_event_loop_full(&options);
+    asyncio_coroutine_t *coroutine = asyncio_coroutine(reach_a_peak, NULL);
+    assert_int_equal(asyncio_loop_run_until_complete(loop, coroutine, NULL), 0);
+    assert_true(statistics().free >= PEAK);
+    asyncio_loop_unref(loop);
+    assert_true(statistics().free <= KEPT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +252,9 @@ int main(void)
         FIXTURE_TEST(without_a_stack_there_is_no_mark),
         FIXTURE_TEST(statistics_count_memory),
         FIXTURE_TEST(statistics_need_their_size),
+        FIXTURE_TEST(trim_returns_free_stacks),
+        FIXTURE_TEST(an_idle_loop_returns_stacks),
+        FIXTURE_TEST(a_loop_that_closes_returns_stacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

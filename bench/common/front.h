@@ -20,6 +20,7 @@ typedef struct bench_result {
     int64_t elapsed_ns;    /**< of the timed part */
     int64_t end_ns;        /**< of a second timed part, for the work `asleep` */
     double bytes_per_task; /**< of the resident set, for the work `asleep` */
+    double table_bytes_per_task; /**< of page tables, for the work `asleep`; 0: not measured */
     long operations;       /**< in the timed part, if they are not as many as the count */
 } bench_result_t;
 
@@ -36,8 +37,10 @@ static inline long bench_warm_up(const char *name, long count)
 /** Adds what the next time of a work took; the bytes stay those of the first time. */
 static inline void bench_add(bench_result_t *total, long count, const bench_result_t *result)
 {
-    if (total->operations == 0)
+    if (total->operations == 0) {
         total->bytes_per_task = result->bytes_per_task;
+        total->table_bytes_per_task = result->table_bytes_per_task;
+    }
     total->elapsed_ns += result->elapsed_ns;
     total->end_ns += result->end_ns;
     total->operations += result->operations ? result->operations : count;
@@ -52,6 +55,8 @@ static inline void bench_print(const char *name, const bench_result_t *result)
         return;
     }
     printf("asleep_bytes %.1f B\n", result->bytes_per_task);
+    if (result->table_bytes_per_task > 0)
+        printf("asleep_page_tables %.1f B\n", result->table_bytes_per_task);
     printf("asleep_make %.2f ns\n", each_ns);
     printf("asleep_end %.2f ns\n", (double)result->end_ns / (double)result->operations);
 }

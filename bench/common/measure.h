@@ -59,6 +59,20 @@ static inline int64_t bench_resident_bytes(void)
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
+/** Bytes of page tables of this process (VmPTE), which are no part of its resident set. */
+static inline int64_t bench_page_table_bytes(void)
+{
+    char line[128];
+    long kib = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof(line), file) && sscanf(line, "VmPTE: %ld", &kib) != 1) {
+    }
+    fclose(file);
+    return (int64_t)kib * 1024;
+}
+
 /** A step of a generator that is good enough to scatter deadlines, and the same in each run. */
 static inline uint64_t bench_scatter(uint64_t *state)
 {

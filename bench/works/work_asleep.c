@@ -35,7 +35,7 @@ int bench_asleep(long count, bench_result_t *result)
         tasks[i] = NULL;
     __asm__ volatile("" : : "r"(tasks) : "memory");
 
-    int64_t before_bytes = bench_resident_bytes();
+    int64_t before_bytes = bench_resident_bytes(), before_tables = bench_page_table_bytes();
     int64_t begin_ns = bench_now_ns();
     int rc = 0;
     for (long i = 0; i < count && rc == 0; i++) {
@@ -48,6 +48,8 @@ int bench_asleep(long count, bench_result_t *result)
     result->elapsed_ns = bench_now_ns() - begin_ns;
     int64_t grown_bytes = bench_resident_bytes() - before_bytes;
     result->bytes_per_task = (double)grown_bytes / (double)count;
+    result->table_bytes_per_task =
+        (double)(bench_page_table_bytes() - before_tables) / (double)count;
     if (rc == 0) {
         begin_ns = bench_now_ns();
         rc = cancel_all(tasks, count);

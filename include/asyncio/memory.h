@@ -32,6 +32,11 @@
  * @endcode
  *
  * Stacks of coroutines are mapped from the kernel and do not come from the allocator.
+ *
+ * Memory that is freed is kept for the next tasks. What a peak leaves is returned to the kernel
+ * when the loop is idle for a second or two, when it closes and when its thread ends: all stacks
+ * but those that the last second needed and 64 of each size, and whole pieces of small blocks in
+ * which none is in use. asyncio_trim() of stack_usage.h returns all of it at once.
  */
 #ifndef ASYNCIO_MEMORY_H
 #define ASYNCIO_MEMORY_H

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames collected; see backtrace.h. The machine's part is in backtrace_MACHINE.S. */
+/* Collects frames; see backtrace.h. The machine's part is in backtrace_MACHINE.S. */
 #include "coroutine/backtrace.h"
 
 #include <errno.h>
 #include <unwind.h>
 
-/* What is collected while the unwinder walks. */
+/* What the unwinder's callback collects. */
 typedef struct collected {
-    asyncio__frame_t *frames; /* room for capacity of them */
+    asyncio__frame_t *frames; /* room for `capacity` frames */
     size_t capacity;          /* of frames */
-    long count;               /* how many came, from -1: the first is who called the unwinder */
+    long count;               /* frames so far, from -1: the first is the unwinder's caller */
 } collected_t;
 
-/* More frames than this are a broken stack, or an endless recursion. */
+/* With more frames than this, the stack is corrupt or the recursion endless. */
 #define FRAMES_MOST 100000
 
 static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *arg)
@@ -23,7 +23,7 @@ static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *arg)
         return _URC_END_OF_STACK;
     long at = collected->count++;
     if (at >= 0 && (size_t)at < collected->capacity)
-        /* Addresses and numbers are what the unwinder's interface takes for the same. */
+        /* The unwinder's interface has addresses as integers. */
         collected->frames[at] = (asyncio__frame_t){
             (const void *)address, (const void *)_Unwind_GetRegionStart(context)};
     return _URC_NO_REASON;
@@ -47,7 +47,7 @@ long asyncio__fiber_backtrace(const asyncio__fiber_t *fiber, asyncio__frame_t *f
 
 #else
 
-/* _Unwind_Backtrace(fn, arg), as if called from where the fiber stands. */
+/* Calls _Unwind_Backtrace(fn, arg) as if from where the fiber is suspended. */
 ASYNCIO__FIBER_LOCAL int asyncio__fiber_walk(const asyncio__fiber_t *fiber, _Unwind_Trace_Fn fn,
                                              void *arg);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The walk through the frames of a fiber that is away, on aarch64; see coroutine/backtrace.h. */
+/* The walk through the frames of a suspended fiber, on aarch64; see coroutine/backtrace.h. */
 
     .text
 

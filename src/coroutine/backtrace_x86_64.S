@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The walk through the frames of a fiber that is away, on x86-64; see coroutine/backtrace.h. */
+/* The walk through the frames of a suspended fiber, on x86-64; see coroutine/backtrace.h. */
 
     .text
 
@@ -19,8 +19,8 @@ asyncio__fiber_walk:
     movq %rsi, %rdi
     movq %rdx, %rsi
     .cfi_remember_state
-    /* The caller's frame begins at fiber->sp, its rbp is fiber->frame, it goes on at fiber->next.
-     * The other registers it has saved itself, as the switch changes them. */
+    /* The caller's frame begins at fiber->sp, its rbp is fiber->frame, it resumes at fiber->next.
+     * It has saved the other registers itself, as the switch changes them. */
     .cfi_escape 0x0f, 3, 0x73, 0, 0x06     /* def_cfa_expression: breg3 (rbx) 0, deref */
     .cfi_escape 0x10, 6, 2, 0x73, 8        /* expression: rbp is at rbx + 8 */
     .cfi_escape 0x10, 16, 2, 0x73, 16      /* expression: the return address is at rbx + 16 */

@@ -2,9 +2,10 @@
 /*
  * The switch on aarch64 (AAPCS64): x19 to x30, d8 to d15 and the stack pointer.
  *
- * A fiber that is away has on its stack, from sp upwards: x19 ... x28, x29, x30 (where it goes
- * on), d8 ... d15: 160 bytes. FPCR is not saved. x30 lies there unsigned: who signs return
- * addresses does so in its own frames, with its own stack pointer, which is kept.
+ * A suspended fiber has on its stack, from sp upwards: x19 ... x28, x29, x30 (where it resumes),
+ * d8 ... d15: 160 bytes. FPCR is not saved; see fiber_x86_64.h. x30 is not signed there: functions
+ * that sign return addresses do so in their own frames, with their own stack pointer, which is
+ * kept.
  */
 
     .text
@@ -53,7 +54,7 @@ asyncio__fiber_swap:
     str x9, [x0]
     ldr x9, [x1]
     mov sp, x9
-    /* Here the stack is another one, but the frame on it looks the same. */
+    /* The stack is another one here, but the frame on it has the same layout. */
     ldp x19, x20, [sp, #0]
     ldp x21, x22, [sp, #16]
     ldp x23, x24, [sp, #32]
@@ -90,8 +91,8 @@ asyncio__fiber_swap:
     .cfi_endproc
     .size asyncio__fiber_swap, . - asyncio__fiber_swap
 
-/* Where a prepared fiber goes on: x19 is its entry, x20 the argument, x29 zero. Nobody called
- * it, so that the chain of frames ends here for debuggers and backtraces. */
+/* Where a prepared fiber begins: x19 is its entry, x20 the argument, x29 zero. It has no caller, so
+ * that the chain of frames ends here for debuggers and backtraces. */
     .type fiber_begin, %function
     .p2align 4
 fiber_begin:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each file in assembly says of itself to the linker: its stack is not executable, and which
- * of the machine's protections of jumps it keeps. Without it in one file the whole program has
- * none. Included at the end of such a file; it must not be included from C.
+ * What each assembly file tells the linker: that it needs no executable stack, and which of the
+ * machine's protections of jumps it supports. The linker enables only what all files support.
+ * Included at the end of each assembly file, never from C.
  */
     .section .note.GNU-stack, "", %progbits
 
@@ -13,10 +13,10 @@
     .long 5
     .asciz "GNU"
 #if defined(__x86_64__)
-/* GNU_PROPERTY_X86_FEATURE_1_AND: IBT, and not SHSTK. */
+/* GNU_PROPERTY_X86_FEATURE_1_AND: IBT, but not SHSTK. */
     .long 0xc0000002
 #else
-/* GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI, and not GCS, the shadow stacks of this machine. */
+/* GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI, but not GCS, the shadow stacks of this machine. */
     .long 0xc0000000
 #endif
     .long 4

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch where there is no assembly for the machine: ucontext. Each switch costs a system
- * call or two, for the signal mask. A fiber that is away keeps its ucontext_t in its own stack.
+ * The switch for machines without assembly: ucontext. Each switch costs one or two system calls,
+ * for the signal mask. A suspended fiber keeps its ucontext_t on its own stack.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ typedef struct start {
     void *argument;                /* for it */
 } start_t;
 
-/* makecontext() passes numbers of type int only, so the address comes in halves. */
+/* makecontext() passes arguments of type int only, so the address comes in two halves. */
 static void begin(unsigned high_half, unsigned low_half)
 {
     const start_t *start = (start_t *)(uintptr_t)((uint64_t)high_half << 32 | low_half);
@@ -30,7 +30,7 @@ void asyncio__fiber_swap(asyncio__fiber_t *from, asyncio__fiber_t *to)
 {
     ucontext_t here;
     from->sp = &here;
-    /* It fails only where makecontext() got no memory for its stack: ours is never too small. */
+    /* It fails only if the stack is too small for makecontext(), which ours never is. */
     if (swapcontext(&here, to->sp) != 0)
         abort();
 }

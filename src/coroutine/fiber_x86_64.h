@@ -2,19 +2,21 @@
 /*
  * The switch on x86-64, part of coroutine/fiber.h; where a fiber begins is in fiber_x86_64.S.
  *
- * Saved are the stack pointer, rbp and where to go on; of all other registers the compiler is told
- * that they change. So it keeps over a switch what it needs and nothing else, in the frame that it
- * has anyway; each place that switches has a jump of its own to predict; and no call or return is
- * made, so that the processor's stack of return addresses fits: a switch costs a third of what
- * pushing and popping six registers does, and a tenth where two places switch to each other.
+ * It saves the stack pointer, rbp and the address where the fiber resumes. The compiler is told
+ * that all other registers change, so that it saves those it needs, and no others, in the frame
+ * that it has anyway. Each switch has a jump of its own for the processor to predict, and there is
+ * no call or return, so that the processor's stack of return addresses stays right. A switch costs
+ * a third of one that pushes and pops six registers, and a tenth where two functions switch to
+ * each other.
  *
  * Nothing is written to the stack here: below the stack pointer may be a red zone in use. MXCSR
- * and the x87 control word are not saved. The label can be reached under indirect branch tracking.
+ * and the x87 control word are not saved: reading and comparing both takes 2 ns, saving and loading
+ * 4 ns, of the 9 ns that a yield takes. The label may be jumped to under indirect branch tracking.
  */
 #ifndef ASYNCIO__COROUTINE_FIBER_X86_64_H
 #define ASYNCIO__COROUTINE_FIBER_X86_64_H
 
-/* Where the compiler may use further registers they change as well. */
+/* Further registers that the compiler may use; they change as well. */
 #if defined(__AVX512F__)
 #define ASYNCIO__FIBER_AVX512                                                                 \
     , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",        \
@@ -31,7 +33,7 @@
 #define ASYNCIO__FIBER_APX
 #endif
 
-/* Where a fiber that was laid goes on; of fiber_x86_64.S. */
+/* Where a fiber that asyncio__fiber_lay() made begins; in fiber_x86_64.S. */
 ASYNCIO__FIBER_LOCAL extern const char asyncio__fiber_begin[];
 
 static inline void asyncio__fiber_lay(asyncio__fiber_t *fiber, void *low, void *high,

@@ -62,7 +62,9 @@ typedef struct shelf {
 
 typedef struct asyncio__stack_pool {
     shelf_t shelves[CLASSES];
-    int64_t trimmed_ns;                   /* when the idle loop looked last */
+    unsigned used_classes;                /* bit i: shelf i has had stacks */
+    bool is_trimming;                     /* the idle loop has returned stacks in this round */
+    int64_t trimmed_ns;                   /* when the idle loop's last round ended */
     _Atomic(asyncio__stack_t *) returned; /* released by other threads, linked by next */
     _Atomic int is_owned;                 /* a thread uses it; else the next one adopts it */
     _Atomic(slab_block_t *) blocks;       /* the records of its slabs */
@@ -149,18 +151,19 @@ static size_t vacate(shelf_t *shelf, size_t kept, size_t most)
     return done;
 }
 
-static void trim(pool_t *pool, size_t kept)
+static size_t trim(pool_t *pool, size_t kept)
 {
+    size_t done = 0;
     collect_returned(pool);
     for (size_t i = 0; i < CLASSES; i++)
-        vacate(&pool->shelves[i], kept, SIZE_MAX);
+        done += vacate(&pool->shelves[i], kept, SIZE_MAX);
     flush_slabs(pool);
+    return done;
 }
 
-void asyncio__stack_trim(size_t kept)
+size_t asyncio__stack_trim(size_t kept)
 {
-    if (own_pool != &no_pool)
-        trim(own_pool, kept);
+    return own_pool != &no_pool ? trim(own_pool, kept) : 0;
 }
 
 /* How many free stacks of a shelf were needed in the last second, and some more. */
@@ -173,11 +176,11 @@ int64_t asyncio__stack_trim_idle(int64_t now_ns)
 {
     pool_t *pool = own_pool;
     bool has_many = false;
-    for (size_t i = 0; i < CLASSES; i++) {
-        const shelf_t *shelf = &pool->shelves[i];
+    for (unsigned left = pool->used_classes; left; left &= left - 1) {
+        const shelf_t *shelf = &pool->shelves[__builtin_ctz(left)];
         has_many = has_many || shelf->count - shelf->in_use > ASYNCIO__STACKS_KEPT;
     }
-    if (!has_many)
+    if (!has_many && !pool->is_trimming)
         return -1;
     int64_t due_ns = pool->trimmed_ns + TRIM_INTERVAL_NS;
     if (now_ns < due_ns)
@@ -188,10 +191,16 @@ int64_t asyncio__stack_trim_idle(int64_t now_ns)
         if (shelf->count - shelf->in_use > working_set(shelf))
             left -= vacate(shelf, working_set(shelf), left);
     }
-    if (left < TRIM_SLICE)
+    if (left < TRIM_SLICE) {
+        pool->is_trimming = true;
         flush_slabs(pool);
+    }
     if (left == 0)
         return 0;
+    /* The records of the tasks that had these stacks are free as well. */
+    if (pool->is_trimming)
+        asyncio__ignore((long)asyncio__memory_trim());
+    pool->is_trimming = false;
     pool->trimmed_ns = now_ns;
     for (size_t i = 0; i < CLASSES; i++)
         pool->shelves[i].peak = pool->shelves[i].in_use;
@@ -204,7 +213,7 @@ int64_t asyncio__stack_trim_idle(int64_t now_ns)
 static void leave_pool(void *argument)
 {
     pool_t *pool = argument;
-    trim(pool, /* kept= */ 0);
+    asyncio__ignore((long)trim(pool, /* kept= */ 0));
     own_pool = &no_pool;
     /* Pairs with the exchange in adopt_pool(). */
     atomic_store_explicit(&pool->is_owned, 0, memory_order_release);
@@ -334,6 +343,7 @@ static asyncio__slab_t *find_vacant(pool_t *pool, unsigned class)
 static asyncio__stack_t *cut_stack(pool_t *pool, unsigned class)
 {
     shelf_t *shelf = &pool->shelves[class];
+    pool->used_classes |= 1u << class;
     if (shelf->vacant > 0) {
         /* All vacant stacks of a slab are used before the next slab is looked for. */
         if (!shelf->current || shelf->current->vacant == 0)

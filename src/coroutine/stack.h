@@ -96,15 +96,16 @@ void asyncio__stack_refresh(asyncio__stack_t *stack);
 asyncio__stack_t *asyncio__stack_of_guard(const void *address);
 
 /* Returns the memory of this thread's free stacks to the kernel, except that of the `kept` stacks
- * of each size that were released last. Must not run on a stack that is already released. */
-void asyncio__stack_trim(size_t kept);
+ * of each size that were released last. Returns how many stacks that were. Must not run on a stack
+ * that is already released. */
+size_t asyncio__stack_trim(size_t kept);
 
 /* How many free stacks of each size a thread keeps when its loop closes or is idle. */
 #define ASYNCIO__STACKS_KEPT 64
 
 /* Called when the loop of this thread is about to wait, with the time now. At most once a second,
- * returns the memory of stacks that were not needed in the last second. Returns how many
- * nanoseconds later it has more to do, or -1 for never. */
+ * returns the memory of stacks that were not needed in the last second, some at a time, and then
+ * that of free records. Returns in how many nanoseconds it has more to do, or -1 for never. */
 int64_t asyncio__stack_trim_idle(int64_t now_ns);
 
 typedef struct asyncio__stack_statistics {

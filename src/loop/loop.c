@@ -272,7 +272,8 @@ int asyncio_loop_close(asyncio_loop_t *loop)
     asyncio__overflow_leave(loop->overflow);
     asyncio__overflow_close(loop->overflow);
     loop->overflow = NULL;
-    asyncio__stack_trim(ASYNCIO__STACKS_KEPT);
+    if (asyncio__stack_trim(ASYNCIO__STACKS_KEPT) > 0)
+        asyncio__ignore((long)asyncio__memory_trim());
     asyncio_loop_unref(loop);
     return 0;
 }
@@ -361,6 +362,14 @@ static void adapt_turns(asyncio_loop_t *loop, int64_t before_ns)
     loop->turns_left = allowed;
 }
 
+/* Before a wait: returns memory of a peak to the kernel. Returns how long the wait may be: shorter
+ * if there will be more to return. */
+static int64_t trim_before_wait(const asyncio_loop_t *loop, int64_t timeout_ns)
+{
+    int64_t more_ns = asyncio__stack_trim_idle(loop->now_ns);
+    return more_ns >= 0 && (timeout_ns < 0 || more_ns < timeout_ns) ? more_ns : timeout_ns;
+}
+
 int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
 {
     int64_t timeout_ns = wait ? wait_limit(loop) : 0;
@@ -369,6 +378,8 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
         if (timeout_ns == ASYNCIO_EDEADLOOP)
             return asyncio__fail(ASYNCIO_EDEADLOOP, "nothing is left that could wake the loop");
     }
+    if (timeout_ns != 0 && !loop->is_virtual)
+        timeout_ns = trim_before_wait(loop, timeout_ns);
     asyncio__inbox_take(loop->inbox);
     if (timeout_ns != 0 && loop->inbox->is_stream && asyncio__ring_count(&loop->ready) == 0)
         asyncio__inbox_gather(loop->inbox);

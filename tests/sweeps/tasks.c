@@ -131,6 +131,7 @@ static void use_coroutines(asyncio_loop_t *loop)
         asyncio_coroutine_unref(coroutine);
     }
     may(asyncio_get_stack_statistics(&statistics));
+    asyncio_trim();
     asyncio_task_t *task = asyncio_create_task(asyncio_sleep_coroutine(1));
     if (is_there(task)) {
         may(asyncio_sleep(0));
