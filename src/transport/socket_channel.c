@@ -136,9 +136,13 @@ static void socket_end_flush(asyncio__file_channel_t *file)
     discard(self, /* count= */ 0);
 }
 
+/* A peer that would never read the end is worse than a connection that is lost. -ENOTCONN: the
+ * connection was reset, and what was received before can still be read. */
 static void socket_end_writing(asyncio__file_channel_t *file)
 {
-    asyncio__ignore(asyncio_socket_shutdown(file->sock, SHUT_WR));
+    int rc = asyncio_socket_shutdown(file->sock, SHUT_WR);
+    if (rc < 0 && rc != -ENOTCONN)
+        asyncio__file_channel_lose(file, rc);
 }
 
 static const asyncio__file_channel_hooks_t hooks = {.end_flush = socket_end_flush,
