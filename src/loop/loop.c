@@ -131,7 +131,7 @@ static void leave_in_child(void)
     if (!loop)
         return;
     loop->todo = 0;
-    loop->turns_left = 0;
+    asyncio__pace_poll_next(&loop->pace);
     asyncio__thread.running_loop = NULL;
     asyncio__thread.coroutine = NULL;
 }
@@ -194,7 +194,8 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     loop->fork_generation = asyncio__fork_generation;
     loop->is_virtual = options->clock == ASYNCIO_CLOCK_VIRTUAL;
     loop->now_ns = loop->is_virtual ? 0 : asyncio__clock_now();
-    loop->turns_allowed = 1;
+    loop->pace.allowed = 1;
+    loop->pace.budget_ticks = asyncio__ticks_of_half_millisecond();
     loop->stack_bytes = options->stack_bytes ? options->stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES;
     loop->slow_ns = SLOW_CALLBACK_NS;
     loop->debug = options->debug || is_asked_for("ASYNCIO_DEBUG");
@@ -346,20 +347,24 @@ static int64_t virtual_wait(asyncio_loop_t *loop, int64_t limit_ns)
     return 0;
 }
 
-/* Turns that may go by until the next poll: as many as took a millisecond lately. */
-static void adapt_turns(asyncio_loop_t *loop, int64_t before_ns)
+/* Decides how many turns may run until the next poll: as many as lately took the budget. */
+static void pace_turns(asyncio__pace_t *pace, bool has_waited)
 {
-    uint32_t turns = loop->turns_allowed - loop->turns_left;
-    int64_t spent_ns = loop->now_ns - before_ns;
-    uint32_t allowed = loop->turns_allowed * 2;
-    if (spent_ns > ASYNCIO__TIME_WITHOUT_POLL_NS / 2)
-        allowed = (uint32_t)(ASYNCIO__TIME_WITHOUT_POLL_NS / 2 * (int64_t)(turns + 1) / spent_ns);
-    if (allowed > ASYNCIO__TURNS_WITHOUT_POLL)
-        allowed = ASYNCIO__TURNS_WITHOUT_POLL;
-    if (allowed == 0)
-        allowed = 1; /* else it could not grow again after one long turn */
-    loop->turns_allowed = allowed;
-    loop->turns_left = allowed;
+    uint64_t ticks = asyncio__ticks_now(), spent = ticks - pace->poll_ticks;
+    uint32_t turns = pace->allowed - pace->turns_left - pace->turns_more;
+    if (!has_waited) {
+        uint32_t allowed = pace->allowed * 2;
+        if (spent > pace->budget_ticks)
+            allowed = (uint32_t)(pace->budget_ticks * (turns + 1) / spent);
+        if (allowed > ASYNCIO__TURNS_WITHOUT_POLL)
+            allowed = ASYNCIO__TURNS_WITHOUT_POLL;
+        pace->allowed = allowed > 0 ? allowed : 1; /* 0 could not grow again */
+    }
+    pace->poll_ticks = ticks;
+    /* The turn that begins now counts too. */
+    const uint32_t most = ASYNCIO__TURNS_WITHOUT_TICKS - 1;
+    pace->turns_left = pace->allowed < most ? pace->allowed : most;
+    pace->turns_more = pace->allowed - pace->turns_left;
 }
 
 /* Before a wait: returns memory of a peak to the kernel. Returns how long the wait may be: shorter
@@ -396,12 +401,9 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
     if (rc < 0)
         return asyncio__fail(rc, "the engine failed");
     if (!loop->is_virtual) {
-        int64_t before_ns = loop->now_ns;
-        loop->now_ns = asyncio__clock_now();
-        if (timeout_ns == 0)
-            adapt_turns(loop, before_ns);
-        else
-            loop->turns_left = loop->turns_allowed;
+        pace_turns(&loop->pace, timeout_ns != 0);
+        if (asyncio__heap_first(&loop->timers))
+            loop->now_ns = asyncio__clock_now();
     }
     asyncio__timers_expire(loop);
     return 0;
@@ -455,7 +457,7 @@ static int run(asyncio_loop_t *loop)
     /* What the thread has set outside is not set in callbacks, which have contexts of their own. */
     void *context = asyncio__thread.own.context;
     asyncio__thread.own.context = NULL;
-    loop->turns_left = 0;
+    asyncio__pace_poll_next(&loop->pace);
     asyncio__quarantine_t quarantine;
     if (ASYNCIO__UNLIKELY(loop->debug))
         asyncio__quarantine_begin(&quarantine);

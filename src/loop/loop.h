@@ -22,6 +22,7 @@
 #include "base/list.h"
 #include "base/ring.h"
 #include "base/thread.h"
+#include "base/ticks.h"
 #include "engine/engine.h"
 #include "loop/inbox.h"
 
@@ -39,23 +40,35 @@ typedef struct asyncio__loop_hook {
     struct asyncio__loop_hook *next;
 } asyncio__loop_hook_t;
 
-#define ASYNCIO__TURNS_WITHOUT_POLL 64      /* at most, and at most so long: */
-#define ASYNCIO__TIME_WITHOUT_POLL_NS 1000000
+/*
+ * While something is ready, there is a poll every 64 turns or half a millisecond. The time-stamp
+ * counter is read every 8 turns: so when turns suddenly become long, a timer, I/O or another
+ * thread waits for at most 8 of them.
+ */
+#define ASYNCIO__TURNS_WITHOUT_POLL   63 /* behind the one that begins with a poll */
+#define ASYNCIO__TURNS_WITHOUT_TICKS  8
+
+typedef struct asyncio__pace {
+    uint32_t turns_left;   /* turns until the counter is read, or the next poll */
+    uint32_t turns_more;   /* turns that may follow them before the next poll */
+    uint32_t allowed;      /* turns between polls: adapts to how long turns take */
+    uint64_t poll_ticks;   /* the counter at the last poll */
+    uint64_t budget_ticks; /* between polls: half a millisecond, or less */
+} asyncio__pace_t;
 
 #define ASYNCIO__SPARE_CALLS 4 /* rows of calls that a loop keeps */
 
 struct asyncio_loop {
     asyncio__ring_t ready;     /* asyncio__ready_t pointers */
     uint32_t todo;             /* how many of them are left of this turn */
-    uint32_t turns_left;       /* turns that may go by before the next poll */
+    asyncio__pace_t pace;      /* when the next poll is due */
     bool stopping;             /* return at the end of the turn */
     bool running;              /* inside run_forever() */
     bool closed;               /* close() has begun */
     bool debug;                /* slow callbacks are reported */
     bool is_virtual;           /* now_ns is the clock, and jumps */
     uint8_t engine_kind;       /* asyncio_engine_t */
-    uint32_t turns_allowed;    /* what turns_left begins with: adapts to how long turns take */
-    int64_t now_ns;            /* the virtual clock; else when the last poll was */
+    int64_t now_ns;            /* the virtual clock; else when a poll last looked at timers */
     asyncio__engine_t *engine; /* NULL once closed */
     asyncio__inbox_t *inbox;   /* a reference */
     _Atomic(struct asyncio__calls *) spare_calls[ASYNCIO__SPARE_CALLS]; /* of calls.c */
@@ -152,13 +165,33 @@ void asyncio__loop_call_in(asyncio_loop_t *loop, asyncio_context_t *context,
 /* The same in parts: asyncio__context_begin(), or a report and false. */
 bool asyncio__loop_enter(asyncio_loop_t *loop, void **word, void **ret_former);
 
-/* Begins the next turn without a poll, if that is allowed: whether todo is not 0 now. */
+/* Whether more turns may run before the next poll: asked when turns_left is 0. */
+static inline bool asyncio__pace_allows_more(asyncio__pace_t *pace)
+{
+    uint32_t more = pace->turns_more;
+    if (more == 0 || asyncio__ticks_now() - pace->poll_ticks >= pace->budget_ticks)
+        return false;
+    pace->turns_left =
+        more < ASYNCIO__TURNS_WITHOUT_TICKS ? more : ASYNCIO__TURNS_WITHOUT_TICKS;
+    pace->turns_more = more - pace->turns_left;
+    return true;
+}
+
+/* Has the loop poll before the next turn. */
+static inline void asyncio__pace_poll_next(asyncio__pace_t *pace)
+{
+    pace->turns_left = 0;
+    pace->turns_more = 0;
+}
+
+/* Begins the next turn without a poll, if that is allowed. Returns whether todo is not 0 now. */
 static inline bool asyncio__loop_next_turn_quickly(asyncio_loop_t *loop)
 {
-    if (loop->turns_left == 0 || loop->stopping)
+    if (loop->stopping ||
+        (loop->pace.turns_left == 0 && !asyncio__pace_allows_more(&loop->pace)))
         return false;
     loop->todo = asyncio__ring_count(&loop->ready);
-    loop->turns_left--;
+    loop->pace.turns_left--;
     return loop->todo != 0;
 }
 

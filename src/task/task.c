@@ -379,15 +379,18 @@ void asyncio__task_begin(asyncio__task_t *task)
     asyncio_loop_t *loop = task->future.loop;
     asyncio__thread_t former = asyncio__thread;
     asyncio__fiber_t former_root = asyncio__root;
-    uint32_t todo = loop->todo, turns_left = loop->turns_left;
+    uint32_t todo = loop->todo;
+    uint32_t turns_left = loop->pace.turns_left, turns_more = loop->pace.turns_more;
     /* Nothing else is to run: it comes back here when it suspends or ends. */
-    loop->todo = loop->turns_left = 0;
+    loop->todo = 0;
+    asyncio__pace_poll_next(&loop->pace);
     asyncio__task_step(&task->wait.ready);
     asyncio__root = former_root;
     if (loop->fork_generation != asyncio__fork_generation)
         return; /* a child was forked in it, and runs nothing more */
     loop->todo = todo;
-    loop->turns_left = turns_left;
+    loop->pace.turns_left = turns_left;
+    loop->pace.turns_more = turns_more;
     asyncio__thread.task = former.task;
     asyncio__thread.coroutine = former.coroutine;
     asyncio__thread.locals = former.locals;

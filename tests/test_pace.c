@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long polls may be left out while something is ready, counted in turns on a clock and a
+ * time-stamp counter that the test moves.
+ */
+#include "support/support.h"
+
+#include <time.h>
+
+#include "base/syscalls.h"
+#include "base/ticks.h"
+
+#define QUICK_NS 100
+#define LONG_NS  10000000
+
+typedef struct chain {
+    asyncio_loop_t *loop; /* on the monotonic clock, which the test moves */
+    long quick_turns;     /* turns of QUICK_NS that are left; then they take LONG_NS */
+    long long_turns;      /* turns of LONG_NS that have run */
+    long late;            /* of them, when the timer was called */
+    long limit;           /* of them, after which the test has failed */
+} chain_t;
+
+static int64_t fake_ns;
+static uint64_t fake_ticks; /* three a nanosecond */
+
+static int fake_clock(clockid_t clock, struct timespec *ret_now)
+{
+    (void)clock;
+    *ret_now = (struct timespec){fake_ns / 1000000000, fake_ns % 1000000000};
+    return 0;
+}
+
+static void pass(int64_t time_ns)
+{
+    fake_ns += time_ns;
+    fake_ticks += (uint64_t)time_ns * 3;
+}
+
+static void on_time(void *arg)
+{
+    chain_t *chain = arg;
+    chain->late = chain->long_turns - 1; /* not counting the turn that it is called in */
+    asyncio_loop_stop(chain->loop);
+}
+
+/* One turn: passes the time, and schedules the next. */
+static void turn(void *arg)
+{
+    chain_t *chain = arg;
+    if (chain->quick_turns > 0) {
+        pass(QUICK_NS);
+        if (--chain->quick_turns == 0)
+            asyncio_loop_call_later(chain->loop, 0.005, on_time, chain, NULL);
+    } else {
+        pass(LONG_NS);
+        if (++chain->long_turns == chain->limit)
+            asyncio_loop_stop(chain->loop);
+    }
+    asyncio_loop_call_soon(chain->loop, turn, chain, NULL);
+}
+
+static long turns_late(long quick_turns)
+{
+    chain_t chain = {.quick_turns = quick_turns, .late = 1000, .limit = 100};
+    int (*clock)(clockid_t, struct timespec *) = asyncio__sys.clock_gettime;
+    asyncio__sys.clock_gettime = fake_clock;
+    asyncio__ticks_fake = &fake_ticks;
+    chain.loop = asyncio_new_event_loop();
+    assert_non_null(chain.loop);
+    asyncio_loop_set_debug(chain.loop, false);
+    assert_int_equal(asyncio_loop_call_soon(chain.loop, turn, &chain, NULL), 0);
+    assert_int_equal(asyncio_loop_run_forever(chain.loop), 0);
+    asyncio_loop_unref(chain.loop);
+    asyncio__ticks_fake = NULL;
+    asyncio__sys.clock_gettime = clock;
+    return chain.late;
+}
+
+/* When turns become long after quick ones, a timer is called at most 8 turns late. */
+static void a_timer_is_at_most_eight_turns_late(void **state)
+{
+    (void)state;
+    for (long quick_turns = 100000; quick_turns < 100070; quick_turns++)
+        assert_in_range(turns_late(quick_turns), 1, 8);
+}
+
+/* So it is in the first turns of a loop, whose counter's frequency is not known yet. */
+static void a_new_loop_is_not_late(void **state)
+{
+    (void)state;
+    for (long quick_turns = 1; quick_turns < 20; quick_turns++)
+        assert_in_range(turns_late(quick_turns), 1, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(a_timer_is_at_most_eight_turns_late),
+        FIXTURE_TEST(a_new_loop_is_not_late),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
