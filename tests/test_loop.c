@@ -557,6 +557,25 @@ static void a_future_outlives_its_loop(void **state)
     asyncio_future_unref(future);
 }
 
+static void *make_thread_loop(void *arg)
+{
+    *(bool *)arg = asyncio_get_event_loop() != NULL;
+    asyncio_loop_call_soon(NULL, NULL, NULL, NULL); /* leaves an error in the thread's slot */
+    return NULL;
+}
+
+/* A thread that ends frees the loop that get_event_loop() made for it, and its last error: the
+ * accounts at the end of the test see it. */
+static void a_thread_that_ends_leaves_nothing(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    bool was_made = false;
+    assert_int_equal(pthread_create(&thread, NULL, make_thread_loop, &was_made), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(was_made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +601,7 @@ int main(void)
         FIXTURE_TEST(debug_can_be_set),
         FIXTURE_TEST(a_running_loop_outlives_its_references),
         FIXTURE_TEST(a_future_outlives_its_loop),
+        FIXTURE_TEST(a_thread_that_ends_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static void a_watch_never_ended_is_reported(void **state)
     }
     fixture->expected_reports = 1;
     assert_int_equal(fixture->last.code, -EBADF);
-    assert_string_equal(fixture->last.message, "a descriptor was closed while it was watched");
+    assert_string_equal(fixture->last.message, "a file descriptor was closed while it was watched");
     assert_non_null(strstr(fixture->last.place, "test_watch.c:"));
     int calls = watching.calls;
     assert_int_equal(asyncio_loop_remove_reader(fixture->loop, watching.fds[0]), 0);
@@ -182,6 +182,53 @@ static void a_closed_number_is_refused(void **state)
     assert_int_equal(asyncio_loop_remove_reader(fixture->loop, watching.fds[0]), 0);
 }
 
+typedef struct told {
+    watching_t watching; /* the pair */
+    unsigned events;     /* what the callback was told last */
+    int calls;           /* how often it was called */
+} told_t;
+
+static void on_events(int fd, unsigned events, void *arg)
+{
+    told_t *told = arg;
+    assert_int_equal(fd, told->watching.fds[0]);
+    told->events = events;
+    told->calls++;
+}
+
+/* A watch of both directions has one callback, called once a turn with what is ready; it stands
+ * beside a reader of the same descriptor, and each ends alone. */
+static void a_watch_tells_what_is_ready(void **state)
+{
+    fixture_t *fixture = *state;
+    asyncio_loop_t *loop = fixture->loop;
+    told_t told = {0};
+    skip_without_descriptors(fixture);
+    open_input(&told.watching, fixture);
+    int fd = told.watching.fds[0];
+    assert_int_equal(asyncio_loop_watch_fd(loop, fd, 4, on_events, &told), -EINVAL);
+    assert_int_equal(asyncio_loop_watch_fd(loop, fd, 0, on_events, &told), -EINVAL);
+    assert_int_equal(asyncio_loop_watch_fd(loop, fd, ASYNCIO_FD_READ, NULL, &told), -EINVAL);
+    assert_int_equal(
+        asyncio_loop_watch_fd(loop, fd, ASYNCIO_FD_READ | ASYNCIO_FD_WRITE, on_events, &told), 0);
+    run_turns(fixture, &told.watching, 2);
+    assert_int_equal(told.events, ASYNCIO_FD_READ | ASYNCIO_FD_WRITE);
+    assert_in_range(told.calls, 1, 2);
+    assert_int_equal(asyncio_loop_watch_fd(loop, fd, ASYNCIO_FD_WRITE, on_events, &told), 0);
+    assert_int_equal(asyncio_loop_add_reader(loop, fd, count, &told.watching), 0);
+    run_turns(fixture, &told.watching, 2);
+    assert_int_equal(told.events, ASYNCIO_FD_WRITE);
+    assert_in_range(told.watching.calls, 1, 2);
+    int calls = told.calls;
+    assert_int_equal(asyncio_loop_unwatch_fd(loop, fd), 1);
+    assert_int_equal(asyncio_loop_unwatch_fd(loop, fd), 0);
+    run_turns(fixture, &told.watching, 2);
+    assert_int_equal(told.calls, calls);
+    assert_true(told.watching.calls > 2);
+    assert_int_equal(asyncio_loop_remove_reader(loop, fd), 1);
+    close_both(&told.watching);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +237,7 @@ int main(void)
         FIXTURE_TEST(a_number_used_again_is_the_new_ones),
         FIXTURE_TEST(the_other_direction_is_not_handed_on),
         FIXTURE_TEST(a_closed_number_is_refused),
+        FIXTURE_TEST(a_watch_tells_what_is_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

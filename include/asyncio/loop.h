@@ -70,6 +70,15 @@ typedef struct asyncio_exception_context {
     const char *name;               /**< the task's name */
 } asyncio_exception_context_t;
 
+/** What is ready, or watched, of a file descriptor; errors and hang-ups count as both. */
+enum {
+    ASYNCIO_FD_READ = 1, /**< it can be read */
+    ASYNCIO_FD_WRITE = 2 /**< it can be written */
+};
+
+/** Called with what is ready of a file descriptor: ASYNCIO_FD_READ, ASYNCIO_FD_WRITE or both. */
+typedef void asyncio_fd_callback_t(int fd, unsigned events, void *arg);
+
 /** Called for what would else be lost; everything is *borrowed* for the call. loop may be NULL. */
 typedef void asyncio_exception_handler_t(asyncio_loop_t *loop,
                                          const asyncio_exception_context_t *context, void *arg);
@@ -544,6 +553,46 @@ ASYNCIO_API int asyncio_loop_add_writer_at(asyncio_loop_t *loop, int fd, asyncio
 ASYNCIO_API int asyncio_loop_remove_writer(asyncio_loop_t *loop, int fd);
 
 /**
+ * Watches a file descriptor for input, output or both, with one callback that is told which of
+ * them is ready. It runs once a turn while one of them is.
+ *
+ * The watch is independent of asyncio_loop_add_reader() and asyncio_loop_add_writer(); what is said
+ * there of closing the descriptor holds here. A second call for the same descriptor replaces
+ * events and callback.
+ *
+ * @param loop    the loop.
+ * @param fd      as for asyncio_loop_add_reader().
+ * @param events  ASYNCIO_FD_READ, ASYNCIO_FD_WRITE or both.
+ * @param fn      the callback; NULL is -EINVAL.
+ * @param arg     passed to it.
+ * @param place   the place for reports; the macro passes it.
+ * @return as asyncio_loop_add_reader(); also -EINVAL for other events.
+ *
+ * Ownership: fd and arg are *borrowed* until the watch ends.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: none; `loop.add_reader` and `loop.add_writer` in one.
+ */
+ASYNCIO_API int asyncio_loop_watch_fd_at(asyncio_loop_t *loop, int fd, unsigned events,
+                                         asyncio_fd_callback_t *fn, void *arg, const char *place);
+#define asyncio_loop_watch_fd(loop, fd, events, fn, arg) \
+    asyncio_loop_watch_fd_at((loop), (fd), (events), (fn), (arg), ASYNCIO_PLACE)
+
+/**
+ * Ends a watch of asyncio_loop_watch_fd().
+ *
+ * @param loop  the loop.
+ * @param fd    the file descriptor.
+ * @return as asyncio_loop_remove_reader().
+ *
+ * Ownership: nothing.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: none.
+ */
+ASYNCIO_API int asyncio_loop_unwatch_fd(asyncio_loop_t *loop, int fd);
+
+/**
  * Answers the loop that is running in this thread.
  *
  * @return the loop, or NULL; in a forked child always NULL.
@@ -560,7 +609,7 @@ ASYNCIO_API asyncio_loop_t *asyncio_get_running_loop(void);
  *
  * @return the loop, or NULL; then asyncio_errno() is as for asyncio_new_event_loop().
  *
- * Ownership: the answer is *borrowed*; the thread holds the reference.
+ * Ownership: the answer is *borrowed*; the thread holds the reference, and drops it when it ends.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `asyncio.get_event_loop`.
@@ -572,7 +621,8 @@ ASYNCIO_API asyncio_loop_t *asyncio_get_event_loop(void);
  *
  * @param loop  NULL for none.
  *
- * Ownership: the thread takes a reference of its own, and gives the former one up.
+ * Ownership: the thread takes a reference of its own and drops it when another loop is set, or when
+ *   the thread ends.
  * Context: any thread; each has its own.
  * Cancellation: does not suspend.
  * Twin: `asyncio.set_event_loop`.

@@ -6,7 +6,6 @@
  * and only code that runs in it changes what it holds. This file knows no tasks, for what is
  * current is found through the thread, and no variables: what is in the maps is context_var.c's.
  */
-#include <pthread.h>
 
 #include "base/context_map.h"
 #include "base/error.h"
@@ -37,23 +36,6 @@ void asyncio__context_drop_used(void *word)
         asyncio_context_unref(word);
 }
 
-/* What a thread has set outside of tasks goes with it. */
-static pthread_key_t exit_key;
-static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
-static bool has_exit_key;
-
-static void leave_thread(void *locals)
-{
-    void *word = ((asyncio__locals_t *)locals)->context;
-    ((asyncio__locals_t *)locals)->context = NULL;
-    asyncio__context_drop(word);
-}
-
-static void make_exit_key(void)
-{
-    has_exit_key = pthread_key_create(&exit_key, leave_thread) == 0;
-}
-
 /* A context that holds a map, whose reference is handed over on success. */
 static asyncio_context_t *make(asyncio__trie_t *values)
 {
@@ -77,11 +59,8 @@ asyncio_context_t *asyncio__context_of_own(void **word)
     if (!context)
         return asyncio__fail_new(-ENOMEM, NULL);
     *word = context;
-    if (word == &asyncio__thread.own.context) {
-        pthread_once(&exit_key_once, make_exit_key);
-        if (has_exit_key)
-            pthread_setspecific(exit_key, &asyncio__thread.own);
-    }
+    if (word == &asyncio__thread.own.context)
+        asyncio__thread_watch_end();
     asyncio__contexts_are_used();
     return context;
 }

@@ -16,7 +16,6 @@
 #include "base/memory.h"
 #include "base/thread.h"
 
-ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
 unsigned asyncio__fork_generation;
 void (*asyncio__fork_hook)(void);
 
@@ -251,6 +250,8 @@ int asyncio__fail_with(int code, asyncio_error_t *error)
     asyncio_error_t **place = slot();
     asyncio_error_t *old = *place;
     *place = error;
+    if (ASYNCIO__UNLIKELY(error && !asyncio__thread.is_end_watched))
+        asyncio__thread_watch_end();
     asyncio_error_unref(old);
     return code;
 }

@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #define ASYNCIO__PATIENCE_MOST  512 /* rounds: about ten microseconds, what a wake-up costs */
 #define ASYNCIO__PATIENCE_LEAST 32  /* below this it does not look */
@@ -37,13 +38,24 @@ static inline void asyncio__pause(void)
 #endif
 }
 
-/* Waits for another thread that needs but a moment more, unless it was preempted just then. */
-static inline void asyncio__pause_or_yield(uint32_t *rounds)
+#define ASYNCIO__YIELDS_MOST 16 /* before the waiting thread sleeps */
+#define ASYNCIO__NAP_NS      50000
+
+/*
+ * Waits for another thread that needs only a moment more. The other thread may have been
+ * preempted, possibly by this one: with a real-time priority sched_yield() does not let it run, so
+ * after some rounds this thread sleeps.
+ */
+static inline void asyncio__pause_or_sleep(uint32_t *rounds)
 {
-    if (++*rounds < ASYNCIO__PATIENCE_LEAST)
+    if (++*rounds < ASYNCIO__PATIENCE_LEAST) {
         asyncio__pause();
-    else
+    } else if (*rounds < ASYNCIO__PATIENCE_LEAST + ASYNCIO__YIELDS_MOST) {
         sched_yield();
+    } else {
+        const struct timespec nap = {.tv_nsec = ASYNCIO__NAP_NS};
+        nanosleep(&nap, NULL);
+    }
 }
 
 static inline uint32_t asyncio__patience_rounds(asyncio__patience_t *patience)

@@ -7,6 +7,7 @@
 #define ASYNCIO__BASE_THREAD_H
 
 #include <asyncio/api.h>
+#include <stdbool.h>
 
 #include "base/compiler.h"
 
@@ -26,11 +27,17 @@ typedef struct asyncio__thread {
     asyncio__locals_t own;                 /* outside tasks */
     asyncio_loop_t *set_loop;              /* from asyncio_set_event_loop(): a reference */
     int constructor_code;                  /* what asyncio_errno() returns */
+    bool is_end_watched;                   /* freed at its end; see asyncio__thread_watch_end() */
     struct asyncio__quarantine *quarantine; /* in debug mode; see quarantine.h */
     struct asyncio__result *job_result;    /* where the job that runs here puts its own */
 } asyncio__thread_t;
 
 extern ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
+
+/* Has what this thread keeps freed when the thread ends: its error, its context and, by the hook
+ * of the loop layer, its loop. A no-op after the first call. */
+void asyncio__thread_watch_end(void);
+extern void (*asyncio__thread_end_hook)(void);
 
 /* Those of what runs here. */
 static inline asyncio__locals_t *asyncio__locals(void)

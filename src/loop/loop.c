@@ -3,13 +3,11 @@
  * The event loop: made, run turn by turn, closed.
  *
  * One turn is asyncio's: wait once; completions become ready, then timers that are due; then
- * exactly what is ready now runs. While something is ready the wait may be left out for a few
- * turns. Nothing here knows what a task is.
+ * exactly the items that are ready now run. While something is ready, the wait may be left out for
+ * a few turns.
  */
 #include "loop/loop.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,113 +18,35 @@
 #include "base/quarantine.h"
 #include "coroutine/fiber.h"
 #include "coroutine/overflow.h"
-#include "loop/calls.h"
 #include "loop/debug.h"
-#include "loop/signal.h"
+#include "loop/loop_engine.h"
 #include "loop/timer.h"
 
 #define LONGEST_WAIT_NS  ((int64_t)24 * 3600 * 1000000000)
 #define SLOW_CALLBACK_NS 100000000 /* unless the program says otherwise */
 
-/* --- checks -------------------------------------------------------------------------------- */
-
-int asyncio__loop_check_thread(const asyncio_loop_t *loop)
-{
-    if (ASYNCIO__UNLIKELY(!loop))
-        return asyncio__fail(-EINVAL, "no loop was given");
-    if (ASYNCIO__UNLIKELY(loop->fork_generation != asyncio__fork_generation))
-        return asyncio__fail(ASYNCIO_ERUNTIME, "the loop is used in a forked child");
-    if (ASYNCIO__UNLIKELY(loop->running && loop->thread != &asyncio__thread)) {
-        asyncio__report_thread(loop);
-        return asyncio__fail(ASYNCIO_ERUNTIME, "the loop belongs to another thread");
-    }
-    return 0;
-}
-
-int asyncio__loop_check(const asyncio_loop_t *loop)
-{
-    int rc = asyncio__loop_check_thread(loop);
-    if (rc == 0 && ASYNCIO__UNLIKELY(loop->closed))
-        return asyncio__fail(ASYNCIO_ERUNTIME, "Event loop is closed");
-    return rc;
-}
-
 /* --- making and ending --------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    int (*open)(asyncio__engine_t **ret_engine);
-} engines[] = {
-    [ASYNCIO_ENGINE_AUTO] = {"auto", NULL},
-    [ASYNCIO_ENGINE_EPOLL] = {"epoll", asyncio__epoll_open},
-    [ASYNCIO_ENGINE_URING] = {"uring", asyncio__uring_open},
-    [ASYNCIO_ENGINE_SIM] = {"sim", asyncio__sim_open},
-};
-#define ENGINE_COUNT (sizeof(engines) / sizeof(engines[0]))
-
-const char *asyncio_engine_name(asyncio_engine_t engine)
-{
-    return (unsigned)engine < ENGINE_COUNT ? engines[engine].name : "?";
-}
-
-static int open_named(asyncio_loop_t *loop, unsigned kind, const char *reason)
-{
-    int rc = engines[kind].open(&loop->engine);
-    if (rc < 0)
-        return rc;
-    loop->engine_kind = (uint8_t)kind;
-    snprintf(loop->engine_reason, sizeof(loop->engine_reason), "%s", reason);
-    return 0;
-}
-
-/* The best there is: io_uring where the kernel has all that makes it fast, else epoll. */
-static int open_best(asyncio_loop_t *loop)
-{
-    int rc = open_named(loop, ASYNCIO_ENGINE_URING, "the fastest here");
-    if (rc == 0 && loop->engine->is_preferred)
-        return 0;
-    char reason[sizeof(loop->engine_reason)];
-    if (rc == 0) {
-        loop->engine->class->close(loop->engine);
-        snprintf(reason, sizeof(reason), "io_uring here lacks what would make it faster");
-    } else {
-        snprintf(reason, sizeof(reason), "io_uring was refused: %s", asyncio_error_name(rc));
-    }
-    return open_named(loop, ASYNCIO_ENGINE_EPOLL, reason);
-}
-
-static int open_engine(asyncio_loop_t *loop, asyncio_engine_t wanted)
-{
-    if ((unsigned)wanted >= ENGINE_COUNT)
-        return asyncio__fail(-EINVAL, "no such engine");
-    if (wanted != ASYNCIO_ENGINE_AUTO)
-        return open_named(loop, wanted, "asked for");
-    const char *name = secure_getenv("ASYNCIO_ENGINE");
-    if (!name || !*name || strcmp(name, "auto") == 0)
-        return open_best(loop);
-    for (unsigned kind = 1; kind < ENGINE_COUNT; kind++)
-        if (strcmp(name, engines[kind].name) == 0)
-            return open_named(loop, kind, "asked for by ASYNCIO_ENGINE");
-    return asyncio__fail(-EINVAL, "ASYNCIO_ENGINE names no engine");
-}
 
 static int check_options(const asyncio_loop_options_t *options)
 {
     if (options->size < sizeof(*options))
-        return asyncio__fail(-EINVAL, "the options' size is not set");
+        return asyncio__fail(-EINVAL, "\"options.size\" must be sizeof(asyncio_loop_options_t)");
     if ((unsigned)options->clock > ASYNCIO_CLOCK_VIRTUAL)
-        return asyncio__fail(-EINVAL, "no such clock");
+        return asyncio__fail(-EINVAL, "\"options.clock\" must be one of asyncio_clock_t");
     if (options->stack_bytes > ((size_t)64 << 20))
-        return asyncio__fail(-EINVAL, "a stack has at most 64 MiB");
+        return asyncio__fail(-EINVAL, "\"options.stack_bytes\" must be at most 64 MiB");
     return 0;
 }
 
+static void (*next_fork_hook)(void);
+
 /* A child that was forked inside the loop runs nothing more of it: it can neither suspend nor find
- * the next thing to run, and leaves the loop at the end of its callback. */
+ * the next item, and leaves the loop at the end of its callback. */
 static void leave_in_child(void)
 {
     asyncio__overflow_fork();
-    asyncio__signals_forget();
+    if (next_fork_hook)
+        next_fork_hook();
     asyncio_loop_t *loop = asyncio__thread.running_loop;
     if (!loop)
         return;
@@ -136,20 +56,20 @@ static void leave_in_child(void)
     asyncio__thread.coroutine = NULL;
 }
 
-__attribute__((constructor)) static void set_fork_hook(void)
+__attribute__((constructor)) static void add_fork_hook(void)
 {
+    next_fork_hook = asyncio__fork_hook;
     asyncio__fork_hook = leave_in_child;
 }
 
-/* Whether a variable of the environment says yes: anything but nothing and 0. */
-static bool is_asked_for(const char *variable)
+/* Whether a variable of the environment is set to anything but "" and "0". */
+static bool is_set(const char *variable)
 {
     const char *value = secure_getenv(variable);
     return value && *value && strcmp(value, "0") != 0;
 }
 
-/* Stands in the place of what was taken back. It is in the ring still, though whoever scheduled it
- * may give its room up now: so it has room of its own, until it is popped. */
+/* Runs instead of an item that was unscheduled, and releases the reservation of that entry. */
 static void run_nothing(asyncio__ready_t *self)
 {
     asyncio__loop_release(ASYNCIO__CONTAINER(self, asyncio_loop_t, nothing), 1);
@@ -162,7 +82,7 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
         options = &defaults;
     int rc = check_options(options);
     if (rc < 0)
-        return asyncio__fail_new(rc, "bad options of a loop");
+        return asyncio__fail_new(rc, "the options of the loop are invalid");
     rc = asyncio__fiber_check();
     if (rc < 0)
         return asyncio__fail_new(rc, ASYNCIO__SHADOW_STACK_MESSAGE);
@@ -170,14 +90,14 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     asyncio_loop_t *loop = asyncio__calloc(sizeof(*loop));
     if (!loop)
         return asyncio__fail_new(-ENOMEM, NULL);
-    if (options->report_overflow || is_asked_for("ASYNCIO_REPORT_OVERFLOW"))
+    if (options->report_overflow || is_set("ASYNCIO_REPORT_OVERFLOW"))
         rc = asyncio__overflow_open(&loop->overflow);
     if (rc == 0)
-        rc = open_engine(loop, options->engine);
+        rc = asyncio__loop_open_engine(loop, options->engine);
     if (rc < 0) {
         asyncio__overflow_close(loop->overflow);
         asyncio__free(loop, sizeof(*loop));
-        return asyncio__fail_new(rc, "the engine could not be had");
+        return asyncio__fail_new(rc, "the engine cannot be opened");
     }
     loop->inbox = asyncio__inbox_new(loop->engine);
     rc = asyncio__loop_reserve(loop, 1);
@@ -198,10 +118,9 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     loop->pace.budget_ticks = asyncio__ticks_of_half_millisecond();
     loop->stack_bytes = options->stack_bytes ? options->stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES;
     loop->slow_ns = SLOW_CALLBACK_NS;
-    loop->debug = options->debug || is_asked_for("ASYNCIO_DEBUG");
+    loop->debug = options->debug || is_set("ASYNCIO_DEBUG");
     atomic_init(&loop->debug_elsewhere, loop->debug);
-    asyncio__list_init(&loop->tasks);
-    asyncio__list_init(&loop->watches);
+    asyncio__list_init(&loop->flushes);
     return loop;
 }
 
@@ -210,23 +129,7 @@ asyncio_loop_t *asyncio_new_event_loop(void)
     return asyncio_new_event_loop_full(NULL);
 }
 
-void asyncio__loop_add_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
-{
-    hook->next = loop->hooks;
-    loop->hooks = hook;
-}
-
-void asyncio__loop_remove_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
-{
-    for (asyncio__loop_hook_t **at = &loop->hooks; *at; at = &(*at)->next) {
-        if (*at == hook) {
-            *at = hook->next;
-            return;
-        }
-    }
-}
-
-/* Drops the timers: each goes through the ready queue, whose items know how to let go. */
+/* Schedules every timer: run in a closed loop, it frees what it holds. */
 static void drop_timers(asyncio_loop_t *loop)
 {
     loop->now_ns = ASYNCIO__NANOSECONDS_FOREVER;
@@ -238,6 +141,20 @@ void asyncio__loop_drop_ready(asyncio_loop_t *loop)
     while (asyncio__ring_count(&loop->ready) > 0) {
         asyncio__ready_t *item = asyncio__ring_pop(&loop->ready);
         item->run(item);
+    }
+}
+
+static void call_hooks(asyncio_loop_t *loop, bool is_late)
+{
+    asyncio__loop_hook_t **at = &loop->hooks, *hook;
+    while ((hook = *at)) {
+        if (hook->is_late && !is_late) {
+            at = &hook->next;
+            continue;
+        }
+        *at = hook->next;
+        hook->close(loop, hook);
+        at = &loop->hooks; /* the hook may have added others */
     }
 }
 
@@ -253,21 +170,16 @@ int asyncio_loop_close(asyncio_loop_t *loop)
     loop->closed = true;
     loop->refs++;
     asyncio__overflow_enter(loop->overflow);
-    asyncio__loop_hook_t *hook;
-    while ((hook = loop->hooks)) {
-        loop->hooks = hook->next;
-        hook->close(loop, hook);
-    }
-    asyncio__loop_close_watches(loop);
+    call_hooks(loop, /* is_late= */ false);
     asyncio__inbox_close(loop->inbox);
-    asyncio__signals_close(loop);
+    call_hooks(loop, /* is_late= */ true);
     int64_t now_ns = asyncio__loop_now(loop);
     drop_timers(loop);
     asyncio__loop_drop_ready(loop);
     loop->engine->class->close(loop->engine);
     loop->engine = NULL;
     asyncio__loop_drop_ready(loop);
-    loop->is_virtual = true; /* time stands still from here on */
+    loop->is_virtual = true; /* the time does not change any more */
     loop->now_ns = now_ns;
     asyncio__heap_fini(&loop->timers);
     asyncio__overflow_leave(loop->overflow);
@@ -285,7 +197,6 @@ void asyncio__loop_free_if_unused(asyncio_loop_t *loop)
         return;
     asyncio__ring_fini(&loop->ready);
     asyncio__heap_fini(&loop->timers);
-    asyncio__calls_fini(loop);
     asyncio__inbox_unref(loop->inbox);
     asyncio__free(loop, sizeof(*loop));
 }
@@ -302,9 +213,9 @@ void asyncio_loop_unref(asyncio_loop_t *loop)
     if (!loop || --loop->refs > 0)
         return;
     if (!loop->closed) {
-        loop->refs = 1; /* for the closing */
+        loop->refs = 1; /* while it is being closed */
         if (asyncio_loop_close(loop) < 0)
-            return; /* running, or in a forked child: it must be leaked rather than harmed */
+            return; /* running, or in a forked child: leaked rather than damaged */
         loop->refs = 0;
     }
     asyncio__loop_free_if_unused(loop);
@@ -312,17 +223,12 @@ void asyncio_loop_unref(asyncio_loop_t *loop)
 
 /* --- running ------------------------------------------------------------------------------- */
 
-int64_t asyncio__loop_now(const asyncio_loop_t *loop)
-{
-    return loop->is_virtual ? loop->now_ns : asyncio__clock_now();
-}
-
 double asyncio_loop_time(const asyncio_loop_t *loop)
 {
     return asyncio__seconds(loop ? asyncio__loop_now(loop) : asyncio__clock_now());
 }
 
-/* How long the next wait may be: 0, up to a day, or -1 for ever. */
+/* Returns how long the next wait may be: 0, up to a day, or -1 without a limit. */
 static int64_t wait_limit(asyncio_loop_t *loop)
 {
     if (asyncio__ring_count(&loop->ready) > 0 || loop->stopping)
@@ -334,7 +240,7 @@ static int64_t wait_limit(asyncio_loop_t *loop)
     return left_ns < 0 ? 0 : left_ns < LONGEST_WAIT_NS ? left_ns : LONGEST_WAIT_NS;
 }
 
-/* The virtual clock moves when nothing is ready or under way; else the wait is for that. */
+/* Moves the virtual clock if nothing is ready or in flight; else returns how long to wait. */
 static int64_t virtual_wait(asyncio_loop_t *loop, int64_t limit_ns)
 {
     if (limit_ns == 0)
@@ -375,34 +281,83 @@ static int64_t trim_before_wait(const asyncio_loop_t *loop, int64_t timeout_ns)
     return more_ns >= 0 && (timeout_ns < 0 || more_ns < timeout_ns) ? more_ns : timeout_ns;
 }
 
-int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
+/* Counts the turns and steps since the last poll, which costs less than counting each. */
+static void count_turns(asyncio_loop_t *loop)
 {
-    int64_t timeout_ns = wait ? wait_limit(loop) : 0;
-    if (loop->is_virtual) {
-        timeout_ns = virtual_wait(loop, timeout_ns);
-        if (timeout_ns == ASYNCIO_EDEADLOOP)
-            return asyncio__fail(ASYNCIO_EDEADLOOP, "nothing is left that could wake the loop");
+    asyncio__counts_t *counts = &loop->counts;
+    counts->polls++;
+    counts->turns += 1 + loop->pace.allowed - loop->pace.turns_left - loop->pace.turns_more;
+    counts->steps += loop->ready.head - counts->last_head;
+    counts->last_head = loop->ready.head;
+}
+
+static void flush(asyncio_loop_t *loop)
+{
+    /* Only what is listed now: a flush that lists itself again runs at the next poll. */
+    asyncio__list_t now;
+    asyncio__list_init(&now);
+    asyncio__list_move(&loop->flushes, &now);
+    while (!asyncio__list_is_empty(&now)) {
+        asyncio__flush_t *flush = ASYNCIO__CONTAINER(now.next, asyncio__flush_t, link);
+        asyncio__loop_flush_cancel(flush);
+        flush->run(flush);
     }
-    if (timeout_ns != 0 && !loop->is_virtual)
-        timeout_ns = trim_before_wait(loop, timeout_ns);
-    asyncio__inbox_take(loop->inbox);
-    if (timeout_ns != 0 && loop->inbox->is_stream && asyncio__ring_count(&loop->ready) == 0)
-        asyncio__inbox_gather(loop->inbox);
+}
+
+/* Takes what other threads have posted, and waits for the kernel for at most timeout_ns. */
+static int wait_for_events(asyncio_loop_t *loop, int64_t timeout_ns, bool *ret_waited)
+{
+    asyncio__inbox_t *inbox = loop->inbox;
+    asyncio__inbox_take(inbox);
+    if (timeout_ns != 0 && inbox->is_stream && asyncio__ring_count(&loop->ready) == 0)
+        asyncio__inbox_gather(inbox);
     if (timeout_ns != 0 && loop->jobs > 0 && asyncio__ring_count(&loop->ready) == 0)
-        asyncio__inbox_expect(loop->inbox);
+        asyncio__inbox_expect(inbox);
     if (timeout_ns != 0 &&
-        (asyncio__ring_count(&loop->ready) > 0 || !asyncio__inbox_sleep(loop->inbox)))
+        (asyncio__ring_count(&loop->ready) > 0 || !asyncio__inbox_sleep(inbox)))
         timeout_ns = 0;
     int rc = 0;
     if (timeout_ns != 0 || loop->engine->in_flight > 0 || loop->engine->is_foreign)
         rc = loop->engine->class->wait(loop->engine, timeout_ns);
-    asyncio__inbox_awake(loop->inbox);
-    asyncio__inbox_take(loop->inbox);
+    asyncio__inbox_awake(inbox);
+    asyncio__inbox_take(inbox);
+    *ret_waited = timeout_ns != 0;
+    return rc < 0 ? asyncio__fail(rc, "the engine has failed") : 0;
+}
+
+static int pause_and_wait(asyncio_loop_t *loop, int64_t timeout_ns, bool *ret_waited)
+{
+    asyncio__pause_t *pause = loop->pause;
+    pause->leave(pause, timeout_ns != 0);
+    int rc = wait_for_events(loop, timeout_ns, ret_waited);
+    int entered = pause->enter(pause);
+    return rc < 0 ? rc : entered;
+}
+
+int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
+{
+    if (ASYNCIO__UNLIKELY(!asyncio__list_is_empty(&loop->flushes)))
+        flush(loop);
+    int64_t timeout_ns = wait ? wait_limit(loop) : 0;
+    if (loop->is_virtual) {
+        timeout_ns = virtual_wait(loop, timeout_ns);
+        if (timeout_ns == ASYNCIO_EDEADLOOP)
+            return asyncio__fail(ASYNCIO_EDEADLOOP,
+                                 "nothing can wake the loop: no timer, no I/O, no job");
+    }
+    if (timeout_ns != 0 && !loop->is_virtual)
+        timeout_ns = trim_before_wait(loop, timeout_ns);
+    count_turns(loop);
+    bool has_waited;
+    int rc = ASYNCIO__UNLIKELY(loop->pause != NULL)
+                 ? pause_and_wait(loop, timeout_ns, &has_waited)
+                 : wait_for_events(loop, timeout_ns, &has_waited);
     if (rc < 0)
-        return asyncio__fail(rc, "the engine failed");
+        return rc;
+    loop->counts.waits += has_waited;
     if (!loop->is_virtual) {
-        pace_turns(&loop->pace, timeout_ns != 0);
-        if (asyncio__heap_first(&loop->timers))
+        pace_turns(&loop->pace, has_waited);
+        if (has_waited || asyncio__heap_first(&loop->timers))
             loop->now_ns = asyncio__clock_now();
     }
     asyncio__timers_expire(loop);
@@ -431,7 +386,7 @@ static int run_turn(asyncio_loop_t *loop)
     return 0;
 }
 
-/* The thread that first runs a loop keeps it: engine and stacks belong to that thread. */
+/* A loop belongs to the thread that runs it first: so do its engine and stacks. */
 static int begin_running(asyncio_loop_t *loop)
 {
     int rc = asyncio__loop_check(loop);
@@ -442,7 +397,7 @@ static int begin_running(asyncio_loop_t *loop)
     if (asyncio_get_running_loop())
         return asyncio__fail(ASYNCIO_ERUNTIME,
                              "Cannot run the event loop while another loop is running");
-    if (loop->thread && loop->thread != &asyncio__thread)
+    if (loop->thread && loop->thread != &asyncio__thread && !loop->may_move)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the loop belongs to the thread that ran it first");
     loop->thread = &asyncio__thread;
     return 0;
@@ -452,9 +407,9 @@ static int run(asyncio_loop_t *loop)
 {
     int rc;
     loop->running = true;
-    loop->refs++; /* a callback may give the last reference up */
+    loop->refs++; /* a callback may drop the last reference */
     asyncio__thread.running_loop = loop;
-    /* What the thread has set outside is not set in callbacks, which have contexts of their own. */
+    /* Callbacks have contexts of their own: what was set outside the loop is not set in them. */
     void *context = asyncio__thread.own.context;
     asyncio__thread.own.context = NULL;
     asyncio__pace_poll_next(&loop->pace);
@@ -476,7 +431,7 @@ static int run(asyncio_loop_t *loop)
     return rc;
 }
 
-/* In a task of another loop, which a forked child has left: the child may return from it later. */
+/* Runs a loop in a task of another one: a forked child has left that one, and may return later. */
 static ASYNCIO__COLD int run_in_task(asyncio_loop_t *loop)
 {
     asyncio__thread_t former = asyncio__thread;
@@ -515,22 +470,4 @@ bool asyncio_loop_is_running(const asyncio_loop_t *loop)
 bool asyncio_loop_is_closed(const asyncio_loop_t *loop)
 {
     return !loop || loop->closed;
-}
-
-asyncio_engine_t asyncio_loop_get_engine(const asyncio_loop_t *loop)
-{
-    return loop ? (asyncio_engine_t)loop->engine_kind : ASYNCIO_ENGINE_AUTO;
-}
-
-const char *asyncio_loop_get_engine_reason(const asyncio_loop_t *loop)
-{
-    return loop ? loop->engine_reason : "";
-}
-
-/* --- what is no longer to run -------------------------------------------------------------- */
-
-void asyncio__loop_unschedule(asyncio_loop_t *loop, uint32_t position)
-{
-    asyncio__ring_replace(&loop->ready, position, &loop->nothing);
-    loop->ready.reserved++;
 }

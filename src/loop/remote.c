@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Remotes: caller-owned doorbells, over the inbox of a loop; see <asyncio/remote.h>. */
+/* Remotes: wake-ups in memory of the caller, posted to the inbox of a loop; see
+ * <asyncio/remote.h>. */
 #include <asyncio/remote.h>
 #include <assert.h>
 
@@ -7,26 +8,26 @@
 #include "base/error.h"
 #include "loop/loop.h"
 
-/* What is in the caller's memory. */
+/* The content of asyncio_remote_t. */
 typedef struct __attribute__((may_alias)) remote {
     asyncio__inbox_node_t node; /* in the inbox while posted */
-    asyncio__ready_t ready;     /* in the ready queue once taken in */
+    asyncio__ready_t ready;     /* in the ready queue once delivered */
     asyncio__inbox_t *inbox;    /* a reference */
-    asyncio_loop_t *loop;       /* whose; used in its thread only */
+    asyncio_loop_t *loop;       /* its loop; used in the loop's thread only */
     asyncio_callback_t *fn;     /* what to call */
     void *arg;                  /* passed to it */
-    asyncio_context_t *context; /* in which it runs; a reference, or NULL */
+    asyncio_context_t *context; /* the context it runs in: a reference, or NULL */
     uint32_t position;          /* in the ready queue */
     bool is_ready;              /* in the ready queue */
     atomic_bool posted;         /* from post() until the callback begins */
 } remote_t;
-static_assert(sizeof(remote_t) <= sizeof(asyncio_remote_t), "the public type has room");
+static_assert(sizeof(remote_t) <= sizeof(asyncio_remote_t), "the public type is large enough");
 
-static void run(asyncio__ready_t *self)
+static void run_remote(asyncio__ready_t *self)
 {
     remote_t *remote = ASYNCIO__CONTAINER(self, remote_t, ready);
     remote->is_ready = false;
-    /* Sequentially consistent with post(): one that comes from now on rings again. */
+    /* Sequentially consistent with post(): a post from now on is delivered again. */
     atomic_store(&remote->posted, false);
     if (remote->loop->closed)
         return;
@@ -50,7 +51,8 @@ int asyncio_remote_init(asyncio_remote_t *memory, asyncio_loop_t *loop, asyncio_
 {
     remote_t *remote = (remote_t *)memory;
     if (!remote || !fn)
-        return asyncio__fail(-EINVAL, "no remote, or no callback, was given");
+        return asyncio__fail(-EINVAL, remote ? "\"fn\" must not be NULL"
+                                             : "\"remote\" must not be NULL");
     int rc = asyncio__loop_check(loop);
     if (rc < 0)
         return rc;
@@ -62,7 +64,7 @@ int asyncio_remote_init(asyncio_remote_t *memory, asyncio_loop_t *loop, asyncio_
         asyncio_context_unref(context);
         return asyncio__fail(rc, NULL);
     }
-    *remote = (remote_t){.node.deliver = deliver, .ready.run = run, .loop = loop, .fn = fn,
+    *remote = (remote_t){.node.deliver = deliver, .ready.run = run_remote, .loop = loop, .fn = fn,
                          .arg = arg, .context = context, .inbox = asyncio__inbox_ref(loop->inbox)};
     asyncio__loop_hold(loop);
     return 0;
@@ -73,7 +75,7 @@ int asyncio_remote_post(asyncio_remote_t *memory)
     remote_t *remote = (remote_t *)memory;
     if (!remote || !remote->inbox)
         return -EINVAL;
-    /* Before the mark is looked at: one that is posted already would hide it. */
+    /* First, because `posted` may still be set from before the close. */
     if (!asyncio__inbox_is_open(remote->inbox))
         return ASYNCIO_ERUNTIME;
     if (atomic_exchange(&remote->posted, true))
@@ -87,7 +89,7 @@ void asyncio_remote_fini(asyncio_remote_t *memory)
     if (!remote || !remote->inbox)
         return;
     if (!remote->loop->closed)
-        asyncio__inbox_take(remote->inbox); /* so that the node is not in it */
+        asyncio__inbox_take(remote->inbox); /* the node must not be in the chain */
     if (remote->is_ready)
         asyncio__loop_unschedule(remote->loop, remote->position);
     asyncio__loop_release(remote->loop, 1);

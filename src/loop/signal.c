@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals: one handler for the process, a table of who watches what, and a doorbell a loop.
+ * Signals: one handler for the process, a table of the loops that handle signals, and one remote
+ * for each of them.
  *
- * The handler sets a bit in the record of each loop that watches the signal and rings that loop's
+ * The handler sets a bit in the record of each loop that handles the signal and posts that loop's
  * remote: no lock, no allocation, and nothing that could overflow. It walks through a list that
- * others change under a lock; a record that was taken out of it is freed when no handler is inside
- * any more. The loop takes all bits at once and calls what stands for them.
+ * others change under a lock; a record that was removed from the list is freed when no handler is
+ * running any more. The loop takes all bits at once and calls their callbacks.
  *
  *     on_signal, any thread               the loop's thread
  *     pending |= bit; post the remote     posted = false; bits = pending, pending = 0; call each
  *
- * It knows nothing of tasks. What the program had installed before is kept, and brought back.
+ * The dispositions that the program had set before are kept and restored.
  */
 #include "loop/signal.h"
 
@@ -18,7 +19,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -26,7 +26,10 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/patience.h"
 #include "base/syscalls.h"
+#include "loop/callback.h"
+#include "loop/check.h"
 #include "loop/debug.h"
 
 #define SIGNALS 64 /* numbers from 1 */
@@ -34,32 +37,33 @@
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "the handler takes no lock");
 
 /* What a loop calls for one signal. */
-struct watch {
-    asyncio_callback_t *fn; /* NULL: not watched */
+struct handler_call {
+    asyncio_callback_t *fn; /* NULL: the signal is not handled */
     void *arg;              /* passed to it */
-    const char *place;      /* where the watch was made */
-    asyncio_context_t *context; /* in which it runs; a reference, or NULL */
+    const char *place;      /* where the handler was added */
+    asyncio_context_t *context; /* the context it runs in: a reference, or NULL */
 };
 
-/* What a loop watches. */
+/* The signals that a loop handles. */
 typedef struct asyncio__signals {
+    asyncio__loop_hook_t hook;               /* ends them at close, after the inbox */
     _Atomic(struct asyncio__signals *) next; /* in the table's list */
-    _Atomic uint64_t wanted;                 /* bits of the signals that are watched */
-    _Atomic uint64_t pending;                /* bits of those that came and were not called */
-    asyncio_remote_t remote;                 /* rings the loop */
-    asyncio_loop_t *loop;                    /* which; in its thread only */
-    struct watch watches[SIGNALS];           /* by number - 1; the loop's thread only */
+    _Atomic uint64_t wanted;                 /* bits of the signals that are handled */
+    _Atomic uint64_t pending;                /* bits of those that came and were not called yet */
+    asyncio_remote_t remote;                 /* wakes the loop */
+    asyncio_loop_t *loop;                    /* used in the loop's thread only */
+    struct handler_call calls[SIGNALS];      /* by number - 1; the loop's thread only */
 } signals_t;
 
-/* The process's table. The handler reads the list, `inside` and `process`, and what was there
- * before where it runs in a child; all else is under the lock. */
+/* The table of the process. The handler reads first, inside and process, and in a child former;
+ * everything else is read and written under the lock. */
 static struct {
-    pthread_mutex_t lock;            /* over all but what the handler reads */
-    _Atomic(signals_t *) first;      /* of each loop that watches something */
-    atomic_uint inside;              /* handlers that run now */
-    _Atomic pid_t process;           /* whose table it is; 0 before it is used */
-    unsigned counts[SIGNALS];        /* loops that watch a signal; > 0: its handler is ours */
-    struct sigaction former[SIGNALS]; /* what was there before */
+    pthread_mutex_t lock;            /* for everything but what the handler reads */
+    _Atomic(signals_t *) first;      /* the records of all loops */
+    atomic_uint inside;              /* handlers that are running */
+    _Atomic pid_t process;           /* the process that uses the table; 0: none */
+    unsigned counts[SIGNALS];        /* loops that handle a signal; > 0: on_signal is set */
+    struct sigaction former[SIGNALS]; /* the program's dispositions */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t bit_of(int signo)
@@ -73,21 +77,21 @@ static void on_signal(int signo)
 {
     int saved = errno;
     if (getpid() != atomic_load(&table.process)) {
-        /* A child that has not got as far as the fork hook, or shares our memory (vfork): the
-         * signal is its own, and waits until this handler returns. */
+        /* A child before its fork hook has run, or one that shares this memory (vfork): restores
+         * its own disposition. The signal is delivered to that when this handler returns. */
         asyncio__ignore(asyncio__sys.sigaction(signo, &table.former[signo - 1], NULL));
         asyncio__ignore(raise(signo));
         errno = saved;
         return;
     }
-    /* Sequentially consistent with wait_for_handlers(): either it sees that we are inside, or we
-     * see the list without what was taken out. */
+    /* Sequentially consistent with wait_for_handlers(): either it sees this handler inside, or the
+     * handler sees the list without the record that was removed. */
     atomic_fetch_add(&table.inside, 1);
     for (signals_t *signals = atomic_load(&table.first); signals;
          signals = atomic_load(&signals->next)) {
         if (!(atomic_load(&signals->wanted) & bit_of(signo)))
             continue;
-        /* Before the post, which may find one under way: that one then sees the bit. */
+        /* Before the post: if one is pending already, its callback sees the bit. */
         atomic_fetch_or(&signals->pending, bit_of(signo));
         asyncio__ignore(asyncio_remote_post(&signals->remote));
     }
@@ -97,11 +101,12 @@ static void on_signal(int signo)
 
 static void wait_for_handlers(void)
 {
+    uint32_t rounds = 0;
     while (atomic_load(&table.inside) > 0)
-        sched_yield();
+        asyncio__pause_or_sleep(&rounds);
 }
 
-static void call(const signals_t *signals, const struct watch *watch)
+static void call_handler(const signals_t *signals, const struct handler_call *watch)
 {
     if (ASYNCIO__UNLIKELY(signals->loop->debug))
         asyncio__call_timed(signals->loop, watch->fn, watch->arg, watch->place);
@@ -109,30 +114,30 @@ static void call(const signals_t *signals, const struct watch *watch)
         watch->fn(watch->arg);
 }
 
-static void call_in_context(const signals_t *signals, const struct watch *watch)
+static void call_in_context(const signals_t *signals, const struct handler_call *watch)
 {
-    /* A reference for the call, which may end the watch. */
+    /* A reference for the duration of the call, which may remove the handler. */
     void *word = asyncio_context_ref(watch->context), *former;
     if (asyncio__loop_enter(signals->loop, &word, &former)) {
-        call(signals, watch);
+        call_handler(signals, watch);
         asyncio__context_end(&word, former);
     }
     asyncio__context_drop(word);
 }
 
-/* In the loop's thread. A callback may end any watch, and begin others. */
+/* Runs in the loop's thread. A callback may remove and add any handlers. */
 static void call_pending(void *arg)
 {
     signals_t *signals = arg;
     uint64_t came = atomic_exchange(&signals->pending, 0);
     for (int signo = 1; signo <= SIGNALS; signo++) {
-        struct watch watch = signals->watches[signo - 1];
+        struct handler_call watch = signals->calls[signo - 1];
         if (!(came & bit_of(signo)) || !watch.fn)
             continue;
         if (asyncio__uses(ASYNCIO__USES_CONTEXTS))
             call_in_context(signals, &watch);
         else
-            call(signals, &watch);
+            call_handler(signals, &watch);
     }
 }
 
@@ -140,10 +145,10 @@ static void call_pending(void *arg)
 
 static int install(int signo, void (*handler)(int), struct sigaction *ret_former)
 {
-    /* On the alternative stack, where the thread has one: stacks of coroutines are small. */
+    /* On the alternative stack where the thread has one, because coroutine stacks are small. */
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_ONSTACK};
     asyncio__ignore(sigfillset(&action.sa_mask));
-    /* Asked first: a child that is forked in between must find it. */
+    /* Read first: a child that is forked in between needs it. */
     if (ret_former && asyncio__sys.sigaction(signo, NULL, ret_former) < 0)
         return -errno;
     return asyncio__sys.sigaction(signo, &action, NULL) < 0 ? -errno : 0;
@@ -156,7 +161,7 @@ static bool is_installed(int signo, void (*handler)(int))
            !(action.sa_flags & SA_SIGINFO) && action.sa_handler == handler;
 }
 
-static int begin_watch(int signo)
+static int begin_handling(int signo)
 {
     atomic_store(&table.process, getpid());
     if (table.counts[signo - 1] == 0) {
@@ -168,15 +173,16 @@ static int begin_watch(int signo)
     return 0;
 }
 
-static void end_watch(int signo)
+static void end_handling(int signo)
 {
     if (--table.counts[signo - 1] == 0 && is_installed(signo, on_signal))
         asyncio__ignore(asyncio__sys.sigaction(signo, &table.former[signo - 1], NULL));
 }
 
-void asyncio__signals_forget(void)
+/* In a forked child: restores the program's own dispositions. */
+static void forget_signals(void)
 {
-    /* The thread that forked is the only one, and another may have had the lock. */
+    /* The thread that forked is the only one left; another one may have held the lock. */
     asyncio__ignore(pthread_mutex_init(&table.lock, NULL));
     for (int signo = 1; signo <= SIGNALS; signo++) {
         if (table.counts[signo - 1] > 0 && is_installed(signo, on_signal))
@@ -186,6 +192,21 @@ void asyncio__signals_forget(void)
     atomic_store(&table.first, NULL);
     atomic_store(&table.inside, 0);
     atomic_store(&table.process, 0);
+}
+
+static void (*next_fork_hook)(void);
+
+static void on_fork(void)
+{
+    forget_signals();
+    if (next_fork_hook)
+        next_fork_hook();
+}
+
+__attribute__((constructor)) static void add_fork_hook(void)
+{
+    next_fork_hook = asyncio__fork_hook;
+    asyncio__fork_hook = on_fork;
 }
 
 void asyncio__signal_default(int signo)
@@ -216,9 +237,9 @@ void asyncio__signal_give_back(int signo, void (*handler)(int signo))
     pthread_mutex_unlock(&table.lock);
 }
 
-/* --- watches ------------------------------------------------------------------------------- */
+/* --- handlers of loops --------------------------------------------------------------------- */
 
-/* The numbers that a program may use: not those that libc keeps for itself. */
+/* Whether a program may use the signal: libc reserves some. */
 static bool is_signal(int signo)
 {
     sigset_t all;
@@ -226,7 +247,9 @@ static bool is_signal(int signo)
     return signo >= 1 && signo <= SIGNALS && sigismember(&all, signo) == 1;
 }
 
-static int make(asyncio_loop_t *loop)
+static void close_signals(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);
+
+static int make_signals(asyncio_loop_t *loop)
 {
     signals_t *signals = asyncio__calloc(sizeof(*signals));
     if (!signals)
@@ -237,6 +260,8 @@ static int make(asyncio_loop_t *loop)
         return rc;
     }
     signals->loop = loop;
+    signals->hook = (asyncio__loop_hook_t){.close = close_signals, .is_late = true};
+    asyncio__loop_add_hook(loop, &signals->hook);
     loop->signals = signals;
     pthread_mutex_lock(&table.lock);
     atomic_store(&signals->next, atomic_load(&table.first));
@@ -252,19 +277,20 @@ int asyncio_loop_add_signal_handler_at(asyncio_loop_t *loop, int signo, asyncio_
     if (rc < 0)
         return rc;
     if (!fn || !is_signal(signo))
-        return asyncio__fail(-EINVAL, fn ? "invalid signal number" : "no callback was given");
-    if (!loop->signals && (rc = make(loop)) < 0)
+        return asyncio__fail(-EINVAL, fn ? "\"signo\" must be the number of a signal"
+                                         : "\"fn\" must not be NULL");
+    if (!loop->signals && (rc = make_signals(loop)) < 0)
         return asyncio__fail(rc, NULL);
     asyncio_context_t *context = NULL;
     if (asyncio__uses(ASYNCIO__USES_CONTEXTS) && !(context = asyncio_copy_context()))
         return asyncio__fail(asyncio_errno(), NULL);
     signals_t *signals = loop->signals;
-    struct watch *watch = &signals->watches[signo - 1];
+    struct handler_call *watch = &signals->calls[signo - 1];
     if (!watch->fn) {
-        /* Wanted before it is caught: else one that comes in between would be lost. */
+        /* Wanted before it is caught, so that a signal in between is not lost. */
         atomic_fetch_or(&signals->wanted, bit_of(signo));
         pthread_mutex_lock(&table.lock);
-        rc = begin_watch(signo);
+        rc = begin_handling(signo);
         pthread_mutex_unlock(&table.lock);
         if (rc < 0) {
             atomic_fetch_and(&signals->wanted, ~bit_of(signo));
@@ -273,21 +299,21 @@ int asyncio_loop_add_signal_handler_at(asyncio_loop_t *loop, int signo, asyncio_
         }
     }
     asyncio_context_t *former = watch->context;
-    *watch = (struct watch){fn, arg, place, context};
+    *watch = (struct handler_call){fn, arg, place, context};
     asyncio_context_unref(former);
     return 0;
 }
 
-static void remove_watch(signals_t *signals, int signo)
+static void remove_handler(signals_t *signals, int signo)
 {
     atomic_fetch_and(&signals->wanted, ~bit_of(signo));
     atomic_fetch_and(&signals->pending, ~bit_of(signo));
-    struct watch *watch = &signals->watches[signo - 1];
+    struct handler_call *watch = &signals->calls[signo - 1];
     watch->fn = NULL;
     asyncio_context_unref(watch->context);
     watch->context = NULL;
     pthread_mutex_lock(&table.lock);
-    end_watch(signo);
+    end_handling(signo);
     pthread_mutex_unlock(&table.lock);
 }
 
@@ -297,22 +323,20 @@ int asyncio_loop_remove_signal_handler(asyncio_loop_t *loop, int signo)
     if (rc < 0)
         return rc;
     if (!is_signal(signo))
-        return asyncio__fail(-EINVAL, "invalid signal number");
+        return asyncio__fail(-EINVAL, "\"signo\" must be the number of a signal");
     signals_t *signals = loop->signals;
-    if (!signals || !signals->watches[signo - 1].fn)
+    if (!signals || !signals->calls[signo - 1].fn)
         return 0;
-    remove_watch(signals, signo);
+    remove_handler(signals, signo);
     return 1;
 }
 
-void asyncio__signals_close(asyncio_loop_t *loop)
+static void close_signals(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
 {
-    signals_t *signals = loop->signals;
-    if (!signals)
-        return;
+    signals_t *signals = ASYNCIO__CONTAINER(hook, signals_t, hook);
     for (int signo = 1; signo <= SIGNALS; signo++)
-        if (signals->watches[signo - 1].fn)
-            remove_watch(signals, signo);
+        if (signals->calls[signo - 1].fn)
+            remove_handler(signals, signo);
     pthread_mutex_lock(&table.lock);
     _Atomic(signals_t *) *at = &table.first;
     while (atomic_load(at) != signals)

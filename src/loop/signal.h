@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Signals inside the library: what the loop does about them, and dispositions for other layers.
- */
+/* Dispositions of signals for other layers. */
 #ifndef ASYNCIO__LOOP_SIGNAL_H
 #define ASYNCIO__LOOP_SIGNAL_H
 
 #include <asyncio/signal.h>
 #include <stdbool.h>
 
-/* Ends the watches of a loop that closes, after its inbox has. */
-void asyncio__signals_close(asyncio_loop_t *loop);
-
-/* In a forked child: the dispositions are the program's own again. */
-void asyncio__signals_forget(void);
-
-/* Takes a signal that has its default disposition: false if it has another, or cannot be taken. */
+/* Installs a handler for a signal that has its default disposition. Returns false if the signal has
+ * another one or cannot be caught. */
 bool asyncio__signal_take(int signo, void (*handler)(int signo));
 
-/* Gives it back to the default, if the handler is still in force, or is what a loop that watches
- * the signal will bring back. */
+/* Restores the default disposition if the handler is still installed, or would be restored by a
+ * loop that handles the signal. */
 void asyncio__signal_give_back(int signo, void (*handler)(int signo));
 
-/* Any context, signal handlers: sets the default disposition. */
+/* Sets the default disposition. Any context, signal handlers. */
 void asyncio__signal_default(int signo);
 
 #endif

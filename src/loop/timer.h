@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a deadline that makes something ready, embedded in who waits for it.
+ * Timers: a deadline that makes something ready, embedded in whatever waits for it.
  *
  *     asyncio__timer_init(&timer, run);
  *     rc = asyncio__timer_start(loop, &timer, when_ns);     0 or -ENOMEM
@@ -11,13 +11,13 @@
 #ifndef ASYNCIO__LOOP_TIMER_H
 #define ASYNCIO__LOOP_TIMER_H
 
-#include "loop/loop.h"
+#include "loop/core.h"
 
 struct asyncio__timer {
     asyncio__ready_t ready;    /* what runs when it is due */
     asyncio__heap_node_t node; /* in loop->timers while it is set */
     uint32_t position;         /* in the ready queue while it is due */
-    bool is_due;               /* scheduled, and has not run */
+    bool is_due;               /* scheduled and not run yet */
 };
 
 static inline void asyncio__timer_init(asyncio__timer_t *timer,
@@ -29,17 +29,17 @@ static inline void asyncio__timer_init(asyncio__timer_t *timer,
     timer->is_due = false;
 }
 
-/* A deadline of ASYNCIO__NANOSECONDS_FOREVER sets nothing. */
+/* With a deadline of ASYNCIO__NANOSECONDS_FOREVER, start is a no-op. */
 int asyncio__timer_start(asyncio_loop_t *loop, asyncio__timer_t *timer, int64_t when_ns);
 void asyncio__timer_cancel(asyncio_loop_t *loop, asyncio__timer_t *timer);
 
-/* The first thing that run() does: it is no longer due, and its slot is free. */
+/* Called first by run(): the timer is no longer due, and its slot is released. */
 void asyncio__timer_begin(asyncio_loop_t *loop, asyncio__timer_t *timer);
 
-/* Makes ready what is due. */
+/* Makes every timer ready that is due at loop->now_ns. */
 void asyncio__timers_expire(asyncio_loop_t *loop);
 
-/* A moment so much later; saturates at ASYNCIO__NANOSECONDS_FOREVER. */
+/* now_ns + delay_ns; saturates at ASYNCIO__NANOSECONDS_FOREVER. */
 int64_t asyncio__moment_after(int64_t now_ns, int64_t delay_ns);
 
 #endif

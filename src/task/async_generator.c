@@ -86,7 +86,7 @@ static ASYNCIO__COLD void report(asyncio_loop_t *loop, asyncio_coroutine_t *coro
 static int begin(asyncio_coroutine_t *coroutine)
 {
     asyncio_loop_t *loop = asyncio_get_running_loop();
-    asyncio__task_hook_t *hook = loop ? asyncio__task_hook_of(loop) : NULL;
+    asyncio__task_layer_t *hook = loop ? asyncio__task_layer_of(loop) : NULL;
     if (loop && (!hook || asyncio__loop_reserve(loop, 1) < 0))
         return asyncio__fail(-ENOMEM, NULL);
     generator_t *generator = asyncio__calloc(sizeof(*generator));
@@ -114,13 +114,13 @@ static int begin(asyncio_coroutine_t *coroutine)
     return 0;
 }
 
-void asyncio__generators_forget(asyncio__task_hook_t *hook)
+void asyncio__generators_forget(asyncio__task_layer_t *hook)
 {
     while (asyncio__list_pop(&hook->generators)) {
     }
 }
 
-asyncio_coroutine_t *asyncio__generator_driven_from(const asyncio__task_hook_t *hook,
+asyncio_coroutine_t *asyncio__generator_driven_from(const asyncio__task_layer_t *hook,
                                                     const asyncio_coroutine_t *host)
 {
     for (asyncio__list_t *at = hook->generators.next; at != &hook->generators; at = at->next) {
@@ -357,7 +357,7 @@ int asyncio_loop_shutdown_asyncgens(asyncio_loop_t *loop)
         return asyncio__fail(-EINVAL, "no loop was given");
     if (loop != asyncio_get_running_loop() || !asyncio__thread.task)
         return asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task of that loop");
-    asyncio__task_hook_t *hook = asyncio__task_hook_of(loop); /* there is one: a task runs */
+    asyncio__task_layer_t *hook = asyncio__task_layer_of(loop); /* there is one: a task runs */
     hook->generators_shut_down = true;
     if (asyncio__list_is_empty(&hook->generators))
         return 0;

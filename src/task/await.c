@@ -284,7 +284,8 @@ long asyncio_all_tasks(asyncio_loop_t *loop, asyncio_task_t **ret_tasks, size_t 
     if (rc < 0)
         return rc;
     size_t count = 0;
-    for (asyncio__list_t *at = loop->tasks.next; at != &loop->tasks; at = at->next, count++) {
+    const asyncio__list_t *pending = asyncio__pending_tasks(loop);
+    for (asyncio__list_t *at = pending->next; at != pending; at = at->next, count++) {
         asyncio__task_t *task = ASYNCIO__CONTAINER(at, asyncio__task_t, link);
         if (count < capacity && ret_tasks)
             ret_tasks[count] = asyncio_task_ref(&task->future);

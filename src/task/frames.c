@@ -72,7 +72,7 @@ static int put_away(room_t *room, const asyncio_coroutine_t *coroutine)
 static asyncio_coroutine_t *driven_from(const asyncio__task_t *task,
                                         const asyncio_coroutine_t *host)
 {
-    asyncio__task_hook_t *hook = asyncio__task_hook_of(task->future.loop);
+    asyncio__task_layer_t *hook = asyncio__task_layer_of(task->future.loop);
     return hook ? asyncio__generator_driven_from(hook, host) : NULL;
 }
 

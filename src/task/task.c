@@ -45,17 +45,20 @@ static const asyncio__future_class_t task_class = {.finalize = finalize,
 
 static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook);
 
+asyncio__list_t asyncio__no_tasks = {&asyncio__no_tasks, &asyncio__no_tasks};
+
 /* The first task of a loop has the loop end its tasks at close. */
-asyncio__task_hook_t *asyncio__task_hook_of(asyncio_loop_t *loop)
+asyncio__task_layer_t *asyncio__task_layer_of(asyncio_loop_t *loop)
 {
-    if (loop->task_hook)
-        return (asyncio__task_hook_t *)loop->task_hook;
-    asyncio__task_hook_t *hook = asyncio__calloc(sizeof(*hook));
+    if (loop->tasks)
+        return loop->tasks;
+    asyncio__task_layer_t *hook = asyncio__calloc(sizeof(*hook));
     if (!hook)
         return NULL;
     hook->hook.close = end_tasks;
+    asyncio__list_init(&hook->pending);
     asyncio__list_init(&hook->generators);
-    loop->task_hook = &hook->hook;
+    loop->tasks = hook;
     asyncio__loop_add_hook(loop, &hook->hook);
     return hook;
 }
@@ -124,14 +127,14 @@ fill(void *memory, asyncio_loop_t *loop, asyncio_coroutine_t *coroutine, const c
     task->coroutine = coroutine;
     task->name = next_name();
     task->wait.ready.run = asyncio__task_step;
-    asyncio__list_append(&loop->tasks, &task->link);
+    asyncio__list_append(&loop->tasks->pending, &task->link);
     return task;
 }
 
 static asyncio__task_t *make(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
                              const char *place)
 {
-    if (asyncio__task_hook_of(loop) && asyncio__loop_reserve(loop, 1) == 0) {
+    if (asyncio__task_layer_of(loop) && asyncio__loop_reserve(loop, 1) == 0) {
         asyncio__task_t *task =
             fill(asyncio__calloc(sizeof(asyncio__task_t)), loop, coroutine, place);
         if (task)
@@ -163,7 +166,7 @@ asyncio_task_t *asyncio__task_new(asyncio_loop_t *given, asyncio_coroutine_t *co
 {
     asyncio_loop_t *loop = usable_here(given, coroutine);
     if (!loop || asyncio__uses(ASYNCIO__USES_CONTEXTS | ASYNCIO__USES_FACTORIES) ||
-        !loop->task_hook || !asyncio__ring_has_room(&loop->ready))
+        !loop->tasks || !asyncio__ring_has_room(&loop->ready))
         return new_slowly(given, coroutine, place);
     asyncio__task_t *task =
         fill(asyncio__calloc_cached(sizeof(asyncio__task_t)), loop, coroutine, place);
@@ -579,8 +582,9 @@ static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
     asyncio_loop_t *former = asyncio__thread.running_loop;
     asyncio__thread.running_loop = loop; /* so that calls in the tasks get as far as their await */
     asyncio__loop_drop_ready(loop);
-    while (!asyncio__list_is_empty(&loop->tasks)) {
-        asyncio__task_t *task = ASYNCIO__CONTAINER(loop->tasks.next, asyncio__task_t, link);
+    asyncio__list_t *pending = &loop->tasks->pending;
+    while (!asyncio__list_is_empty(pending)) {
+        asyncio__task_t *task = ASYNCIO__CONTAINER(pending->next, asyncio__task_t, link);
         asyncio_task_t *kept = asyncio_task_ref(&task->future);
         asyncio__loop_report(loop, "Task was destroyed but it is pending!", 0, NULL, kept,
                              kept->place, asyncio_task_get_name(kept));
@@ -591,8 +595,8 @@ static void end_tasks(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
         asyncio_task_unref(kept);
     }
     asyncio__thread.running_loop = former;
-    asyncio__task_hook_t *own = (asyncio__task_hook_t *)hook;
+    asyncio__task_layer_t *own = (asyncio__task_layer_t *)hook;
     asyncio__generators_forget(own);
-    loop->task_hook = NULL;
+    loop->tasks = NULL;
     asyncio__free(own, sizeof(*own));
 }

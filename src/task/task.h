@@ -21,7 +21,7 @@
 typedef struct asyncio__task {
     asyncio_future_t future;        /* what others see; first, so that both are one address */
     asyncio__callback_t wait;       /* the step, and the future that it waits for */
-    asyncio__list_t link;           /* in loop->tasks while pending */
+    asyncio__list_t link;           /* in loop->tasks->pending */
     asyncio_coroutine_t *coroutine; /* a reference, while pending */
     asyncio__locals_t locals;       /* its error's slot and its context */
     asyncio_error_t *cancel_message;/* of the latest cancel that became must_cancel */
@@ -40,20 +40,28 @@ static inline uintptr_t asyncio__name_of_number(uint32_t number)
     return (uintptr_t)number << 1 | 1;
 }
 
-/* What the task layer keeps in a loop. */
-typedef struct asyncio__task_hook {
+/* What the task layer keeps for a loop: loop->tasks, NULL before the first task. */
+typedef struct asyncio__task_layer {
     asyncio__loop_hook_t hook; /* ends the tasks at close; first, so that both are one address */
+    asyncio__list_t pending;   /* the tasks that have not ended, in order of creation */
     asyncio__list_t generators; /* of async_generator.c: those that began and have not ended */
     bool generators_shut_down;  /* shutdown_asyncgens() was called */
     asyncio_task_factory_t *factory; /* makes the tasks; NULL: the library */
     void *factory_arg;               /* passed to it */
     void (*task_created)(asyncio_task_t *task, void *arg); /* tells of each new task; tests */
     void *task_created_arg;                                /* passed to it */
-} asyncio__task_hook_t;
+} asyncio__task_layer_t;
 
 static inline asyncio__task_t *asyncio__task_of(asyncio_future_t *future)
 {
     return (asyncio__task_t *)(void *)future;
+}
+
+/* The pending tasks of a loop, in order of creation; of a loop without tasks, an empty list. */
+extern asyncio__list_t asyncio__no_tasks;
+static inline asyncio__list_t *asyncio__pending_tasks(const asyncio_loop_t *loop)
+{
+    return loop->tasks ? &loop->tasks->pending : &asyncio__no_tasks;
 }
 
 /* A new task on a loop (NULL: the running one); coroutine is taken, also on failure. */
@@ -87,14 +95,14 @@ asyncio__task_t *asyncio__task_running(void);
 int asyncio__future_wait(asyncio_future_t *future);
 
 /* What it keeps in that loop, from the first task on; made if need be. NULL: out of memory. */
-asyncio__task_hook_t *asyncio__task_hook_of(asyncio_loop_t *loop);
+asyncio__task_layer_t *asyncio__task_layer_of(asyncio_loop_t *loop);
 
 /* The generator that is driven from the stack of that coroutine, and awaits, or NULL. */
-asyncio_coroutine_t *asyncio__generator_driven_from(const asyncio__task_hook_t *hook,
+asyncio_coroutine_t *asyncio__generator_driven_from(const asyncio__task_layer_t *hook,
                                                     const asyncio_coroutine_t *host);
 
 /* At the end of a loop: its generators live on without it. */
-void asyncio__generators_forget(asyncio__task_hook_t *hook);
+void asyncio__generators_forget(asyncio__task_layer_t *hook);
 
 /* Gives way for one turn: 0, or what was thrown in. */
 int asyncio__give_way(void);

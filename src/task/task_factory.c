@@ -35,7 +35,7 @@ static asyncio_task_t *construct(asyncio_loop_t *loop, asyncio_coroutine_t *coro
     if (name)
         task->name = (uintptr_t)name;
     task->locals.context = asyncio__context_inherit(options->context);
-    asyncio__task_hook_t *hook = asyncio__task_hook_of(loop); /* which is there by now */
+    asyncio__task_layer_t *hook = asyncio__task_layer_of(loop); /* which is there by now */
     if (hook->task_created)
         hook->task_created(&task->future, hook->task_created_arg);
     if (is_eager)
@@ -46,7 +46,7 @@ static asyncio_task_t *construct(asyncio_loop_t *loop, asyncio_coroutine_t *coro
 }
 
 /* What the factory answers, if that can stand for the task that was asked for. */
-static asyncio_task_t *call_factory(asyncio_loop_t *loop, asyncio__task_hook_t *hook,
+static asyncio_task_t *call_factory(asyncio_loop_t *loop, asyncio__task_layer_t *hook,
                                     asyncio_coroutine_t *coroutine,
                                     const asyncio_task_options_t *options)
 {
@@ -84,7 +84,7 @@ asyncio_task_t *asyncio__task_new_full(asyncio_loop_t *loop, asyncio_coroutine_t
     loop = asyncio__task_loop(loop, coroutine);
     if (!loop || !(options = check(options, coroutine)))
         return NULL;
-    asyncio__task_hook_t *hook = (asyncio__task_hook_t *)loop->task_hook;
+    asyncio__task_layer_t *hook = loop->tasks;
     if (hook && hook->factory)
         return call_factory(loop, hook, coroutine, options);
     return construct(loop, coroutine, options, place);
@@ -131,7 +131,7 @@ int asyncio_loop_set_task_factory(asyncio_loop_t *loop, asyncio_task_factory_t *
     int rc = asyncio__loop_check(loop);
     if (rc < 0)
         return rc;
-    asyncio__task_hook_t *hook = asyncio__task_hook_of(loop);
+    asyncio__task_layer_t *hook = asyncio__task_layer_of(loop);
     if (!hook)
         return asyncio__fail(-ENOMEM, NULL);
     hook->factory = factory;
@@ -142,8 +142,7 @@ int asyncio_loop_set_task_factory(asyncio_loop_t *loop, asyncio_task_factory_t *
 
 asyncio_task_factory_t *asyncio_loop_get_task_factory(const asyncio_loop_t *loop, void **ret_arg)
 {
-    const asyncio__task_hook_t *hook =
-        loop ? (const asyncio__task_hook_t *)loop->task_hook : NULL;
+    const asyncio__task_layer_t *hook = loop ? loop->tasks : NULL;
     if (!hook || !hook->factory)
         return NULL;
     if (ret_arg)
@@ -154,7 +153,7 @@ asyncio_task_factory_t *asyncio_loop_get_task_factory(const asyncio_loop_t *loop
 int asyncio__tasks_watch(asyncio_loop_t *loop, void (*created)(asyncio_task_t *task, void *arg),
                          void *arg)
 {
-    asyncio__task_hook_t *hook = asyncio__task_hook_of(loop);
+    asyncio__task_layer_t *hook = asyncio__task_layer_of(loop);
     if (!hook)
         return -ENOMEM;
     hook->task_created = created;

@@ -137,7 +137,8 @@ static void print_from(tree_t *tree, asyncio_future_t *root)
 
 static int collect_edges(tree_t *tree, asyncio_loop_t *loop)
 {
-    for (asyncio__list_t *at = loop->tasks.next; at != &loop->tasks; at = at->next) {
+    const asyncio__list_t *pending = asyncio__pending_tasks(loop);
+    for (asyncio__list_t *at = pending->next; at != pending; at = at->next) {
         tree->child = &ASYNCIO__CONTAINER(at, asyncio__task_t, link)->future;
         tree->is_awaited = false;
         asyncio__awaiters_visit(tree->child, collect, tree);
@@ -170,12 +171,13 @@ long asyncio_print_tasks(asyncio_loop_t *loop, FILE *file)
         for (size_t i = 0; i < tree.count && !tree.edges[i].parent; i++)
             print_from(&tree, tree.edges[i].child);
         /* What is left awaits itself, in rings. */
-        for (asyncio__list_t *at = loop->tasks.next; at != &loop->tasks; at = at->next) {
+        const asyncio__list_t *pending = asyncio__pending_tasks(loop);
+        for (asyncio__list_t *at = pending->next; at != pending; at = at->next) {
             asyncio_future_t *task = &ASYNCIO__CONTAINER(at, asyncio__task_t, link)->future;
             if (!task->is_marked)
                 print_from(&tree, task);
         }
-        for (asyncio__list_t *at = loop->tasks.next; at != &loop->tasks; at = at->next)
+        for (asyncio__list_t *at = pending->next; at != pending; at = at->next)
             ASYNCIO__CONTAINER(at, asyncio__task_t, link)->future.is_marked = false;
         rc = ferror(file) ? asyncio__fail(-EIO, "the tree could not be written") : tree.tasks;
     }

@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "base/sanitizer.h"
-#include "loop/loop.h"
+#include "task/task.h"
 
 static fixture_t fixture;
 
@@ -60,7 +60,8 @@ static work_t work_of(const asyncio_loop_t *loop)
     work_t work = {.timers = loop->timers.count - loop->timers.removed,
                    .operations = loop->engine->in_flight,
                    .jobs = loop->jobs};
-    for (asyncio__list_t *at = loop->tasks.next; at != &loop->tasks; at = at->next)
+    const asyncio__list_t *pending = asyncio__pending_tasks(loop);
+    for (const asyncio__list_t *at = pending->next; at != pending; at = at->next)
         work.tasks++;
     return work;
 }

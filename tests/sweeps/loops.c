@@ -70,18 +70,26 @@ static void use_loops(asyncio_loop_t *none)
     asyncio_loop_unref(loop);
 }
 
+static void note_events(int fd, unsigned events, void *arg)
+{
+    (void)fd;
+    *(bool *)arg = events != 0;
+}
+
 static void use_watches(asyncio_loop_t *loop)
 {
     int ends[2];
-    bool can_read = false, can_write = false;
+    bool can_read = false, can_write = false, has_events = false;
     if (asyncio_loop_get_engine(loop) == ASYNCIO_ENGINE_SIM)
         return; /* it has no descriptors */
     must(pipe(ends) == 0 && write(ends[1], "x", 1) == 1);
     may(asyncio_loop_add_reader(loop, ends[0], note_reached, &can_read));
+    may(asyncio_loop_watch_fd(loop, ends[0], ASYNCIO_FD_READ, note_events, &has_events));
     may(asyncio_loop_add_writer(loop, ends[1], note_reached, &can_write));
     for (int i = 0; i < 5; i++)
         may(asyncio_sleep(0));
     may(asyncio_loop_remove_reader(loop, ends[0]));
+    may(asyncio_loop_unwatch_fd(loop, ends[0]));
     may(asyncio_loop_remove_writer(loop, ends[1]));
     close(ends[0]);
     close(ends[1]);

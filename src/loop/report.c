@@ -1,39 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The exception handler: who is told of what would else be lost. The default writes to stderr;
- * this is the only place where the library prints.
+ * Reports to exception handlers; see report.h. The default handler writes to stderr: it and the
+ * report of a stack overflow (coroutine/overflow.c) are all that the library prints.
  */
+#include "loop/report.h"
+
 #include <stdio.h>
 
 #include "base/context.h"
 #include "base/error.h"
-#include "base/memory.h"
-#include "loop/loop.h"
 
-/* For what belongs to no loop; set before threads are started. */
-static asyncio_exception_handler_t *process_handler;
-static void *process_arg;
-
-void asyncio_loop_set_exception_handler(asyncio_loop_t *loop, asyncio_exception_handler_t *handler,
-                                        void *arg)
-{
-    if (loop) {
-        if (asyncio__loop_check_thread(loop) < 0)
-            return;
-        loop->exception_handler = handler;
-        loop->exception_arg = arg;
-    } else {
-        process_handler = handler;
-        process_arg = arg;
-    }
-}
+asyncio_exception_handler_t *asyncio__process_handler;
+void *asyncio__process_handler_arg;
 
 void asyncio__swap_process_handler(asyncio_exception_handler_t **handler, void **arg)
 {
-    asyncio_exception_handler_t *former = process_handler;
-    void *former_arg = process_arg;
-    process_handler = *handler;
-    process_arg = *arg;
+    asyncio_exception_handler_t *former = asyncio__process_handler;
+    void *former_arg = asyncio__process_handler_arg;
+    asyncio__process_handler = *handler;
+    asyncio__process_handler_arg = *arg;
     *handler = former;
     *arg = former_arg;
 }
@@ -60,16 +45,7 @@ void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
     fputc('\n', stderr);
 }
 
-asyncio_exception_handler_t *asyncio_loop_get_exception_handler(const asyncio_loop_t *loop,
-                                                                void **ret_arg)
-{
-    asyncio_exception_handler_t *handler = loop ? loop->exception_handler : process_handler;
-    if (handler && ret_arg)
-        *ret_arg = loop ? loop->exception_arg : process_arg;
-    return handler;
-}
-
-/* A handler and what it is told. */
+/* A handler and its arguments. */
 struct call {
     asyncio_exception_handler_t *handler;
     asyncio_loop_t *loop;
@@ -84,18 +60,17 @@ static int call_handler(void *arg)
     return 0;
 }
 
-void asyncio_loop_call_exception_handler(asyncio_loop_t *loop,
-                                         const asyncio_exception_context_t *context)
+void asyncio__report_context(asyncio_loop_t *loop, const asyncio_exception_context_t *context)
 {
     if (!context)
         return;
-    struct call call = {loop ? loop->exception_handler : process_handler, loop, context,
-                        loop ? loop->exception_arg : process_arg};
+    struct call call = {loop ? loop->exception_handler : asyncio__process_handler, loop, context,
+                        loop ? loop->exception_arg : asyncio__process_handler_arg};
     if (!call.handler) {
         asyncio_loop_default_exception_handler(loop, context);
         return;
     }
-    /* What it is told of a task it is told in the context of that task. */
+    /* A report about a task is made in the context of that task. */
     asyncio_context_t *own = NULL;
     if (asyncio__uses(ASYNCIO__USES_CONTEXTS) && context->future && asyncio__context_of_future)
         own = asyncio__context_of_future(context->future);
@@ -118,5 +93,5 @@ void asyncio__loop_report(asyncio_loop_t *loop, const char *message, int code,
         .place = place,
         .name = name,
     };
-    asyncio_loop_call_exception_handler(loop, &context);
+    asyncio__report_context(loop, &context);
 }
