@@ -55,10 +55,12 @@
 #include <asyncio/thread_pool.h>
 
 /* The event loop. */
+#include <asyncio/embed.h>
 #include <asyncio/handle.h>
 #include <asyncio/loop.h>
 #include <asyncio/remote.h>
 #include <asyncio/signal.h>
+#include <asyncio/stats.h>
 
 /* Tests of one's own. */
 #include <asyncio/testing.h>

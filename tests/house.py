@@ -48,7 +48,7 @@ UNTIL_MOVED = {
 PUBLIC_LAYERS = {
     "base": ["api", "context", "error", "error_group", "memory"],
     "coroutine": ["coroutine"],
-    "loop": ["handle", "loop", "remote", "signal"],
+    "loop": ["embed", "handle", "loop", "remote", "signal", "stats"],
     "transport": ["socket"],
     "task": ["as_completed", "async_generator", "call_graph", "future", "gather", "shield",
              "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],

@@ -45,7 +45,8 @@ typedef enum asyncio_engine {
 /** What a loop takes for the time. */
 typedef enum asyncio_clock {
     ASYNCIO_CLOCK_MONOTONIC = 0, /**< CLOCK_MONOTONIC */
-    ASYNCIO_CLOCK_VIRTUAL = 1    /**< begins at 0 and jumps to the next deadline when idle */
+    ASYNCIO_CLOCK_VIRTUAL = 1    /**< begins at 0 and jumps to the next deadline when idle; I/O in
+                                      flight is waited for 5 ms before each jump: see testing.h */
 } asyncio_clock_t;
 
 /** Options of a loop; zero is the default of each. */
@@ -69,15 +70,6 @@ typedef struct asyncio_exception_context {
     const char *place;              /**< where that was made, "file:line name" */
     const char *name;               /**< the task's name */
 } asyncio_exception_context_t;
-
-/** What is ready, or watched, of a file descriptor; errors and hang-ups count as both. */
-enum {
-    ASYNCIO_FD_READ = 1, /**< it can be read */
-    ASYNCIO_FD_WRITE = 2 /**< it can be written */
-};
-
-/** Called with what is ready of a file descriptor: ASYNCIO_FD_READ, ASYNCIO_FD_WRITE or both. */
-typedef void asyncio_fd_callback_t(int fd, unsigned events, void *arg);
 
 /** Called for what would else be lost; everything is *borrowed* for the call. loop may be NULL. */
 typedef void asyncio_exception_handler_t(asyncio_loop_t *loop,
@@ -553,46 +545,6 @@ ASYNCIO_API int asyncio_loop_add_writer_at(asyncio_loop_t *loop, int fd, asyncio
 ASYNCIO_API int asyncio_loop_remove_writer(asyncio_loop_t *loop, int fd);
 
 /**
- * Watches a file descriptor for input, output or both, with one callback that is told which of
- * them is ready. It runs once a turn while one of them is.
- *
- * The watch is independent of asyncio_loop_add_reader() and asyncio_loop_add_writer(); what is said
- * there of closing the descriptor holds here. A second call for the same descriptor replaces
- * events and callback.
- *
- * @param loop    the loop.
- * @param fd      as for asyncio_loop_add_reader().
- * @param events  ASYNCIO_FD_READ, ASYNCIO_FD_WRITE or both.
- * @param fn      the callback; NULL is -EINVAL.
- * @param arg     passed to it.
- * @param place   the place for reports; the macro passes it.
- * @return as asyncio_loop_add_reader(); also -EINVAL for other events.
- *
- * Ownership: fd and arg are *borrowed* until the watch ends.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: none; `loop.add_reader` and `loop.add_writer` in one.
- */
-ASYNCIO_API int asyncio_loop_watch_fd_at(asyncio_loop_t *loop, int fd, unsigned events,
-                                         asyncio_fd_callback_t *fn, void *arg, const char *place);
-#define asyncio_loop_watch_fd(loop, fd, events, fn, arg) \
-    asyncio_loop_watch_fd_at((loop), (fd), (events), (fn), (arg), ASYNCIO_PLACE)
-
-/**
- * Ends a watch of asyncio_loop_watch_fd().
- *
- * @param loop  the loop.
- * @param fd    the file descriptor.
- * @return as asyncio_loop_remove_reader().
- *
- * Ownership: nothing.
- * Context: loop thread.
- * Cancellation: does not suspend.
- * Twin: none.
- */
-ASYNCIO_API int asyncio_loop_unwatch_fd(asyncio_loop_t *loop, int fd);
-
-/**
  * Answers the loop that is running in this thread.
  *
  * @return the loop, or NULL; in a forked child always NULL.
@@ -747,7 +699,7 @@ ASYNCIO_API bool asyncio_loop_get_debug(const asyncio_loop_t *loop);
  * It reports, with the place where it was made:
  *
  * - a callback or a step of a task that took asyncio_loop_get_slow_callback_duration() or longer,
- *   with the task's name;
+ *   with the task's name; and a turn that took as long without them, with the names of its tasks;
  * - the use of a running loop by another thread (to the handler of the process, for the loop's own
  *   belongs to its thread), beside the ASYNCIO_ERUNTIME that the call answers;
  * - the use of a future, task or coroutine object that was freed a short time ago, as far as that

@@ -16,6 +16,13 @@
  *     asyncio_testing_unref(testing);
  * @endcode
  *
+ * The virtual clock jumps to the next timer when nothing is ready, no job runs in another thread,
+ * and the kernel has had nothing to report for 5 ms of real time. So a server and its clients in
+ * one loop, with an hour of timeouts between them, run at once. A peer outside of the loop, in
+ * another thread or process or on another machine, may take longer than that: then a timeout may
+ * pass before it replies. A test with such a peer uses real_clock. On the engine sim there
+ * are no file descriptors.
+ *
  * Setup, test, teardown and cleanups are coroutine functions that one runner runs, one after
  * another and in one context. The loop is on the virtual clock and in debug mode, unless the
  * options say otherwise.

@@ -90,6 +90,23 @@ typedef struct asyncio__counts {
     uint32_t last_head; /* the head of the ready queue when steps was counted */
 } asyncio__counts_t;
 
+#define ASYNCIO__TURN_NAMES 3
+
+/* How long turns take: in debug mode, or when asked for. */
+typedef struct asyncio__times {
+    bool is_wanted;          /* by asyncio_loop_set_timing() */
+    int64_t wait_ns;         /* time in polls */
+    int64_t run_ns;          /* time in turns */
+    int64_t longest_turn_ns; /* the longest turn */
+    int64_t longest_lag_ns;  /* the longest delay of a timer */
+    int64_t item_ns;         /* of this turn: time in items that were reported as slow */
+    char longest_names[96];  /* of the longest turn: its longest items */
+    struct {
+        int64_t spent_ns;
+        char name[64];
+    } top[ASYNCIO__TURN_NAMES]; /* of this turn: the longest items first */
+} asyncio__times_t;
+
 struct asyncio_loop {
     asyncio__ring_t ready; /* asyncio__ready_t pointers */
     uint32_t todo;         /* items of it that still belong to this turn */
@@ -109,8 +126,7 @@ struct asyncio_loop {
     asyncio__list_t flushes;          /* asyncio__flush_t: done before the next poll */
     asyncio__pause_t *pause;          /* called around waits; or NULL */
     asyncio__counts_t counts;         /* for asyncio_loop_get_stats() */
-    struct asyncio__times *times;     /* how long turns take: of loop_stats.c; NULL: not measured */
-    uint64_t quiet_mark;              /* the engine's activity when the virtual clock last waited */
+    uint64_t quiet_mark; /* the engine's activity when a wait for it last brought nothing; or 0 */
     long jobs;                        /* work in other threads whose outcome will be posted */
     long refs;                        /* the program's references */
     long objects;                     /* futures and coroutines whose memory needs this record */
@@ -125,6 +141,7 @@ struct asyncio_loop {
     void *exception_arg;                            /* passed to it */
     struct asyncio__overflow *overflow;             /* reports stack overflows; or NULL */
     char engine_reason[64];                         /* why it runs on its engine */
+    asyncio__times_t times;   /* for asyncio_loop_get_stats() and long turns */
     asyncio__ready_t nothing; /* replaces an item that was unscheduled; runs as a no-op */
 
     /* What other files and layers keep for a loop, each declared by its owner and NULL at first. */

@@ -33,8 +33,13 @@ typedef struct asyncio__describer {
 /* Registers a describer. Called in constructors, before there are threads. */
 void asyncio__describe_by(asyncio__describer_t *describer);
 
-/* Runs an item and reports it if it was slow. */
+/* Runs an item of an observed loop; in debug mode reports it if it was slow. */
 void asyncio__run_timed(asyncio_loop_t *loop, asyncio__ready_t *item);
+
+/* Around the items of one turn of an observed loop; in debug mode reports a long turn. begin
+ * returns the time that end is given. */
+int64_t asyncio__turn_begin(asyncio_loop_t *loop);
+void asyncio__turn_end(asyncio_loop_t *loop, int64_t begin_ns, uint32_t items);
 
 /* Calls one callback of an item that stands for several. The callback is reported if it was slow,
  * and its time is not counted as the item's. */

@@ -23,6 +23,7 @@
 #include "loop/timer.h"
 
 #define LONGEST_WAIT_NS  ((int64_t)24 * 3600 * 1000000000)
+#define QUIET_WAIT_NS    5000000   /* then the kernel has nothing, for the virtual clock */
 #define SLOW_CALLBACK_NS 100000000 /* unless the program says otherwise */
 
 /* --- making and ending --------------------------------------------------------------------- */
@@ -119,6 +120,7 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     loop->stack_bytes = options->stack_bytes ? options->stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES;
     loop->slow_ns = SLOW_CALLBACK_NS;
     loop->debug = options->debug || is_set("ASYNCIO_DEBUG");
+    loop->is_observed = loop->debug;
     atomic_init(&loop->debug_elsewhere, loop->debug);
     asyncio__list_init(&loop->flushes);
     return loop;
@@ -240,15 +242,31 @@ static int64_t wait_limit(asyncio_loop_t *loop)
     return left_ns < 0 ? 0 : left_ns < LONGEST_WAIT_NS ? left_ns : LONGEST_WAIT_NS;
 }
 
-/* Moves the virtual clock if nothing is ready or in flight; else returns how long to wait. */
+/* What the program has asked of the engine so far, plus 1 so that it is not 0. */
+static uint64_t activity(const asyncio_loop_t *loop)
+{
+    return loop->engine->submitted + loop->engine->inlined + 1;
+}
+
+/*
+ * Moves the virtual clock to the first timer, if nothing else can happen before; else returns how
+ * long to wait.
+ *
+ * Jobs of other threads hold the clock. So does the kernel, while operations are in flight, until a
+ * short real wait has brought nothing; then the clock may jump as often as it likes, until there is
+ * a completion or a new operation.
+ */
 static int64_t virtual_wait(asyncio_loop_t *loop, int64_t limit_ns)
 {
     if (limit_ns == 0)
         return 0;
-    if (loop->engine->in_flight > 0 || loop->jobs > 0 || !asyncio__inbox_is_empty(loop->inbox))
+    if (loop->jobs > 0 || !asyncio__inbox_is_empty(loop->inbox))
         return -1;
+    bool has_io = loop->engine->in_flight > 0;
     if (limit_ns < 0)
-        return ASYNCIO_EDEADLOOP;
+        return has_io ? -1 : ASYNCIO_EDEADLOOP;
+    if (has_io && loop->quiet_mark != activity(loop))
+        return QUIET_WAIT_NS;
     loop->now_ns = asyncio__heap_first(&loop->timers)->when_ns;
     return 0;
 }
@@ -334,6 +352,13 @@ static int pause_and_wait(asyncio_loop_t *loop, int64_t timeout_ns, bool *ret_wa
     return rc < 0 ? rc : entered;
 }
 
+static void note_lag(asyncio_loop_t *loop)
+{
+    const struct asyncio__heap_entry *first = asyncio__heap_first(&loop->timers);
+    if (first && loop->now_ns - first->when_ns > loop->times.longest_lag_ns)
+        loop->times.longest_lag_ns = loop->now_ns - first->when_ns;
+}
+
 int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
 {
     if (ASYNCIO__UNLIKELY(!asyncio__list_is_empty(&loop->flushes)))
@@ -348,6 +373,7 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
     if (timeout_ns != 0 && !loop->is_virtual)
         timeout_ns = trim_before_wait(loop, timeout_ns);
     count_turns(loop);
+    uint32_t ready = asyncio__ring_count(&loop->ready);
     bool has_waited;
     int rc = ASYNCIO__UNLIKELY(loop->pause != NULL)
                  ? pause_and_wait(loop, timeout_ns, &has_waited)
@@ -355,31 +381,59 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
     if (rc < 0)
         return rc;
     loop->counts.waits += has_waited;
-    if (!loop->is_virtual) {
+    if (loop->is_virtual) {
+        if (asyncio__ring_count(&loop->ready) != ready)
+            loop->quiet_mark = 0;
+        else if (timeout_ns > 0)
+            loop->quiet_mark = activity(loop);
+    } else {
         pace_turns(&loop->pace, has_waited);
         if (has_waited || asyncio__heap_first(&loop->timers))
             loop->now_ns = asyncio__clock_now();
     }
+    if (ASYNCIO__UNLIKELY(loop->is_observed))
+        note_lag(loop);
     asyncio__timers_expire(loop);
     return 0;
+}
+
+/* Runs the items of a turn, and measures them. */
+static ASYNCIO__COLD void run_observed(asyncio_loop_t *loop)
+{
+    uint32_t items = loop->todo;
+    int64_t begin_ns = asyncio__turn_begin(loop);
+    while (loop->todo > 0) {
+        loop->todo--;
+        asyncio__run_timed(loop, asyncio__ring_pop(&loop->ready));
+    }
+    asyncio__turn_end(loop, begin_ns, items);
+}
+
+static int poll_and_wait(asyncio_loop_t *loop)
+{
+    if (ASYNCIO__LIKELY(!loop->is_observed))
+        return asyncio__loop_poll(loop, /* wait= */ true);
+    int64_t before_ns = asyncio__clock_now();
+    int rc = asyncio__loop_poll(loop, /* wait= */ true);
+    loop->times.wait_ns += asyncio__clock_now() - before_ns;
+    return rc;
 }
 
 static int run_turn(asyncio_loop_t *loop)
 {
     ASYNCIO__STOP_EXCEPTIONS(); /* from callbacks */
     if (!asyncio__loop_next_turn_quickly(loop)) {
-        int rc = asyncio__loop_poll(loop, /* wait= */ true);
+        int rc = poll_and_wait(loop);
         if (rc < 0)
             return rc;
         loop->todo = asyncio__ring_count(&loop->ready);
     }
+    if (ASYNCIO__UNLIKELY(loop->is_observed))
+        run_observed(loop);
     while (loop->todo > 0) {
         loop->todo--;
         asyncio__ready_t *item = asyncio__ring_pop(&loop->ready);
-        if (ASYNCIO__UNLIKELY(loop->debug))
-            asyncio__run_timed(loop, item);
-        else
-            item->run(item);
+        item->run(item);
     }
     if (ASYNCIO__UNLIKELY(loop->fork_generation != asyncio__fork_generation))
         return ASYNCIO_ERUNTIME;
@@ -394,7 +448,7 @@ static int begin_running(asyncio_loop_t *loop)
         return rc;
     if (loop->running)
         return asyncio__fail(ASYNCIO_ERUNTIME, "This event loop is already running");
-    if (asyncio_get_running_loop())
+    if (asyncio__running_loop())
         return asyncio__fail(ASYNCIO_ERUNTIME,
                              "Cannot run the event loop while another loop is running");
     if (loop->thread && loop->thread != &asyncio__thread && !loop->may_move)

@@ -31,5 +31,6 @@ void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug)
     if (asyncio__loop_check_thread(loop) < 0)
         return;
     loop->debug = debug;
+    loop->is_observed = debug || loop->times.is_wanted;
     atomic_store_explicit(&loop->debug_elsewhere, debug, memory_order_relaxed);
 }

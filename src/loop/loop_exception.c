@@ -32,3 +32,10 @@ void asyncio_loop_call_exception_handler(asyncio_loop_t *loop,
 {
     asyncio__report_context(loop, context);
 }
+
+void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
+                                            const asyncio_exception_context_t *context)
+{
+    (void)loop;
+    asyncio__report_default(context);
+}

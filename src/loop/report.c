@@ -23,10 +23,8 @@ void asyncio__swap_process_handler(asyncio_exception_handler_t **handler, void *
     *arg = former_arg;
 }
 
-void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
-                                            const asyncio_exception_context_t *context)
+void asyncio__report_default(const asyncio_exception_context_t *context)
 {
-    (void)loop;
     if (!context)
         return;
     fprintf(stderr, "asyncio: %s", context->message ? context->message : "unhandled error");
@@ -67,7 +65,7 @@ void asyncio__report_context(asyncio_loop_t *loop, const asyncio_exception_conte
     struct call call = {loop ? loop->exception_handler : asyncio__process_handler, loop, context,
                         loop ? loop->exception_arg : asyncio__process_handler_arg};
     if (!call.handler) {
-        asyncio_loop_default_exception_handler(loop, context);
+        asyncio__report_default(context);
         return;
     }
     /* A report about a task is made in the context of that task. */

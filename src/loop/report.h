@@ -13,6 +13,9 @@ void asyncio__loop_report(asyncio_loop_t *loop, const char *message, int code,
 /* The body of asyncio_loop_call_exception_handler(). */
 void asyncio__report_context(asyncio_loop_t *loop, const asyncio_exception_context_t *context);
 
+/* The default handler: writes to stderr; NULL is ignored. */
+void asyncio__report_default(const asyncio_exception_context_t *context);
+
 /* The handler of the process, and its argument. Set before threads are started. */
 extern asyncio_exception_handler_t *asyncio__process_handler;
 extern void *asyncio__process_handler_arg;

@@ -336,6 +336,12 @@ int asyncio__watch_add(asyncio_loop_t *loop, int fd, asyncio__watch_kind_t kind,
     return 0;
 }
 
+bool asyncio__watch_exists(const asyncio_loop_t *loop, int fd, asyncio__watch_kind_t kind)
+{
+    const watched_t *watched = find(loop, fd);
+    return watched && watched->targets[kind].call.events;
+}
+
 int asyncio__watch_remove(asyncio_loop_t *loop, int fd, asyncio__watch_kind_t kind)
 {
     int rc = asyncio__loop_check_thread(loop);

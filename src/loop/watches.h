@@ -9,6 +9,8 @@
 #ifndef ASYNCIO__LOOP_WATCHES_H
 #define ASYNCIO__LOOP_WATCHES_H
 
+#include <asyncio/embed.h>
+
 #include "loop/core.h"
 
 /* What of a descriptor is watched. */
@@ -34,6 +36,8 @@ int asyncio__watch_add(asyncio_loop_t *loop, int fd, asyncio__watch_kind_t kind,
 
 /* Ends a watch: 1, 0 if there was none, or a code with a message. */
 int asyncio__watch_remove(asyncio_loop_t *loop, int fd, asyncio__watch_kind_t kind);
+
+bool asyncio__watch_exists(const asyncio_loop_t *loop, int fd, asyncio__watch_kind_t kind);
 
 /* A socket begins (0 or -ENOMEM) or ends to use a descriptor, which cannot be watched meanwhile. */
 int asyncio__loop_claim(asyncio_loop_t *loop, int fd);

@@ -59,7 +59,7 @@ asyncio__step_take(asyncio_loop_t *loop)
 {
     if (loop->todo == 0 && !asyncio__loop_next_turn_quickly(loop))
         return NULL;
-    if (ASYNCIO__UNLIKELY(loop->debug || loop->closed))
+    if (ASYNCIO__UNLIKELY(loop->is_observed || loop->closed))
         return NULL;
     if (ASYNCIO__UNLIKELY(asyncio__ring_count(&loop->ready) > ASYNCIO__STEPS_IN_CACHE))
         asyncio__steps_fetch(&loop->ready);

@@ -63,6 +63,11 @@ static void use_loops(asyncio_loop_t *none)
     if (may(asyncio_loop_call_soon(loop, stop, loop, NULL)) == 0)
         may(asyncio_loop_run_forever(loop));
     may(asyncio_loop_run_until_complete(loop, asyncio_sleep_coroutine(0), NULL));
+    asyncio_loop_stats_t stats = {.size = sizeof(stats)};
+    must(asyncio_loop_get_stats(loop, &stats) == 0 && asyncio_loop_set_timing(loop, false) == 0);
+    may(asyncio_loop_run_once(loop));
+    asyncio_loop_fileno(loop);
+    asyncio_loop_next_deadline(loop);
     asyncio_set_event_loop(NULL);
     may(asyncio_loop_close(asyncio_loop_ref(loop)));
     must(asyncio_loop_is_closed(loop));
@@ -90,6 +95,8 @@ static void use_watches(asyncio_loop_t *loop)
         may(asyncio_sleep(0));
     may(asyncio_loop_remove_reader(loop, ends[0]));
     may(asyncio_loop_unwatch_fd(loop, ends[0]));
+    may(asyncio_loop_wait_fd(ends[1], ASYNCIO_FD_WRITE));
+    may(asyncio_await(asyncio_loop_wait_fd_coroutine(ends[1], ASYNCIO_FD_WRITE), NULL));
     may(asyncio_loop_remove_writer(loop, ends[1]));
     close(ends[0]);
     close(ends[1]);
