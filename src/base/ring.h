@@ -75,6 +75,12 @@ static inline bool asyncio__ring_has_room(const asyncio__ring_t *ring)
     return ring->items && ring->reserved <= ring->mask;
 }
 
+/* Reserves one more, where there is room. */
+static inline void asyncio__ring_claim(asyncio__ring_t *ring)
+{
+    ring->reserved++;
+}
+
 static inline void asyncio__ring_release(asyncio__ring_t *ring, uint32_t count)
 {
     ring->reserved -= count;
@@ -97,6 +103,12 @@ static inline void asyncio__ring_replace(asyncio__ring_t *ring, uint32_t positio
 static inline void *asyncio__ring_pop(asyncio__ring_t *ring)
 {
     return ring->items[ring->head++ & ring->mask];
+}
+
+/* Puts the item that was popped last back to the head. */
+static inline void asyncio__ring_unpop(asyncio__ring_t *ring)
+{
+    ring->head--;
 }
 
 /* The item that many behind the head; it may be none that was pushed: only to fetch ahead. */

@@ -367,7 +367,7 @@ static ASYNCIO__COLD int leave_after_error(asyncio_queue_t *queue, asyncio__list
     return rc;
 }
 
-/* Waits once for room or for an item. Inline: see task/suspend.h. */
+/* Waits once for room or for an item. Inline: see task/switch.h. */
 static inline __attribute__((always_inline)) int
 wait_once(asyncio_queue_t *queue, asyncio__list_t *waiters, const char *call)
 {

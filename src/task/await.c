@@ -6,9 +6,8 @@
 
 #include "base/context.h"
 #include "base/memory.h"
-#include "coroutine/overflow.h"
 #include "loop/debug.h"
-#include "task/suspend.h"
+#include "task/switch.h"
 
 int asyncio__fail_null(void)
 {
@@ -24,15 +23,6 @@ void asyncio__discard(asyncio_awaitable_t *awaitable)
     if (coroutine->state == ASYNCIO__COROUTINE_CREATED)
         asyncio__coroutine_end(coroutine);
     asyncio_coroutine_unref(coroutine);
-}
-
-asyncio__task_t *asyncio__task_running(void)
-{
-    if (!asyncio__thread.task) {
-        asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task");
-        return NULL;
-    }
-    return asyncio__task_of(asyncio__thread.task);
 }
 
 /* --- await --------------------------------------------------------------------------------- */
@@ -68,7 +58,7 @@ static int await_done(asyncio_future_t *future, void **ret_result)
     return asyncio_future_result(future, ret_result);
 }
 
-/* Waits, with a reference that the caller has. Inline in both that call it; see suspend.h. */
+/* Waits, with a reference that the caller has. Inline in both that call it; see switch.h. */
 static inline __attribute__((always_inline)) int await_pending(asyncio_future_t *future)
 {
     int rc = asyncio__future_wait_here(future);
@@ -116,11 +106,6 @@ ASYNCIO__RETURNS_ANEW int asyncio_await_unref(asyncio_future_t *future, void **r
 
 /* --- making tasks -------------------------------------------------------------------------- */
 
-asyncio_task_t *asyncio_create_task_at(asyncio_coroutine_t *coroutine, const char *place)
-{
-    return asyncio__task_new(NULL, coroutine, place);
-}
-
 asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable_t *awaitable)
 {
     if (!asyncio__is_future(awaitable)) {
@@ -137,18 +122,6 @@ asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable
 asyncio_future_t *asyncio_ensure_future(asyncio_awaitable_t *awaitable)
 {
     return asyncio__ensure_future(asyncio_get_running_loop(), awaitable);
-}
-
-int asyncio_task_detach(asyncio_task_t *task)
-{
-    if (!task)
-        return asyncio__fail_null();
-    if (!asyncio__is_task(task))
-        return asyncio__fail_kind(task, "no task was given");
-    int rc = asyncio__loop_check_here(task->loop);
-    if (rc == 0)
-        asyncio_future_unref(task);
-    return rc;
 }
 
 /* --- run_until_complete -------------------------------------------------------------------- */
@@ -212,87 +185,6 @@ int asyncio_loop_run_until_complete(asyncio_loop_t *loop, asyncio_awaitable_t *a
     return rc;
 }
 
-/* --- about tasks --------------------------------------------------------------------------- */
-
-asyncio_task_t *asyncio_task_ref(asyncio_task_t *task)
-{
-    return asyncio_future_ref(task);
-}
-
-void asyncio_task_unref(asyncio_task_t *task)
-{
-    asyncio_future_unref(task);
-}
-
-const char *asyncio_task_get_name(asyncio_task_t *future)
-{
-    if (!asyncio__is_task(future))
-        return "";
-    asyncio__task_t *task = asyncio__task_of(future);
-    if (task->name & 1) {
-        char name[24];
-        snprintf(name, sizeof(name), "Task-%u", (unsigned)(task->name >> 1));
-        char *copy = asyncio__strdup(name);
-        if (!copy)
-            return "Task";
-        task->name = (uintptr_t)copy;
-    }
-    return (const char *)task->name;
-}
-
-int asyncio_task_set_name(asyncio_task_t *future, const char *name)
-{
-    if (!asyncio__is_task(future) || !name)
-        return asyncio__fail(-EINVAL, "no task, or no name, was given");
-    int rc = asyncio__loop_check_here(future->loop);
-    if (rc < 0)
-        return rc;
-    char *copy = asyncio__strdup(name);
-    if (!copy)
-        return asyncio__fail(-ENOMEM, NULL);
-    asyncio__task_t *task = asyncio__task_of(future);
-    if (!(task->name & 1))
-        asyncio__free_string((char *)task->name);
-    task->name = (uintptr_t)copy;
-    return 0;
-}
-
-asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *task)
-{
-    return asyncio__is_task(task) ? ((const asyncio__task_t *)(const void *)task)->coroutine
-                                  : NULL;
-}
-
-asyncio_context_t *asyncio_task_get_context(asyncio_task_t *task)
-{
-    if (!asyncio__is_task(task))
-        return asyncio__fail_new(-EINVAL, "no task was given");
-    asyncio__locals_t *locals = &asyncio__task_of(task)->locals;
-    return asyncio__context_object(&locals->context, locals);
-}
-
-asyncio_task_t *asyncio_current_task(void)
-{
-    return asyncio__thread.task;
-}
-
-long asyncio_all_tasks(asyncio_loop_t *loop, asyncio_task_t **ret_tasks, size_t capacity)
-{
-    if (!loop && !(loop = asyncio_get_running_loop()))
-        return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
-    long rc = asyncio__loop_check_thread(loop);
-    if (rc < 0)
-        return rc;
-    size_t count = 0;
-    const asyncio__list_t *pending = asyncio__pending_tasks(loop);
-    for (asyncio__list_t *at = pending->next; at != pending; at = at->next, count++) {
-        asyncio__task_t *task = ASYNCIO__CONTAINER(at, asyncio__task_t, link);
-        if (count < capacity && ret_tasks)
-            ret_tasks[count] = asyncio_task_ref(&task->future);
-    }
-    return (long)count;
-}
-
 /* --- coroutine objects that nobody used ---------------------------------------------------- */
 
 static void report_unused(asyncio_coroutine_t *coroutine)
@@ -306,15 +198,6 @@ static void report_unused(asyncio_coroutine_t *coroutine)
     coroutine->refs--;
 }
 
-/* For who reports an overflow; in a handler of a signal. */
-static const char *name_running(unsigned long *ret_number)
-{
-    const asyncio__task_t *task = asyncio__task_of(asyncio__thread.task);
-    bool is_numbered = task && (task->name & 1);
-    *ret_number = is_numbered ? (unsigned long)(task->name >> 1) : 0;
-    return task && !is_numbered ? (const char *)task->name : NULL;
-}
-
 /* In which the exception handler is told of a future: that of its task, or NULL. */
 static asyncio_context_t *context_of(asyncio_future_t *future)
 {
@@ -323,7 +206,6 @@ static asyncio_context_t *context_of(asyncio_future_t *future)
 
 __attribute__((constructor)) static void begin(void)
 {
-    asyncio__overflow_task = name_running;
     asyncio__context_of_future = context_of;
     asyncio__coroutine_on_unused = report_unused;
 }

@@ -88,23 +88,3 @@ long asyncio_future_awaited_by(asyncio_future_t *future, asyncio_future_t **ret_
     asyncio__awaiters_visit(future, put, &room);
     return (long)room.count;
 }
-
-asyncio_future_t *asyncio_task_get_awaited(const asyncio_task_t *task)
-{
-    if (!asyncio__is_task(task) || asyncio__future_is_done(task))
-        return NULL;
-    asyncio_future_t *awaited = ((const asyncio__task_t *)(const void *)task)->wait.future;
-    return awaited && !asyncio__future_is_in_frame(awaited) ? awaited : NULL;
-}
-
-const char *asyncio_task_get_waiting_for(asyncio_task_t *task)
-{
-    if (!asyncio__is_task(task) || asyncio__future_is_done(task))
-        return "";
-    asyncio_future_t *awaited = asyncio__task_of(task)->wait.future;
-    if (!awaited || asyncio__future_is_done(awaited))
-        return "";
-    if (asyncio__is_task(awaited))
-        return asyncio_task_get_name(awaited);
-    return awaited->place ? awaited->place : "a call of the library";
-}

@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "task/awaiters.h"
-#include "task/frames.h"
+#include "task/task_stack.h"
 
 #define FRAMES_MOST 64  /* of a task */
 #define INDENT_MOST 24  /* levels that are indented */

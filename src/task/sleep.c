@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "loop/timer.h"
-#include "task/suspend.h"
+#include "task/switch.h"
 #include "task/twin.h"
 
 typedef struct sleeper {

@@ -19,7 +19,7 @@
 #define ASYNCIO__TASK_WAITER_LIST_H
 
 #include "base/error.h"
-#include "task/suspend.h"
+#include "task/switch.h"
 
 typedef struct asyncio__waiter {
     asyncio_future_t future; /* finished by the wake-up, cancelled together with its task */

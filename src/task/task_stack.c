@@ -8,7 +8,7 @@
  *
  * What the library has below each body, down to where the stack begins, is left out.
  */
-#include "task/frames.h"
+#include "task/task_stack.h"
 
 #include <assert.h>
 #include <string.h>

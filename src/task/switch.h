@@ -1,34 +1,60 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a task suspends: inline in the few functions that programs call most.
+ * The switch: how a task suspends, and what runs next.
  *
- * After a switch the processor's stack of return addresses is that of the task before, so that
- * each return up to the program is predicted wrongly and costs as much as all the rest; the first
- * of them can be spared, see coroutine/fiber_return.h. Hence as few calls as can be lie between the
- * program and the switch.
+ * A task that suspends looks at the head of the ready queue. If that is a step of another task, it
+ * switches to it directly, without the loop in between; else it switches to the loop. The order of
+ * what runs is the same. A stack whose coroutine has ended runs the next new task in place.
  *
- * Whoever suspends looks at the head of the ready queue: if that is a step of another task, it
- * switches there directly; else to the loop. That changes nothing in the order of what runs.
+ *     ready ring:  [step of B] [step of C] [a timer] ...
+ *
+ *     A suspends ──take──> B: is on its stack, suspends ──take──> C: has not begun, gets a stack
+ *                                                                 and ends on it
+ *                 the loop <──nothing to take, a timer comes── C's stack
+ *
+ * Taking an entry is asyncio__step_take(). C's stack may have taken a new task that needs a larger
+ * stack; it gives the entry back to the head of the ring with asyncio__step_give_back(), and the
+ * loop begins that task.
+ *
+ * Returning. The processor predicts returns with its own stack of return addresses. After a switch
+ * that stack is still that of the task that suspended, so each return up to the program is
+ * predicted wrongly, which costs as much as everything else together. Therefore few calls lie
+ * between the program and the switch: what is needed for it is inline. The first return can be
+ * predicted all the same:
+ *
+ *     A: f() ──call──> asyncio_sleep() ──switch──> asyncio_sleep() ──return──> B: g()
+ *                                                   the processor predicts f()
+ *
+ *     the return address is the same            return: many tasks of one function
+ *     another, B's own function, or the loop    jump: it is predicted from where it went last, and
+ *                                               leaves one address too many on the processor's
+ *                                               stack, but there are next to no returns above
+ *     another, and deep in calls                return: one wrong prediction, the others right
+ *
+ * A function that suspends is marked ASYNCIO__RETURNS_ANEW and says ASYNCIO__SUSPENDS() before
+ * it switches; coroutine/fiber_return.h has both. Other functions return as usual, and so does
+ * everything on other machines, with compilers that lack the attribute, and with the build option
+ * -Dreturn_prediction=false.
  */
-#ifndef ASYNCIO__TASK_SUSPEND_H
-#define ASYNCIO__TASK_SUSPEND_H
+#ifndef ASYNCIO__TASK_SWITCH_H
+#define ASYNCIO__TASK_SWITCH_H
 
 #include "base/thread.h"
+#include "coroutine/fiber_return.h"
 #include "task/task.h"
 
-/* Steps that may be ready while what they need is thought to be in the cache all the same; if there
- * are more, it is fetched ahead. */
+/* If more steps than this are ready, their records are fetched into the cache ahead of time. */
 #define ASYNCIO__STEPS_IN_CACHE 2048
 void asyncio__steps_fetch(const asyncio__ring_t *ready);
 
-/* The rare cases, of task.c. */
+/* The rare cases, in switch.c. */
 int asyncio__step_outcome(asyncio__task_t *task, asyncio_future_t *future);
 bool asyncio__task_give_stack(asyncio__task_t *task);
 void asyncio__task_end_unstarted(asyncio__task_t *task, int code, const char *message);
 void asyncio__task_end(asyncio__task_t *task, int code, asyncio__result_t result);
 int asyncio__refuse_await(asyncio_coroutine_t *coroutine);
 int asyncio__fail_next_step(asyncio__task_t *task, const char *message);
-int asyncio__wait_rarely(asyncio_future_t *future);
+int asyncio__wait_slow(asyncio_future_t *future);
 
 /* Whether a task cannot begin: its coroutine object has been started by someone else. */
 static inline bool asyncio__task_is_refused(const asyncio__task_t *task)
@@ -36,7 +62,8 @@ static inline bool asyncio__task_is_refused(const asyncio__task_t *task)
     return !task->is_started && task->coroutine->state != ASYNCIO__COROUTINE_CREATED;
 }
 
-/* The step up to where the coroutine goes on: what its suspension will answer. */
+/* Begins a step: decides what the suspension of its coroutine returns, and makes it the running
+ * task. */
 static inline __attribute__((always_inline)) void asyncio__step_begin(asyncio__task_t *task)
 {
     asyncio_future_t *future = task->wait.future;
@@ -53,7 +80,8 @@ static inline __attribute__((always_inline)) void asyncio__step_begin(asyncio__t
     asyncio__thread.locals = &task->locals;
 }
 
-/* The next thing to run, if that is a step of a task and may be run from here; taken out. */
+/* Takes the head of the ready ring if it is a step of a task that may run without the loop; else
+ * returns NULL. */
 static inline __attribute__((always_inline)) asyncio__task_t *
 asyncio__step_take(asyncio_loop_t *loop)
 {
@@ -67,7 +95,7 @@ asyncio__step_take(asyncio_loop_t *loop)
     if (item->run != asyncio__task_step)
         return NULL;
     asyncio__task_t *task = ASYNCIO__CONTAINER(item, asyncio__task_t, wait.ready);
-    /* What ends without running is the loop's business. */
+    /* The loop ends those that will not run. */
     if (ASYNCIO__UNLIKELY(asyncio__task_is_refused(task)) ||
         (!task->is_started && task->must_cancel))
         return NULL;
@@ -76,7 +104,14 @@ asyncio__step_take(asyncio_loop_t *loop)
     return task;
 }
 
-/* Goes to the next task, or to the loop; returns when this task's next step has begun. */
+/* Gives back what asyncio__step_take() has returned last. */
+static inline void asyncio__step_give_back(asyncio_loop_t *loop)
+{
+    loop->todo++;
+    asyncio__ring_unpop(&loop->ready);
+}
+
+/* Switches to the next task or to the loop; returns when this task's next step has begun. */
 static inline __attribute__((always_inline)) int asyncio__suspend(asyncio__task_t *task)
 {
     asyncio_coroutine_t *coroutine = task->coroutine;
@@ -99,11 +134,11 @@ static inline __attribute__((always_inline)) int asyncio__suspend(asyncio__task_
     coroutine->state = ASYNCIO__COROUTINE_RUNNING;
     int rc = task->resume_code;
     if (ASYNCIO__UNLIKELY(rc < 0))
-        ASYNCIO__SUSPENDS(); /* to be returned as ever, for callers mostly return it in turn */
+        ASYNCIO__SUSPENDS(); /* return as usual: the caller is likely to return rc in turn */
     return rc;
 }
 
-/* What a suspension looks at first: 0, or why there is none. */
+/* Whether the running coroutine may suspend: 0, or an error. */
 static inline int asyncio__before_suspension(asyncio_coroutine_t *coroutine)
 {
     if (ASYNCIO__UNLIKELY(!coroutine))
@@ -116,7 +151,7 @@ static inline int asyncio__before_suspension(asyncio_coroutine_t *coroutine)
     return 0;
 }
 
-/* The running task, if it can suspend with nothing else to do before; else NULL. */
+/* The running task if nothing else has to be done before it suspends; else NULL. */
 static inline __attribute__((always_inline)) asyncio__task_t *asyncio__task_ready_to_wait(void)
 {
     asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
@@ -126,27 +161,26 @@ static inline __attribute__((always_inline)) asyncio__task_t *asyncio__task_read
     return ASYNCIO__UNLIKELY(task->must_cancel || task->late_cancel) ? NULL : task;
 }
 
-/* asyncio__future_wait() for a future that the running task has just made on its loop, in the
- * caller. */
+/* asyncio__future_wait(), inline, for a future that the running task has just made on its loop. */
 static inline __attribute__((always_inline)) int asyncio__future_wait_alone(
     asyncio_future_t *future)
 {
     asyncio__task_t *task = asyncio__task_ready_to_wait();
     if (ASYNCIO__UNLIKELY(!task))
-        return asyncio__wait_rarely(future);
+        return asyncio__wait_slow(future);
     task->wait.next = NULL;
     task->wait.future = future;
     future->callbacks = future->last_callback = &task->wait;
     return asyncio__suspend(task);
 }
 
-/* asyncio__future_wait() for any that is pending, in the caller. */
+/* asyncio__future_wait(), inline, for any pending future. */
 static inline __attribute__((always_inline)) int asyncio__future_wait_here(asyncio_future_t *future)
 {
     asyncio__task_t *task = asyncio__task_ready_to_wait();
     if (ASYNCIO__UNLIKELY(!task || future == &task->future ||
                           future->loop != task->future.loop))
-        return asyncio__wait_rarely(future);
+        return asyncio__wait_slow(future);
     asyncio__future_append_callback(future, &task->wait);
     return asyncio__suspend(task);
 }

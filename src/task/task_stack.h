@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The frames of a task, wherever it stands; see frames.c. */
-#ifndef ASYNCIO__TASK_FRAMES_H
-#define ASYNCIO__TASK_FRAMES_H
+/* The frames of a task, wherever it stands; see task_stack.c. */
+#ifndef ASYNCIO__TASK_TASK_STACK_H
+#define ASYNCIO__TASK_TASK_STACK_H
 
 #include <asyncio/call_graph.h>
 
