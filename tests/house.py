@@ -67,6 +67,7 @@ WITHOUT_COROUTINE = {
     "asyncio_await": "what it is given is the object already",
     "asyncio_await_unref": "what it is given is a future already",
     "asyncio_to_thread_full": "asyncio_loop_run_in_executor_full() makes a future of such a job",
+    "asyncio_wait_for_unref": "asyncio_wait_for_coroutine() moves the result as well",
     "asyncio_task_group_exit": "a scope belongs to the frame of the task that entered it",
     "asyncio_task_group_cleanup": "a scope belongs to the frame of the task that entered it",
     "asyncio_lock_exit": "a scope belongs to the frame of the task that entered it",

@@ -440,9 +440,38 @@ static void the_environment_switches_it_on(void **state)
     assert_int_equal(former ? setenv("ASYNCIO_DEBUG", kept, 1) : unsetenv("ASYNCIO_DEBUG"), 0);
 }
 
+static int leave_without_exit(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    return asyncio_timeout_enter(arg, ASYNCIO_FOREVER);
+}
+
+static int await_the_careless(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_timeout_t scope = {0};
+    asyncio_task_t *task = asyncio_create_task(asyncio_coroutine(leave_without_exit, &scope));
+    assert_int_equal(asyncio_await(task, NULL), 0);
+    assert_int_equal(asyncio_timeout_exit(&scope, 0), 0);
+    asyncio_task_unref(task);
+    return 0;
+}
+
+/* A task that ends inside a timeout scope is reported. */
+static void a_timeout_that_is_not_exited_is_reported(void **state)
+{
+    fixture_t *fixture = *state;
+    assert_int_equal(run(fixture, await_the_careless, NULL), 0);
+    assert_int_equal(fixture->reports, 1);
+    assert_string_equal(fixture->last.message,
+                        "a timeout scope was left without asyncio_timeout_exit()");
+    fixture->reports = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        DEBUG_TEST(a_timeout_that_is_not_exited_is_reported),
         DEBUG_TEST(slow_callbacks_are_reported),
         DEBUG_TEST(debug_mode_is_switched_at_any_time),
         DEBUG_TEST(every_kind_of_handle_keeps_its_place),

@@ -79,8 +79,8 @@ static int raise_in_task(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     assert_null(asyncio_error_last());
-    assert_int_equal(asyncio_raise(-EIO, "the task's"), -EIO);
     assert_int_equal(asyncio_sleep(1), 0);
+    assert_int_equal(asyncio_raise(-EIO, "the task's"), -EIO);
     asyncio_error_t *error = asyncio_error_last();
     assert_string_equal(asyncio_error_message(error), "the task's");
     asyncio_error_unref(error);
@@ -92,6 +92,24 @@ static int raise_beside(void *arg, void **ret_result)
     (void)arg, (void)ret_result;
     assert_int_equal(asyncio_sleep(0.5), 0);
     return asyncio_raise(-EPROTO, "the other's");
+}
+
+static int fail_again(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    assert_int_equal(asyncio_raise(-EIO, "handled"), -EIO);
+    assert_int_equal(asyncio_sleep(0), 0);
+    assert_null(asyncio_error_last());
+    return -EIO;
+}
+
+/* Details of an error that was handled do not go out with a later error of the same code. */
+static void stale_details_do_not_go_out(void **state)
+{
+    assert_int_equal(run(*state, fail_again, NULL), -EIO);
+    asyncio_error_t *error = asyncio_error_of(-EIO);
+    assert_string_equal(asyncio_error_message(error), "");
+    asyncio_error_unref(error);
 }
 
 /* Each task has a slot of its own; a code without details in it ends the task with itself. */
@@ -203,6 +221,7 @@ int main(void)
         FIXTURE_TEST(details_fit_their_code),
         FIXTURE_TEST(an_error_can_be_raised_again),
         FIXTURE_TEST(each_task_has_its_slot),
+        FIXTURE_TEST(stale_details_do_not_go_out),
         FIXTURE_TEST(the_constructors_code_is_read_once),
         FIXTURE_TEST(an_error_is_printed_with_its_causes),
         FIXTURE_TEST(null_is_harmless),

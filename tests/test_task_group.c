@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Task groups: they end when all tasks have, fail as one, and pass cancels on. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "support/support.h"
@@ -601,9 +602,42 @@ static void a_timeout_around_a_cancelled_group_is_heard(void **state)
     assert_string_equal(fixture->trace, "l10l10");
 }
 
+static int give_text(void *arg, void **ret_result)
+{
+    return asyncio_return(ret_result, strdup(arg), free);
+}
+
+static int read_results(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    for (int round = 0; round < 2; round++) {
+        void *value = NULL;
+        asyncio_task_group_t group;
+        assert_int_equal(asyncio_task_group_enter(&group), 0);
+        asyncio_task_t *first =
+            asyncio_task_group_create_task(&group, asyncio_coroutine(give_text, "first"));
+        asyncio_task_t *second =
+            asyncio_task_group_create_task(&group, asyncio_coroutine(give_text, "second"));
+        assert_int_equal(asyncio_task_group_exit(&group, 0), 0);
+        assert_int_equal(asyncio_sleep(1), 0);
+        assert_int_equal(asyncio_future_result(first, &value), 0);
+        assert_string_equal(value, "first");
+        assert_int_equal(asyncio_future_result(second, &value), 0);
+        assert_string_equal(value, "second");
+    }
+    return 0;
+}
+
+/* The results of a group's tasks can be read after its exit, until another group is left. */
+static void results_are_read_after_the_exit(void **state)
+{
+    assert_int_equal(run(*state, read_results, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(results_are_read_after_the_exit),
         FIXTURE_TEST(the_exit_waits_for_all),
         FIXTURE_TEST(one_failure_ends_the_others),
         FIXTURE_TEST(errors_of_body_and_tasks_are_one),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Timeouts: what expires, what is told from other cancels, and waits with a limit. */
+#include <stdlib.h>
+#include <string.h>
 #include "support/support.h"
 
 #include <math.h>
@@ -82,7 +84,7 @@ static int reschedule(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     asyncio_timeout_t scope;
-    assert_int_equal(asyncio_timeout_at_enter(&scope, 5), 0);
+    assert_int_equal(asyncio_timeout_enter_at(&scope, 5), 0);
     assert_true(asyncio_timeout_when(&scope) == 5);
     assert_int_equal(asyncio_timeout_reschedule(&scope, NAN), -EINVAL);
     assert_int_equal(asyncio_timeout_reschedule(&scope, ASYNCIO_FOREVER), 0);
@@ -95,7 +97,7 @@ static int reschedule(void *arg, void **ret_result)
     assert_int_equal(asyncio_timeout_reschedule(&scope, 50), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_timeout_exit(&scope, -ECANCELED), -ETIMEDOUT);
     assert_int_equal(asyncio_timeout_reschedule(&scope, 50), ASYNCIO_ERUNTIME);
-    assert_int_equal(asyncio_timeout_at_enter(&scope, -1), 0);
+    assert_int_equal(asyncio_timeout_enter_at(&scope, -1), 0);
     assert_int_equal(asyncio_timeout_exit(&scope, asyncio_sleep(0)), -ETIMEDOUT);
     return 0;
 }
@@ -152,8 +154,8 @@ static int expire_at_one_moment(void *arg, void **ret_result)
     (void)arg, (void)ret_result;
     asyncio_task_t *task = asyncio_current_task();
     asyncio_timeout_t outer, inner;
-    assert_int_equal(asyncio_timeout_at_enter(&outer, 5), 0);
-    assert_int_equal(asyncio_timeout_at_enter(&inner, 5), 0);
+    assert_int_equal(asyncio_timeout_enter_at(&outer, 5), 0);
+    assert_int_equal(asyncio_timeout_enter_at(&inner, 5), 0);
     int rc = asyncio_sleep(100);
     assert_int_equal(rc, -ECANCELED);
     assert_int_equal(asyncio_task_cancelling(task), 2);
@@ -184,7 +186,7 @@ static int cancel_as_it_expires(void *arg, void **ret_result)
     asyncio_timeout_t scope;
     assert_int_equal(
         asyncio_loop_call_at(asyncio_get_running_loop(), 5, cancel_task, task, NULL), 0);
-    assert_int_equal(asyncio_timeout_at_enter(&scope, 5), 0);
+    assert_int_equal(asyncio_timeout_enter_at(&scope, 5), 0);
     assert_int_equal(asyncio_timeout_exit(&scope, asyncio_sleep(100)), -ECANCELED);
     assert_true(asyncio_timeout_expired(&scope));
     assert_int_equal(asyncio_task_cancelling(task), 1);
@@ -304,7 +306,7 @@ static int misuse(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     assert_int_equal(asyncio_timeout_enter(NULL, 1), -EINVAL);
-    assert_int_equal(asyncio_timeout_at_enter(NULL, 1), -EINVAL);
+    assert_int_equal(asyncio_timeout_enter_at(NULL, 1), -EINVAL);
     assert_int_equal(asyncio_wait_for(NULL, 1, NULL), -EINVAL);
     assert_int_equal(asyncio_wait_for(answer_coroutine(1, 1), NAN, NULL), -EINVAL);
     int no_awaitable[64] = {0};
@@ -318,7 +320,7 @@ static void bad_input_is_refused(void **state)
 {
     asyncio_timeout_t scope = {{NULL}};
     assert_int_equal(asyncio_timeout_enter(&scope, 1), ASYNCIO_ERUNTIME);
-    assert_int_equal(asyncio_timeout_at_enter(&scope, 1), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_timeout_enter_at(&scope, 1), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_timeout_exit(&scope, -EIO), -EIO);
     assert_int_equal(asyncio_timeout_reschedule(&scope, 1), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_timeout_exit(NULL, 0), -EINVAL);
@@ -365,9 +367,38 @@ static void what_is_called_off_takes_no_room(void **state)
     assert_int_equal(ran, ROUNDS);
 }
 
+static int give_block(void *arg, void **ret_result)
+{
+    (void)arg;
+    int rc = asyncio_sleep(1);
+    return rc < 0 ? rc : asyncio_return(ret_result, malloc(1), free);
+}
+
+static int wait_and_move(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    void *value = NULL;
+    asyncio_coroutine_t *object = asyncio_coroutine(give_block, NULL);
+    assert_int_equal(asyncio_wait_for_unref(asyncio_create_task(object), 2, &value), 0);
+    free(value);
+    object = asyncio_coroutine(give_block, NULL);
+    assert_int_equal(asyncio_wait_for_unref(asyncio_create_task(object), 2, NULL), 0);
+    object = asyncio_coroutine(give_block, NULL);
+    assert_int_equal(asyncio_wait_for_unref(asyncio_create_task(object), 0.5, &value), -ETIMEDOUT);
+    assert_int_equal(asyncio_wait_for_unref(NULL, 1, &value), -EINVAL);
+    return 0;
+}
+
+/* A wait with a limit can take the reference, and move the result to the caller. */
+static void a_wait_with_a_limit_moves_the_result(void **state)
+{
+    assert_int_equal(run(*state, wait_and_move, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(a_wait_with_a_limit_moves_the_result),
         FIXTURE_TEST(a_timeout_ends_its_body),
         FIXTURE_TEST(another_cancel_stays_one),
         FIXTURE_TEST(scopes_nest),

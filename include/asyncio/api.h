@@ -40,6 +40,14 @@
 #define ASYNCIO_VERSION_MINOR 1
 #define ASYNCIO_VERSION_PATCH 0
 
+/* In C the compiler refuses what is no awaitable, such as a function: only futures, tasks,
+ * coroutine objects and void pointers are in the list. */
+#if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define ASYNCIO_CHECKED(awaitable)                                                             \
+    _Generic((awaitable), struct asyncio_future *: (awaitable),                                \
+             struct asyncio_coroutine *: (awaitable), void *: (awaitable))
+#endif
+
 ASYNCIO_BEGIN_DECLS
 
 /** What can be awaited: a future, a task or a coroutine object, passed without a cast. */

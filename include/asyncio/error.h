@@ -126,7 +126,11 @@ ASYNCIO_API int asyncio_raise_at(int code, const char *place, const char *format
 ASYNCIO_API int asyncio_reraise(asyncio_error_t *error);
 
 /**
- * Returns the details in the slot: of the latest failing call.
+ * Returns the details in the slot: of the latest failing call since the last successful wait.
+ *
+ * A wait of the task that succeeds empties the slot, so that the details of an error that was
+ * handled never go out with a later error of the same code. To wait before an error is returned,
+ * take a reference first and end with asyncio_reraise().
  *
  * @return a *new* reference, or NULL where the slot is empty.
  *

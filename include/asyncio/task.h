@@ -140,6 +140,10 @@ ASYNCIO_API asyncio_task_t *asyncio_task_new_at(asyncio_loop_t *loop,
  * Twin: `await`.
  */
 ASYNCIO_API int asyncio_await(asyncio_awaitable_t *awaitable, void **ret_result);
+#if defined(ASYNCIO_CHECKED)
+#define asyncio_await(awaitable, ret_result) \
+    asyncio_await(ASYNCIO_CHECKED(awaitable), (ret_result))
+#endif
 
 /**
  * Waits for a future, gives the reference up, and moves its result to the caller.

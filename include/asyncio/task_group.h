@@ -100,7 +100,8 @@ ASYNCIO_API int asyncio_task_group_cancel(asyncio_task_group_t *group);
  *   being cancelled; the coroutine was closed; the group is another thread's, or this is a forked
  *   child), -ENOMEM or -EINVAL.
  *
- * Ownership: coroutine is *taken*, also on failure; the task is *borrowed* until the exit.
+ * Ownership: coroutine is *taken*, also on failure; the task is *borrowed* until the
+ *   running task exits a later group, or ends.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `TaskGroup.create_task`.

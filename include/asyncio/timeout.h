@@ -61,7 +61,7 @@ ASYNCIO_API int asyncio_timeout_enter(asyncio_timeout_t *scope, double delay);
  * Cancellation: does not suspend.
  * Twin: `asyncio.timeout_at`, `__aenter__`.
  */
-ASYNCIO_API int asyncio_timeout_at_enter(asyncio_timeout_t *scope, double when);
+ASYNCIO_API int asyncio_timeout_enter_at(asyncio_timeout_t *scope, double when);
 
 /**
  * Ends a scope: turns the cancel that the timeout caused into -ETIMEDOUT.
@@ -151,6 +151,25 @@ ASYNCIO_API void asyncio_timeout_cleanup(asyncio_timeout_t *scope);
  */
 ASYNCIO_API int asyncio_wait_for(asyncio_awaitable_t *awaitable, double timeout,
                                  void **ret_result);
+
+/**
+ * Waits for a future for a limited time, gives the reference up, and moves its result out.
+ *
+ * `asyncio_wait_for_unref(asyncio_create_task(x), 1.0, &result)` is
+ * `await wait_for(create_task(x), 1.0)`.
+ *
+ * @param future      the future or task.
+ * @param timeout     seconds; ASYNCIO_FOREVER: no limit; NaN is -EINVAL.
+ * @param ret_result  where to put the result; NULL destroys it.
+ * @return as asyncio_wait_for(); -EINVAL for a coroutine object.
+ *
+ * Ownership: future is *taken*, also on failure; the result moves to the caller.
+ * Context: inside a task.
+ * Cancellation: cancels the future.
+ * Twin: `asyncio.wait_for`.
+ */
+ASYNCIO_API int asyncio_wait_for_unref(asyncio_future_t *future, double timeout,
+                                       void **ret_result);
 
 /** Makes the coroutine object of asyncio_wait_for(); it holds a reference to a future. */
 ASYNCIO_API asyncio_coroutine_t *asyncio_wait_for_coroutine(asyncio_awaitable_t *awaitable,

@@ -79,7 +79,7 @@ static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int await_future(asyncio_
     return rc;
 }
 
-int asyncio_await(asyncio_awaitable_t *awaitable, void **ret_result)
+int (asyncio_await)(asyncio_awaitable_t *awaitable, void **ret_result)
 {
     switch (asyncio__tag_of(awaitable)) {
     case ASYNCIO__TAG_COROUTINE:

@@ -135,6 +135,8 @@ static inline __attribute__((always_inline)) int asyncio__suspend(asyncio__task_
     int rc = task->resume_code;
     if (ASYNCIO__UNLIKELY(rc < 0))
         ASYNCIO__SUSPENDS(); /* return as usual: the caller is likely to return rc in turn */
+    else if (ASYNCIO__UNLIKELY(task->locals.error != NULL))
+        asyncio_error_clear(); /* of a failure before this wait, which is over */
     return rc;
 }
 

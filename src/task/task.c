@@ -23,6 +23,7 @@ static atomic_uint task_count;
 static __attribute__((noinline)) void let_go(asyncio__task_t *task)
 {
     asyncio_coroutine_unref(task->coroutine);
+    asyncio__task_group_release(task);
     asyncio__error_drop(task->locals.error);
     asyncio__error_drop(task->cancel_message);
     if (!(task->name & 1))
@@ -35,7 +36,7 @@ static void finalize(asyncio_future_t *future)
     /* Most have nothing left but a number. */
     asyncio__task_t *task = asyncio__task_of(future);
     if (task->coroutine || task->locals.error || task->cancel_message || !(task->name & 1) ||
-        task->locals.context)
+        task->locals.context || task->kept_members)
         let_go(task);
 }
 

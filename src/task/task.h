@@ -25,12 +25,14 @@ typedef struct asyncio__task {
     asyncio_coroutine_t *coroutine; /* a reference, while pending */
     asyncio__locals_t locals;       /* its error's slot and its context */
     asyncio_error_t *cancel_message;/* of the latest cancel that became must_cancel */
+    struct asyncio__group_member *kept_members; /* of the task group that it left last */
     uintptr_t name;                 /* the address of its name; odd: it has a number, see below */
     int32_t resume_code;            /* what its suspension answers; before: an error to throw */
     bool must_cancel;               /* the next step throws CancelledError */
     bool late_cancel;               /* an I/O wait won against a cancel: the next wait throws */
     bool is_cancelling;             /* on the path of a cancel under way */
     bool is_started;                /* its body has begun */
+    uint8_t timeouts;               /* debug mode: timeout scopes entered and not exited */
 } asyncio__task_t;
 
 /* What a task without a name of its own keeps in that place: its number in the process, doubled
@@ -115,6 +117,9 @@ int asyncio__fail_null(void);
 
 /* Makes a future of an awaitable, on that loop; as asyncio_ensure_future(). */
 asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable_t *awaitable);
+
+/* Releases the tasks of the task group that a task has left last. */
+void asyncio__task_group_release(asyncio__task_t *parent);
 
 /* Gives up awaitables that were handed over and will not be used: coroutine objects are closed. */
 void asyncio__discard(asyncio_awaitable_t *awaitable);

@@ -3,7 +3,8 @@
  * Task groups: a scope that waits for its tasks, and ends them all if one fails.
  *
  * Each task has a member record, in the list of those that run, then in that of those that are
- * done, where it keeps the task and its error until the exit.
+ * done, where it keeps the task and its error. After the exit the parent keeps the records, so that
+ * the results can be read, until it leaves another group or ends.
  */
 #include <asyncio/task_group.h>
 #include <assert.h>
@@ -27,10 +28,13 @@ typedef struct __attribute__((may_alias)) group {
 } group_t;
 static_assert(sizeof(group_t) <= sizeof(asyncio_task_group_t), "the public type has room");
 
-typedef struct member {
+typedef struct asyncio__group_member {
     asyncio__callback_t callback; /* in the task */
     asyncio__list_t link;         /* in one of the group's lists */
-    group_t *group;               /* whose */
+    union {
+        group_t *group;                          /* whose */
+        struct asyncio__group_member *next_kept; /* after the exit */
+    };
     asyncio_task_t *task;         /* a reference */
 } member_t;
 
@@ -203,13 +207,23 @@ asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group_t *memory,
 
 /* --- exit ---------------------------------------------------------------------------------- */
 
-static void free_members(group_t *group, asyncio__list_t *list)
+static void keep_members(group_t *group, asyncio__list_t *list)
 {
     asyncio__list_t *at;
     while ((at = asyncio__list_pop(list))) {
         member_t *member = ASYNCIO__CONTAINER(at, member_t, link);
         asyncio__future_drop_callback(&member->callback);
         asyncio__loop_release(group->parent->future.loop, 1);
+        member->next_kept = group->parent->kept_members;
+        group->parent->kept_members = member;
+    }
+}
+
+void asyncio__task_group_release(asyncio__task_t *parent)
+{
+    while (parent->kept_members) {
+        member_t *member = parent->kept_members;
+        parent->kept_members = member->next_kept;
         asyncio_task_unref(member->task);
         asyncio__free(member, sizeof(*member));
     }
@@ -328,9 +342,10 @@ int asyncio_task_group_exit(asyncio_task_group_t *memory, int rc)
     asyncio_error_unref(leaving.error);
     asyncio_error_unref(leaving.cancelled_by);
     asyncio_error_unref(leaving.swallowed);
-    free_members(group, &group->tasks);
-    free_members(group, &group->done);
-    free_members(group, &group->failed);
+    asyncio__task_group_release(group->parent);
+    keep_members(group, &group->tasks);
+    keep_members(group, &group->done);
+    keep_members(group, &group->failed);
     group->is_over = true;
     return rc;
 }

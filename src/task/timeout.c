@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "loop/debug.h"
 #include "loop/timer.h"
 #include "task/awaiters.h"
 #include "task/task.h"
@@ -63,6 +64,8 @@ static int enter(scope_t *scope, int64_t when_ns, int64_t now_ns)
     if (rc < 0)
         return asyncio__fail(rc, NULL);
     scope->state = ENTERED;
+    if (ASYNCIO__UNLIKELY(scope->loop->debug))
+        task->timeouts++;
     return 0;
 }
 
@@ -88,7 +91,7 @@ int asyncio_timeout_enter(asyncio_timeout_t *memory, double delay)
     return enter(scope, asyncio__moment_after(now_ns, asyncio__nanoseconds(delay)), now_ns);
 }
 
-int asyncio_timeout_at_enter(asyncio_timeout_t *memory, double when)
+int asyncio_timeout_enter_at(asyncio_timeout_t *memory, double when)
 {
     scope_t *scope = (scope_t *)memory;
     int rc = check_enter(scope, when);
@@ -110,6 +113,8 @@ int asyncio_timeout_exit(asyncio_timeout_t *memory, int rc)
     if (ASYNCIO__UNLIKELY(refusal < 0))
         return refusal;
     asyncio__timer_cancel(task->loop, &scope->timer);
+    if (ASYNCIO__UNLIKELY(scope->task->timeouts != 0))
+        scope->task->timeouts--;
     if (scope->state == ENTERED) {
         scope->state = EXITED;
         return rc;
@@ -251,6 +256,18 @@ int asyncio_wait_for(asyncio_awaitable_t *awaitable, double timeout, void **ret_
         return rc;
     }
     return asyncio_timeout_exit(&scope, asyncio_await(awaitable, ret_result));
+}
+
+int asyncio_wait_for_unref(asyncio_future_t *future, double timeout, void **ret_result)
+{
+    if (!asyncio__is_future(future))
+        return future ? asyncio__fail_kind(future, "\"future\" must be a future or a task")
+                      : asyncio__fail_null();
+    int rc = asyncio_wait_for(future, timeout, NULL);
+    if (rc == 0 && ret_result)
+        *ret_result = asyncio__future_move_value(future);
+    asyncio_future_unref(future);
+    return rc;
 }
 
 static int keep_awaitable(void *arguments)

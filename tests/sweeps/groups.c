@@ -62,12 +62,14 @@ static void use_timeouts(asyncio_loop_t *loop)
         may_be(rc, -ETIMEDOUT);
         must(asyncio_timeout_expired(&scope) == (rc == -ETIMEDOUT));
     }
-    if (may(asyncio_timeout_at_enter(&scope, asyncio_loop_time(loop) + 1)) == 0) {
+    if (may(asyncio_timeout_enter_at(&scope, asyncio_loop_time(loop) + 1)) == 0) {
         may(asyncio_sleep(0));
         asyncio_timeout_cleanup(&scope);
     }
     may_be(asyncio_wait_for(asyncio_sleep_coroutine(5), 1, NULL), -ETIMEDOUT);
     may_be(asyncio_wait_for(asyncio_sleep_coroutine(5), 0, NULL), -ETIMEDOUT);
+    asyncio_task_t *late = asyncio_create_task(asyncio_sleep_coroutine(5));
+    may_be(asyncio_wait_for_unref(late, 1, NULL), -ETIMEDOUT);
     may_be(asyncio_await(asyncio_wait_for_coroutine(asyncio_sleep_coroutine(5), 1), NULL),
            -ETIMEDOUT);
     may(asyncio_await_unref(asyncio_shield(asyncio_coroutine(sweep_work, NULL)), NULL));
