@@ -36,9 +36,12 @@ void asyncio__exceptions_find(void);
 /* Whether the running fiber has exceptions to save before a switch. */
 static inline bool asyncio__exceptions_in_flight(void)
 {
+    if (ASYNCIO__LIKELY(!asyncio__thread.exceptions))
+        return false;
+    /* Read again, so that the test above is one comparison with memory. */
+    __asm__ volatile("" : : : "memory");
     const asyncio__exceptions_t *exceptions = asyncio__thread.exceptions;
-    return ASYNCIO__UNLIKELY(exceptions != NULL) &&
-           ((uintptr_t)exceptions->caught | exceptions->uncaught) != 0;
+    return ((uintptr_t)exceptions->caught | exceptions->uncaught) != 0;
 }
 
 /* In a function that calls code of the program: no exception passes this function. The name of a
