@@ -29,6 +29,7 @@ PHRASES = [
 # What has been rewritten: files, and folders with all that is in them.
 DONE = [
     "src/base",
+    "src/engine",
     "src/sync",
     "src/run",
     "src/testing",
@@ -44,6 +45,12 @@ DONE = [
     "include/asyncio/memory.h",
     "include/asyncio/error.h",
     "include/asyncio/error_group.h",
+    "tests/test_engine.c",
+    "tests/test_engine_close.c",
+    "tests/test_engine_lend.c",
+    "tests/test_engine_wait.c",
+    "tests/test_engine_watch.c",
+    "tests/test_trie.c",
     "tests/test_memory.c",
     "tests/test_heap.c",
     "tests/test_ring.c",

@@ -10,7 +10,7 @@
 
 /* ---- Transfers ---- */
 
-/* What is sent is received, on a pair of sockets and over TCP; nothing is in flight after it. */
+/* Bytes that are sent are received, on a socket pair and over TCP; then nothing is in flight. */
 static void test_echo(void **state)
 {
     NEEDS_ENGINE();
@@ -34,7 +34,7 @@ static void test_echo(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
-/* Of a stream that is larger than any buffer no byte is lost or turned round. */
+/* A stream larger than any buffer arrives complete and in order. */
 static void test_stream(void **state)
 {
     NEEDS_ENGINE();
@@ -94,7 +94,7 @@ static void test_order(void **state)
     close(peer);
 }
 
-/* More operations than any ring has room for are all carried out. */
+/* More operations than any ring has room for all complete. */
 static void test_many(void **state)
 {
     NEEDS_ENGINE();
@@ -133,7 +133,8 @@ static void test_many(void **state)
         assert_int_equal(finish(&jobs[i], 0), -EBADF);
 }
 
-/* The end of an AF_UNIX stream is seen, by shutdown and by close, before and after the wait. */
+/* A receive returns 0 at the end of an AF_UNIX stream, by shutdown and by close, whether the end
+ * comes before the wait or during it. */
 static void test_end_of_stream(void **state)
 {
     NEEDS_ENGINE();
@@ -160,7 +161,7 @@ static void test_end_of_stream(void **state)
     }
 }
 
-/* A peer that hangs up after its last bytes does not take them with it. */
+/* The last bytes of a peer that hangs up at once are still received. */
 static void test_tail_of_tcp(void **state)
 {
     NEEDS_ENGINE();
@@ -225,7 +226,7 @@ static void test_messages(void **state)
     close_file(other);
 }
 
-/* A datagram comes with the address of who sent it, and an empty one is no error. */
+/* A datagram arrives with the address of its sender, and an empty one is no error. */
 static void test_datagrams(void **state)
 {
     NEEDS_ENGINE();
@@ -261,7 +262,7 @@ static void test_datagrams(void **state)
     close_file(file);
 }
 
-/* Pipes take the same operations as sockets; a poll tells of a broken one. */
+/* Pipes support the same operations as sockets; a poll reports a broken one. */
 static void test_pipes(void **state)
 {
     NEEDS_ENGINE();
@@ -287,7 +288,7 @@ static void test_pipes(void **state)
     close_file(in);
 }
 
-/* A poll waits for readiness and takes nothing; a writable socket answers soon. */
+/* A poll waits for readiness and consumes no data; on a writable socket it completes soon. */
 static void test_polls(void **state)
 {
     NEEDS_ENGINE();
@@ -310,7 +311,7 @@ static void test_polls(void **state)
     close(peer);
 }
 
-/* A socket on which every operation succeeds at once still has to go through wait() at times. */
+/* Of operations that would all succeed at once, some still complete in wait(). */
 static void test_inline_limit(void **state)
 {
     NEEDS_ENGINE();
@@ -363,7 +364,7 @@ static void test_accept(void **state)
     close_file(listener);
 }
 
-/* A cancelled accept takes no connection with it, and connections nobody accepted leak nothing. */
+/* A cancelled accept consumes no connection, and connections that nobody accepts leak nothing. */
 static void test_accept_cancelled(void **state)
 {
     NEEDS_ENGINE();
@@ -398,14 +399,14 @@ static void test_accept_cancelled(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
-/* Without a descriptor to give, an accept ends with -EMFILE; with one again it goes on. */
+/* Without a free descriptor an accept fails with -EMFILE; once one is free, accepts succeed. */
 static void test_accept_without_descriptors(void **state)
 {
     NEEDS_ENGINE();
     struct sockaddr_in address;
     struct rlimit old, low;
     if (asyncio__on_valgrind())
-        skip(); /* it only pretends to set the limit */
+        skip(); /* valgrind only pretends to set the limit */
     asyncio__file_t *listener = open_listener(&address);
     int first = connect_plainly(&address), second = connect_plainly(&address);
     wait_once(0);
@@ -428,7 +429,7 @@ static void test_accept_without_descriptors(void **state)
     close(second);
 }
 
-/* Who connects to nobody is told so, and the socket can be closed. */
+/* A connect to a port without a listener fails, and the socket can be closed. */
 static void test_connect_refused(void **state)
 {
     NEEDS_ENGINE();
@@ -459,7 +460,7 @@ static int fail_getsockopt(int fd, int level, int name, void *value, socklen_t *
     return -1;
 }
 
-/* What the caller of open_file() knows about a descriptor the kernel is not asked again. */
+/* The engine does not ask the kernel for what the caller of open_file() says about a descriptor. */
 static void test_known_sockets(void **state)
 {
     NEEDS_ENGINE();
@@ -482,8 +483,8 @@ static void test_known_sockets(void **state)
     close(fds[1]);
 }
 
-/* Connections are taken one for each accept, so a listener that others share keeps the rest, and
- * one that came while the file was closed is the result of the accept that waited. */
+/* Each accept takes one connection, so that a shared listener keeps the others; a connection that
+ * arrives while the file is being closed is the result of the accept that waited. */
 static void test_accept_takes_nothing_ahead(void **state)
 {
     NEEDS_ENGINE();

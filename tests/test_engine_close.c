@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract of an engine (src/engine/engine.h), driven without a loop: what ends by a close, a
- * shutdown or another thread, and sets of descriptors that others poll.
+ * The contract of an engine (src/engine/engine.h), driven without a loop: operations that end by a
+ * close, a shutdown or another thread, and epoll sets that others poll.
  * Each test runs on each engine that ASYNCIO_ENGINE allows.
  */
 #include "base/syscalls.h"
@@ -9,9 +9,9 @@
 
 static asyncio__syscalls_t real; /* the table as it was */
 
-/* ---- What ends from elsewhere ---- */
+/* ---- Operations that end from elsewhere ---- */
 
-/* A thread that has run the engine and lives on, while the main thread closes the engine. */
+/* A thread that has run the engine and is still alive while the main thread closes it. */
 static pthread_barrier_t has_run, may_end;
 
 static void *run_once(void *arg)
@@ -23,8 +23,8 @@ static void *run_once(void *arg)
     return NULL;
 }
 
-/* An engine that another thread closes than the one that ran it lets go of its sockets, also while
- * that one lives. */
+/* An engine that is closed on another thread than the one that ran it releases its sockets, even
+ * while that thread is alive. */
 static void test_closed_by_other_thread(void **state)
 {
     NEEDS_ENGINE();
@@ -49,7 +49,8 @@ static void test_closed_by_other_thread(void **state)
     close(peer);
 }
 
-/* Sends that an own shutdown has overtaken fail, and receives end, on every kind of socket. */
+/* After a shutdown of the own side pending sends fail and pending receives end, on every kind of
+ * socket. */
 static void test_shutdown(void **state)
 {
     NEEDS_ENGINE();
@@ -75,7 +76,7 @@ static void test_shutdown(void **state)
         assert_int_equal(sending.calls, 0);
         assert_int_equal(engine->class->shutdown_file(engine, file, SHUT_WR), 0);
         result = finish(&sending, 0);
-        if (result > 0) /* the part that the kernel had taken */
+        if (result > 0) /* the part that the kernel had accepted */
             result = run(&sending);
         assert_int_equal(result, -EPIPE);
         assert_int_equal(receiving.calls, 0);
@@ -90,7 +91,7 @@ static void test_shutdown(void **state)
     free(out);
 }
 
-/* What the kernel has sent of an operation is its result, also when its file is closed. */
+/* The result of a send whose file is closed is the number of bytes that the kernel has sent. */
 static void test_close_keeps_sent_count(void **state)
 {
     NEEDS_ENGINE();
@@ -129,8 +130,8 @@ static void test_close_keeps_sent_count(void **state)
 
 /* ---- A set polled by others ---- */
 
-/* A foreign loop is not woken for ever by a watched descriptor that was closed while a copy of it
- * was open, whether it polls or has the descriptor in an epoll set of its own. */
+/* A watched descriptor that was closed while a copy of it is open does not keep waking a foreign
+ * loop, whether that loop polls or has the engine's descriptor in an epoll set of its own. */
 static void ignore_events(asyncio__watch_t *watch, unsigned events)
 {
     if (events == ASYNCIO__WATCH_GONE) {
@@ -164,7 +165,7 @@ static void test_poll_fd_with_copy(void **state)
         assert_int_equal(epoll_wait(foreign, &event, 1, 0), 0);
         close(copy);
         close(fds[1]);
-        /* Events still reach it. */
+        /* The foreign loop still sees new events. */
         int peer;
         char byte;
         asyncio__file_t *file = open_pair(&peer);
@@ -190,8 +191,8 @@ static int no_room_in_set(int epoll, int operation, int fd, struct epoll_event *
     return -1;
 }
 
-/* A descriptor for which the set has no room is refused, never reported as ready; once there is
- * room it works. */
+/* A descriptor that the kernel has no memory to add to the set is refused and never reported as
+ * ready; once there is memory it works. */
 static void test_no_room_in_set(void **state)
 {
     NEEDS_ENGINE();

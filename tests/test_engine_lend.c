@@ -25,7 +25,7 @@ static int receive_lent(asyncio__file_t *file, char *ret_text, size_t size)
     return n;
 }
 
-/* A receive without a buffer gets one that holds the data, whether it had to wait or not. */
+/* A receive without a buffer is lent one that holds the data, whether it had to wait or not. */
 static void test_lent(void **state)
 {
     NEEDS_ENGINE();
@@ -52,7 +52,7 @@ static void test_lent(void **state)
     close_file(server);
 }
 
-/* Pipes lend too, and a message larger than a buffer comes in several. */
+/* Pipes lend buffers too, and a message larger than a buffer arrives in several. */
 static void test_lent_stream(void **state)
 {
     NEEDS_ENGINE();
@@ -109,7 +109,7 @@ static void test_lent_cancelled(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
-/* When every buffer is out, receives wait for a return; none is lost, and none spins. */
+/* When every buffer is lent, receives wait until one is returned; none is lost, and none spins. */
 static void test_lent_all_out(void **state)
 {
     NEEDS_ENGINE();
@@ -131,7 +131,7 @@ static void test_lent_all_out(void **state)
     for (int i = 0; i < COUNT; i++)
         done += jobs[i].calls;
     assert_int_equal(done, ASYNCIO__LENDER_BUFFERS);
-    /* Nothing happens until one is returned: the wait really waits. */
+    /* Nothing completes until a buffer is returned, and the engine does not spin meanwhile. */
     uint64_t enters = engine->enters;
     wait_once(2000000);
     assert_in_range(engine->enters - enters, 1, 2);
@@ -185,7 +185,7 @@ static int register_fails(int ring, unsigned operation, void *argument, unsigned
     return -1;
 }
 
-/* A kernel without rings of buffers lends all the same. */
+/* Lending works on a kernel without rings of buffers. */
 static void test_lent_without_ring(void **state)
 {
     NEEDS_ENGINE();
@@ -218,8 +218,8 @@ static int counted_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
     return real_poll(fds, count, timeout_ms);
 }
 
-/* An owner that receives by itself once POLL_IN has completed gets every byte, and in steady
- * traffic the engine asks poll(2) nothing. */
+/* An owner that calls recv() itself once POLL_IN has completed gets every byte, and in steady
+ * traffic the engine makes no calls of poll(2). */
 static void test_late(void **state)
 {
     NEEDS_ENGINE();
@@ -252,7 +252,7 @@ static void test_late(void **state)
     close_file(server);
 }
 
-/* A regular file is written and read at an offset, and at its current position. */
+/* A regular file can be written and read at an offset, and at its current position. */
 static void test_regular_file(void **state)
 {
     NEEDS_ENGINE();
@@ -311,8 +311,8 @@ static ssize_t lacks_flag(int fd, const struct iovec *parts, int count, off_t of
     return -1;
 }
 
-/* A pipe whose reader is gone fails with -EPIPE and raises no signal, on kernels that have a flag
- * for it and on others; a SIGPIPE of the program's own stays pending. */
+/* A write to a pipe whose reading end is closed fails with -EPIPE and raises no signal, with and
+ * without kernel support for that; a SIGPIPE that was pending before stays pending. */
 static void test_broken_pipe(void **state)
 {
     NEEDS_ENGINE();

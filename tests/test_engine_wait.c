@@ -11,7 +11,7 @@
 
 /* ---- Cancelling and closing ---- */
 
-/* Between a cancel and the data one wins, and no byte is lost either way. */
+/* When a cancel races with data, either wins, and no byte is lost. */
 static void test_cancel_races_data(void **state)
 {
     NEEDS_ENGINE();
@@ -36,7 +36,7 @@ static void test_cancel_races_data(void **state)
             assert_int_equal(job.calls, 0);
         }
         int result = finish(&job, submitted);
-        /* The buffer is ours again: nobody may write to it from here on. */
+        /* The buffer belongs to the owner again: nobody else may write to it from here on. */
         memset(buffer, 'z', sizeof(buffer));
         if (result < 0) {
             assert_int_equal(result, -ECANCELED);
@@ -59,7 +59,8 @@ static void test_cancel_races_data(void **state)
     close(peer);
 }
 
-/* Closing ends what waits with -EBADF; a new owner of the number has nothing to do with it. */
+/* Closing a file ends its pending operations with -EBADF; they do not touch a new descriptor of the
+ * same number. */
 static void test_close_with_pending(void **state)
 {
     NEEDS_ENGINE();
@@ -92,7 +93,7 @@ static void test_close_with_pending(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
-/* A file that is closed while a copy of its descriptor is open wakes nobody any more. */
+/* A file that is closed while a copy of its descriptor is open causes no more wake-ups. */
 static void test_close_with_copy(void **state)
 {
     NEEDS_ENGINE();
@@ -134,7 +135,7 @@ static void send_descriptor(int fd, int sent)
     assert_int_equal(sendmsg(fd, &message, 0), 1);
 }
 
-/* Descriptors that come in a message to a file that is closed just then are closed too. */
+/* Descriptors that arrive in a message while the file is being closed are closed too. */
 static void test_close_with_message(void **state)
 {
     NEEDS_ENGINE();
@@ -173,7 +174,7 @@ static void close_the_other(job_t *job)
     files_of_victims[other] = NULL;
 }
 
-/* Of two files that are ready in the same batch the first's callback may close the second. */
+/* Of two files that become ready in one batch, the callback of the first may close the second. */
 static void test_close_inside_batch(void **state)
 {
     NEEDS_ENGINE();
@@ -204,7 +205,7 @@ static void test_close_inside_batch(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
-/* A descriptor may be let go of, but not while operations wait; it works as before then. */
+/* A descriptor can be detached from a file without pending operations, and works as before. */
 static void test_detach(void **state)
 {
     NEEDS_ENGINE();
@@ -225,7 +226,7 @@ static void test_detach(void **state)
     close(peer);
 }
 
-/* An engine that ends completes what is pending and closes the files that are still open. */
+/* Closing an engine completes pending operations and closes the files that are still open. */
 static void test_close_engine(void **state)
 {
     NEEDS_ENGINE();
@@ -251,7 +252,7 @@ static void test_close_engine(void **state)
 
 /* ---- What cannot be polled ---- */
 
-/* What is always ready cannot be waited for: regular files, directories, /dev/null. */
+/* Files that are always ready cannot be polled: regular files, directories, /dev/null. */
 static void test_not_pollable(void **state)
 {
     NEEDS_ENGINE();
@@ -285,7 +286,7 @@ static void wake_from_handler(int number)
     engine->class->wake(engine);
 }
 
-/* wake() ends the wait that is going on or the next one, from a thread or a signal handler. */
+/* wake() ends the current wait or else the next one, from a thread or a signal handler. */
 static void test_wake(void **state)
 {
     NEEDS_ENGINE();
@@ -310,7 +311,7 @@ static void test_wake(void **state)
     assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
 }
 
-/* Someone who polls poll_fd() learns of wakes, data and cancels alike. */
+/* poll_fd() becomes readable for wake-ups, data and cancels alike. */
 static void test_poll_fd(void **state)
 {
     NEEDS_ENGINE();
@@ -337,7 +338,7 @@ static void test_poll_fd(void **state)
     }
     assert_int_equal(poll(&poll_fd, 1, 0), 0);
     for (int i = 0; i < 3; i++) {
-        /* As a rule the thread wakes us when the poll has begun. */
+        /* The thread usually wakes the engine after the poll has begun. */
         pthread_t thread;
         assert_int_equal(pthread_create(&thread, NULL, wake_from_thread, NULL), 0);
         assert_int_equal(poll(&poll_fd, 1, -1), 1);
@@ -347,7 +348,7 @@ static void test_poll_fd(void **state)
     }
 }
 
-static int thread_result; /* what wait() and a transfer answered on another thread */
+static int thread_result; /* the result of wait() and a transfer on another thread */
 
 static void *run_on_thread(void *argument)
 {
@@ -355,7 +356,8 @@ static void *run_on_thread(void *argument)
     return NULL;
 }
 
-/* An engine may be made on one thread and run on another, then on a third when nothing waits. */
+/* An engine may be created on one thread and run on another, then on a third if no operation is
+ * pending. */
 static void test_other_thread(void **state)
 {
     NEEDS_ENGINE();
@@ -380,7 +382,7 @@ static void test_other_thread(void **state)
     close(peer);
 }
 
-/* The engine without a kernel sleeps and wakes, and refuses descriptors. */
+/* The engine sim sleeps and wakes, and refuses descriptors. */
 static void test_sim(void **state)
 {
     NEEDS_ENGINE();
@@ -410,7 +412,7 @@ static int deny_uring(int system_call)
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-/* Where io_uring is forbidden, wholly or in part, the answer is an error and nothing is left. */
+/* Where io_uring is forbidden, wholly or in part, opening the engine fails and leaks nothing. */
 static void test_refused(void **state)
 {
     (void)state;
@@ -473,7 +475,7 @@ static int failing_epoll_ctl(int epoll, int operation, int fd, struct epoll_even
     return fails() ? -1 : real.epoll_ctl(epoll, operation, fd, event);
 }
 
-/* Every seventh enter fails in turn with what the kernel says when it is short of something. */
+/* Every seventh enter fails, in turn with each error of a kernel that is short of resources. */
 static int failing_enter(int ring, unsigned count, unsigned wait, unsigned flags,
                          const void *argument, size_t size)
 {
@@ -518,7 +520,7 @@ static void test_open_fails(void **state)
     assert_true(failed > 0);
 }
 
-/* A kernel that is short of memory for a moment delays operations, and loses none. */
+/* A kernel that is temporarily short of memory delays operations; none is lost. */
 static void test_enter_fails(void **state)
 {
     NEEDS_ENGINE();
@@ -535,7 +537,7 @@ static void test_enter_fails(void **state)
         for (int i = 0; i < COUNT; i++) {
             files[i] = open_pair(&peers[i]);
             jobs[i] = transfer(ASYNCIO__RECV, files[i], &bytes[i], 1);
-            /* A refusal is an answer too. */
+            /* An operation that is refused counts as completed. */
             jobs[i].operation.complete = complete;
             submitted[i] = engine->class->submit(engine, &jobs[i].operation);
         }
@@ -579,8 +581,8 @@ static int broken_enter(int fd, unsigned submissions, unsigned wanted, unsigned 
     return -1;
 }
 
-/* A ring that was given up refuses what is asked of it, also if the kernel would answer again:
- * nobody waits for what nobody listens to. */
+/* An engine that has given up its ring refuses operations, even if the kernel would work again:
+ * otherwise they would never complete. */
 static void test_abandoned(void **state)
 {
     NEEDS_ENGINE();
@@ -598,7 +600,7 @@ static void test_abandoned(void **state)
     asyncio__sys = real;
     assert_int_equal(job.calls, 1);
     assert_int_equal(job.operation.result, -ECANCELED);
-    /* The buffer is the owner's again: the kernel does not write into it. */
+    /* The buffer belongs to the owner again: the kernel does not write to it. */
     byte = '?';
     assert_int_equal(write(peer, "x", 1), 1);
     assert_int_equal(poll(NULL, 0, 1), 0);

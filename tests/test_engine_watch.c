@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches of the engines: level-triggered, and robust when the program closes what is watched,
- * while copies of the descriptor are open or its number is used again.
+ * Watches of the engines: level-triggered, and robust when the program closes a watched descriptor
+ * while copies of it are open or its number is used again.
  */
 #include "support/engine_fixture.h"
 
@@ -9,10 +9,10 @@
 
 typedef struct seen {
     asyncio__watch_t watch;
-    int reads;            /* calls that told of input */
-    int writes;           /* calls that told of room */
-    bool is_gone;         /* it was told that the descriptor was closed */
-    struct seen *ends;    /* a watch that is ended by the first call, or NULL */
+    int reads;            /* calls with ASYNCIO__WATCH_READ */
+    int writes;           /* calls with ASYNCIO__WATCH_WRITE */
+    bool is_gone;         /* it was called because the descriptor was closed */
+    struct seen *ends;    /* a watch that the first call ends, or NULL */
 } seen_t;
 
 static void see(asyncio__watch_t *watch, unsigned events)
@@ -37,7 +37,7 @@ static void watch(seen_t *seen, int fd, unsigned events)
     assert_int_equal(engine->class->watch(engine, &seen->watch), 0);
 }
 
-/* A watch calls at every wait while the descriptor is ready, for each direction that is asked. */
+/* A watch is called at every wait while its descriptor is ready, for each watched direction. */
 static void test_watch(void **state)
 {
     NEEDS_ENGINE();
@@ -79,13 +79,13 @@ static void test_watch(void **state)
     assert_int_equal(write(fds[1], "x", 1), 1);
     wait_once(0);
     close(fds[0]);
-    /* Nothing holds it any more: its peer sees the end. */
+    /* The socket is really closed: its peer sees the end. */
     assert_int_equal(recv(fds[1], &byte, 1, 0), -1);
     assert_int_equal(errno, ECONNRESET);
     close(fds[1]);
 }
 
-/* A watch that a callback ends is not called any more, though its event is there already. */
+/* A watch that a callback ends is not called any more, although its event has arrived already. */
 static void test_watch_ended_inside_batch(void **state)
 {
     NEEDS_ENGINE();
@@ -113,8 +113,8 @@ static void test_watch_ended_inside_batch(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
-/* A watched descriptor that is closed without a word harms neither the engine nor the number's
- * next owner. */
+/* A watched descriptor that is closed without removing the watch harms neither the engine nor the
+ * next descriptor of that number. */
 static void test_watch_closed_behind(void **state)
 {
     NEEDS_ENGINE();
@@ -138,7 +138,7 @@ static void test_watch_closed_behind(void **state)
     close(peer);
 }
 
-/* An empty pipe whose reading end is watched. */
+/* Opens an empty pipe and watches its reading end. */
 static void watch_pipe(seen_t *seen, int fds[2])
 {
     assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
@@ -146,7 +146,7 @@ static void watch_pipe(seen_t *seen, int fds[2])
     watch(seen, fds[0], ASYNCIO__WATCH_READ);
 }
 
-/* One with input. */
+/* The same with a byte in the pipe. */
 static void watch_input(seen_t *seen, int fds[2])
 {
     watch_pipe(seen, fds);
@@ -155,7 +155,7 @@ static void watch_input(seen_t *seen, int fds[2])
 
 /* --- between two waits --------------------------------------------------------------------- */
 
-/* Ends the watch of a pipe. There io_uring looks outside of a wait() at what has come. */
+/* Ends the watch of a pipe. To do so io_uring reaps completions outside of wait(). */
 static void end_pipe(seen_t *seen, int fds[2])
 {
     watch(seen, fds[0], 0);
@@ -163,8 +163,8 @@ static void end_pipe(seen_t *seen, int fds[2])
     close(fds[1]);
 }
 
-/* Events that come to light between two waits are delivered by the next, each once, and what
- * stands behind them is not lost. */
+/* Events that the engine reaps between two waits are delivered by the next wait, each once, and the
+ * completions after them are not lost. */
 static void test_seen_between_waits(void **state)
 {
     NEEDS_ENGINE();
@@ -191,8 +191,8 @@ static void test_seen_between_waits(void **state)
     close(peer);
 }
 
-/* That a number was closed, which came to light between two waits, is not told of the descriptor
- * that it means when its watch is asked for again. */
+/* If the engine finds between two waits that a descriptor was closed, and its number is watched
+ * again before the next wait, the new watch is not told of that close. */
 static void test_asked_again_between_waits(void **state)
 {
     NEEDS_ENGINE();
@@ -221,9 +221,9 @@ static void test_asked_again_between_waits(void **state)
     close(fds[1]);
 }
 
-/* --- copies of what was closed ------------------------------------------------------------- */
+/* --- copies of closed descriptors ---------------------------------------------------------- */
 
-/* Has the kernel nothing to say: a foreign loop would ask so. Behind it, no set is made anew. */
+/* Whether a foreign loop that polls the engine would find nothing ready. */
 static bool is_quiet(void)
 {
     struct pollfd poll_fd = {.fd = engine->class->poll_fd(engine), .events = POLLIN};
@@ -231,7 +231,7 @@ static bool is_quiet(void)
     return poll(&poll_fd, 1, 0) == 0;
 }
 
-/* A copy of what was closed, and then no longer watched, wakes nobody for ever. */
+/* A copy of a descriptor that was closed, and whose watch then ended, does not keep waking. */
 static void test_copy_of_closed(void **state)
 {
     NEEDS_ENGINE();
@@ -253,7 +253,7 @@ static void test_copy_of_closed(void **state)
     close(fds[1]);
 }
 
-/* The same while the number is somebody else's: who is there by right stays, and goes on. */
+/* The same while the number belongs to another descriptor, whose own watch keeps working. */
 static void test_copy_of_closed_among_others(void **state)
 {
     NEEDS_ENGINE();
@@ -293,7 +293,7 @@ static void test_copy_of_closed_among_others(void **state)
     close(fds[1]);
 }
 
-/* What is closed while it is watched and has a copy is told of, once, and not for ever. */
+/* A descriptor that is closed while it is watched and has a copy is reported once. */
 static void test_closed_while_watched(void **state)
 {
     NEEDS_ENGINE();
@@ -318,7 +318,7 @@ static void test_closed_while_watched(void **state)
     close(fds[1]);
 }
 
-/* Whoever closes first and ends the watch then, again and again, leaves no records behind. */
+/* Closing first and ending the watch then, many times, leaves no records behind. */
 static void test_closed_again_and_again(void **state)
 {
     NEEDS_ENGINE();
@@ -356,7 +356,7 @@ static int failing_control(int epoll, int operation, int fd, struct epoll_event 
     return -1;
 }
 
-/* Without descriptors or memory for a new set the old one serves, until there are some. */
+/* Without descriptors or memory for a new epoll set the old one is used until there are some. */
 static void test_no_new_set(void **state)
 {
     NEEDS_ENGINE();
@@ -391,7 +391,8 @@ static void test_no_new_set(void **state)
     assert_int_equal(engine->in_flight, 0);
 }
 
-/* A file whose descriptor the program closed ends what waits, once its number is used again. */
+/* When the program has closed the descriptor of a file, the file's pending operations end once the
+ * number is used again. */
 static void test_file_closed_behind(void **state)
 {
     NEEDS_ENGINE();

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A loop that continues in another thread: the kernel ties a ring to one, so it is replaced. */
+/* A loop that continues on another thread: the kernel ties a ring to one thread, so the engine
+ * replaces it. */
 #include <errno.h>
 
 #include "base/compiler.h"
 #include "engine/uring_engine.h"
 
 /*
- * The loop runs on another thread than before, which the kernel does not allow to a ring: a new
- * one takes over what is not yet submitted. Impossible while the old one holds something.
+ * Replaces the ring by one for this thread and moves the entries that are not yet submitted to
+ * it. Fails with -EXDEV while the kernel holds operations of the old ring.
  */
 ASYNCIO__COLD int asyncio__uring_move(asyncio__uring_engine_t *engine)
 {
@@ -30,7 +31,7 @@ ASYNCIO__COLD int asyncio__uring_move(asyncio__uring_engine_t *engine)
         if ((sqe->user_data & ASYNCIO__TAG_MASK) != ASYNCIO__TAG_WAKE)
             ring.sqes[ring.tail++ & ring.sq_mask] = *sqe;
     }
-    /* Whoever polls the event's descriptor goes on with the same one. */
+    /* A program that polls the event descriptor keeps the same one. */
     if (old->event_fd >= 0)
         rc = asyncio__uring_adopt_event_fd(&ring, old);
     moved = *old;

@@ -65,7 +65,7 @@ static uint32_t call_length(size_t size)
 static inline void set_arguments(asyncio__uring_sqe_t *sqe, asyncio__operation_t *operation,
                                  const asyncio__operation_row_t *row)
 {
-    /* These two would change who waits: the kernel here, the loop on epoll. */
+    /* With these two flags the kernel would wait here, but the loop on epoll. */
     const uint32_t own_flags = ~(uint32_t)(MSG_DONTWAIT | MSG_WAITALL);
     switch ((asyncio__argument_t)row->argument) {
     case ASYNCIO__ARGUMENT_BUFFER:
@@ -507,8 +507,8 @@ void asyncio__uring_end_operations(engine_t *engine, file_t *file, int result)
 }
 
 /*
- * The ring belongs to another thread, or the kernel does not answer: closing it ends what it
- * holds. A thread that ended has taken its own submissions back already.
+ * The ring belongs to another thread, or the kernel does not respond: closing the ring ends the
+ * operations that it holds. The kernel has cancelled those of a thread that ended already.
  */
 void asyncio__uring_abandon_files(engine_t *engine, asyncio__list_t *files)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An io_uring over the raw system calls: the set-up with as many of the wanted flags as the
- * kernel grants, the mappings, the enter.
+ * kernel accepts, the mappings, the enter.
  */
 #include "engine/uring_ring.h"
 
@@ -51,7 +51,7 @@
 #define OFFSET_RINGS 0
 #define OFFSET_SQES  0x10000000
 
-/* The ABI's structures. */
+/* The structures of the kernel's ABI. */
 struct sq_offsets {
     uint32_t head, tail, ring_mask, ring_entries, flags, dropped, array, reserved;
     uint64_t user_address;
@@ -102,10 +102,10 @@ _Static_assert(sizeof(asyncio__uring_cqe_t) == 16, "the kernel's ABI");
 _Static_assert(sizeof(struct setup) == 120, "the kernel's ABI");
 _Static_assert(sizeof(struct probe) == 16 + 8 * PROBE_COUNT, "the kernel's ABI");
 
-/* Its address tells threads apart at the cost of no system call. */
+/* Its address identifies the thread without a system call. */
 static ASYNCIO__THREAD_LOCAL char this_thread;
 
-/* What is given up, in this order, by kernels that answer EINVAL. */
+/* The flags that are dropped, in this order, as long as the kernel fails with EINVAL. */
 static const uint32_t ladder[] = {
     SETUP_NO_SQARRAY,
     SETUP_TASKRUN_FLAG,
@@ -131,7 +131,7 @@ static int set_up(struct setup *setup, unsigned submissions, unsigned completion
         if (error == ENOMEM && (flags & SETUP_CQSIZE) && completions > 2 * submissions) {
             completions /= 2;
         } else if (error == EINVAL && step < sizeof(ladder) / sizeof(ladder[0])) {
-            /* Without DEFER the flag that asks for fewer interrupts is worth having. */
+            /* Without DEFER_TASKRUN, COOP_TASKRUN saves interrupts. */
             if (ladder[step] & SETUP_DEFER_TASKRUN)
                 flags |= SETUP_COOP_TASKRUN;
             if (ladder[step] & SETUP_SUBMIT_ALL)
@@ -160,7 +160,7 @@ static int map(asyncio__uring_t *ring, const struct setup *setup)
     if (sqes == MAP_FAILED)
         return -errno;
     ring->sqes = sqes;
-    /* A child that used the queues would spoil its parent's: there they do not exist. */
+    /* A forked child that used the queues would corrupt its parent's: do not map them there. */
     asyncio__ignore(asyncio__sys.madvise(rings, ring->rings_bytes, MADV_DONTFORK));
     asyncio__ignore(asyncio__sys.madvise(sqes, ring->sqes_bytes, MADV_DONTFORK));
 
@@ -181,7 +181,8 @@ static int map(asyncio__uring_t *ring, const struct setup *setup)
     return 0;
 }
 
-/* Asks what the kernel can do, and whether the two other calls are allowed at all. */
+/* Checks that the kernel has every operation that is needed, and that the system calls enter and
+ * register are permitted. */
 static int probe(const asyncio__uring_t *ring)
 {
     static const uint8_t needed[] = {
@@ -189,17 +190,18 @@ static int probe(const asyncio__uring_t *ring)
         ASYNCIO__URING_ACCEPT,   ASYNCIO__URING_ASYNC_CANCEL, ASYNCIO__URING_SEND,
         ASYNCIO__URING_RECV,     ASYNCIO__URING_READ,         ASYNCIO__URING_WRITE,
     };
-    struct probe answer;
-    memset(&answer, 0, sizeof(answer));
+    struct probe result;
+    memset(&result, 0, sizeof(result));
     if ((ring->features & FEATURES_NEEDED) != FEATURES_NEEDED)
         return -ENOSYS;
-    if (asyncio__sys.io_uring_register(ring->fd, REGISTER_PROBE, &answer, PROBE_COUNT) < 0)
+    if (asyncio__sys.io_uring_register(ring->fd, REGISTER_PROBE, &result, PROBE_COUNT) < 0)
         return -errno;
     for (size_t i = 0; i < sizeof(needed); i++) {
-        if (needed[i] > answer.last || !(answer.operations[needed[i]].flags & PROBE_SUPPORTED))
+        if (needed[i] > result.last || !(result.operations[needed[i]].flags & PROBE_SUPPORTED))
             return -ENOSYS;
     }
-    /* A disabled ring answers EBADFD; anything else comes from who forbids the call. */
+    /* On a disabled ring the kernel fails with EBADFD; any other error comes from a filter that
+     * forbids the call. */
     if (asyncio__sys.io_uring_enter(ring->fd, 0, 0, 0, NULL, 0) < 0 && errno != EBADFD)
         return -errno;
     return 0;
@@ -220,13 +222,13 @@ int asyncio__uring_init(asyncio__uring_t *ring, unsigned submissions, unsigned c
     ring->features = setup.features;
     ring->enter_flags = ENTER_GETEVENTS;
     ring->is_on_valgrind = asyncio__on_valgrind();
-    /* An idle loop would else count as a disk that is waited for. */
+    /* Else the kernel accounts an idle loop as one that waits for a disk. */
     if (setup.features & FEATURE_NO_IOWAIT)
         ring->enter_flags |= ENTER_NO_IOWAIT;
     int rc = probe(ring);
     if (rc == 0)
         rc = map(ring, &setup);
-    /* Not later, because wake() of any thread looks for it. */
+    /* Created now and not on demand, because wake() reads it from any thread. */
     if (rc == 0 && ring->is_on_valgrind && (rc = asyncio__uring_event_fd(ring)) > 0)
         rc = 0;
     if (rc < 0)
@@ -263,8 +265,8 @@ static ASYNCIO__COLD int enable_here(asyncio__uring_t *ring)
         return -errno;
     ring->is_enabled = true;
     ring->thread = &this_thread;
-    /* The ring's descriptor is not registered with the thread: the thread would keep the ring,
-     * and every socket in it, until it ends, even if another thread closes the engine. */
+    /* The ring's descriptor is not registered with the thread: a thread keeps a registered ring,
+     * and every socket in it, until it ends, even if another thread has closed the engine. */
     return 0;
 }
 
@@ -333,8 +335,8 @@ void asyncio__uring_set_event(asyncio__uring_t *ring)
 }
 
 /*
- * Valgrind does not know that io_uring_enter may block, and stops all other threads for as long
- * as it does: there an eventfd is polled instead, and the ring is entered without waiting.
+ * Valgrind does not know that io_uring_enter may block, and stops all other threads while it
+ * does. Under valgrind an eventfd is polled instead, and the ring is entered without waiting.
  */
 static ASYNCIO__COLD int wait_on_valgrind(asyncio__uring_t *ring, int64_t timeout_ns)
 {
