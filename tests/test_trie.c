@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Maps that are copied by a count: each keeps what it held, whatever becomes of its copies. */
+/* Maps that share nodes: each keeps its entries, whatever is done to its copies. */
 #include "support/support.h"
 
 #include <pthread.h>
@@ -12,10 +12,10 @@
 #define KEYS 200
 #define MAPS 8
 
-/* Something to put into maps. */
+/* An object to store in maps. */
 typedef struct thing {
-    asyncio__trie_entry_t entry; /* in maps */
-    long value;                  /* which it is */
+    asyncio__trie_entry_t entry; /* its entry in maps */
+    long value;                  /* identifies it */
 } thing_t;
 
 static atomic_long alive;
@@ -58,7 +58,7 @@ static uint64_t key_of(unsigned i)
     }
 }
 
-/* A map and what it must hold; 0 for nothing. */
+/* A map and the values that it must hold; 0: no entry. */
 struct model {
     asyncio__trie_t *map;
     long values[KEYS];
@@ -100,8 +100,8 @@ static void change(struct model *model, unsigned i, long value)
     model->values[i] = value;
 }
 
-/* Sets, removals and copies in any order: each map holds exactly what was put into it, and what is
- * in no map any more is given back. */
+/* After sets, removals and copies in any order each map holds exactly the entries stored in it, and
+ * an entry that no map holds is freed. */
 static void copies_do_not_see_each_other(void **state)
 {
     (void)state;
@@ -133,8 +133,7 @@ static void copies_do_not_see_each_other(void **state)
     assert_int_equal(asyncio__live_blocks(), blocks);
 }
 
-/* A map that nobody shares is changed in place: a value takes the place of another one without any
- * memory but its own. */
+/* A map without copies is changed in place: replacing a value allocates nothing for the map. */
 static void what_is_not_shared_is_not_copied(void **state)
 {
     (void)state;
@@ -159,7 +158,7 @@ static void what_is_not_shared_is_not_copied(void **state)
     assert_int_equal(alive, 0);
 }
 
-/* What one thread does to copies of a map that others have too. */
+/* The body of one thread: changes copies of a map that all threads share. */
 static void *change_copies(void *arg)
 {
     asyncio__trie_t *shared = arg;
@@ -173,7 +172,7 @@ static void *change_copies(void *arg)
     return NULL;
 }
 
-/* Threads may copy and change maps that have nodes in common, each its own. */
+/* Threads may copy and change maps that share nodes, each thread its own maps. */
 static void threads_share_nodes(void **state)
 {
     (void)state;
@@ -192,7 +191,7 @@ static void threads_share_nodes(void **state)
     assert_int_equal(alive, 0);
 }
 
-/* The empty map has nothing, and nothing can be taken out of it. */
+/* The empty map holds no entry, and a removal from it succeeds without one. */
 static void the_empty_map_is_null(void **state)
 {
     (void)state;

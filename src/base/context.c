@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Contexts: made, inherited, entered and left; see <asyncio/context.h> and base/context.h.
+ * Contexts are created, inherited, entered and left here; see <asyncio/context.h> and
+ * base/context.h.
  *
- * The values of a context are a map (trie.h). Maps are shared; a context is a cell that holds one,
- * and only code that runs in it changes what it holds. This file knows no tasks, for what is
- * current is found through the thread, and no variables: what is in the maps is context_var.c's.
+ * The values of a context are an immutable map (trie.h) that contexts share; only code that runs
+ * in a context replaces its map. This file knows neither tasks, because it finds the current
+ * context through the thread, nor variables: context_var.c reads and writes the maps.
  */
 
 #include "base/context_map.h"
 #include "base/error.h"
 #include "base/memory.h"
 
-/* In a handle whose callback runs: its word is the thread's. */
+/* The word of a handle whose callback runs: the thread has its real word. */
 #define AWAY ((void *)2)
 
 atomic_uint asyncio__in_use;
@@ -36,7 +37,7 @@ void asyncio__context_drop_used(void *word)
         asyncio_context_unref(word);
 }
 
-/* A context that holds a map, whose reference is handed over on success. */
+/* Creates a context with a map, whose reference is taken on success. */
 static asyncio_context_t *make(asyncio__trie_t *values)
 {
     asyncio_context_t *context = asyncio__malloc(sizeof(*context));
@@ -79,7 +80,8 @@ asyncio_context_t *asyncio__context_object(void **word, asyncio__locals_t *local
 
 /* --- entering ------------------------------------------------------------------------------ */
 
-/* The context of a word, if run() has entered it here; what was current before is its former. */
+/* Returns the context of a word if run() has entered it on this thread, else NULL. Its `former` is
+ * the word that was current before. */
 static asyncio_context_t *entered_here(void *word)
 {
     asyncio_context_t *context = asyncio__context_of_word(word);
@@ -125,7 +127,7 @@ void asyncio__context_end(void **word, void *former)
     asyncio__thread.own.context = former;
 }
 
-/* Makes what was current before current again. */
+/* Restores the word that was current before this context was entered. */
 static void leave(asyncio_context_t *context)
 {
     asyncio__locals_t *locals = asyncio__locals();
@@ -136,7 +138,7 @@ static void leave(asyncio_context_t *context)
     if (locals->context == context)
         locals->context = former;
     else
-        word = former; /* another task went on with this coroutine: the one that entered stays */
+        word = former; /* another task resumed this coroutine: the task that entered keeps it */
     asyncio__context_drop(word);
 }
 
@@ -159,7 +161,7 @@ int asyncio_context_run(asyncio_context_t *context, asyncio_context_function_t *
 
 /* --- contexts ------------------------------------------------------------------------------ */
 
-/* A new one with values that are handed over, also on failure. */
+/* Creates a context with values, which are taken also on failure. */
 static asyncio_context_t *new_with(asyncio__trie_t *values)
 {
     asyncio_context_t *context = make(values);

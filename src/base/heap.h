@@ -7,10 +7,11 @@
  *     asyncio__heap_remove(&heap, &node);                   harmless if it is not in
  *     first = asyncio__heap_first(&heap);                   NULL if empty
  *
- * Four children a node, which are one line of the cache: the deadlines are in the array, a back
- * index in the node; who was first among equals is in the node too, for that is rarely asked. Most
- * deadlines are removed before they come: a removal only empties its entry, which touches no other
- * node. What is empty goes when it comes to the top, or all of it at once when it is most.
+ * Each node has four children, which fill one cache line: the array holds the deadlines, and the
+ * node holds its index in the array and its sequence number, which is needed only between equal
+ * deadlines. Most deadlines are removed before they come: a removal only empties its entry and
+ * touches no other node. Empty entries are dropped when they reach the top, or all at once when
+ * they outnumber the rest.
  */
 #ifndef ASYNCIO__BASE_HEAP_H
 #define ASYNCIO__BASE_HEAP_H
@@ -19,10 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is in a heap: part of the object that has the deadline. */
+/* A node, embedded in the object that has the deadline. */
 typedef struct asyncio__heap_node {
-    uint32_t index;    /* its place in the array, plus 1; 0: in no heap */
-    uint32_t sequence; /* how many were inserted before, modulo 2^32 */
+    uint32_t index;    /* its index in the array, plus 1; 0: in no heap */
+    uint32_t sequence; /* number of inserts before it, modulo 2^32 */
 } asyncio__heap_node_t;
 
 #define ASYNCIO__HEAP_NODE                                                                         \
@@ -32,14 +33,14 @@ typedef struct asyncio__heap_node {
 
 struct asyncio__heap_entry {
     int64_t when_ns;            /* the deadline */
-    asyncio__heap_node_t *node; /* whose it is; NULL: removed */
+    asyncio__heap_node_t *node; /* the node with this deadline; NULL: removed */
 };
 
 typedef struct asyncio__heap {
-    struct asyncio__heap_entry *entries; /* capacity of them; the first is the earliest */
-    uint32_t count;                      /* entries in use, with the removed ones */
-    uint32_t removed;                    /* of them */
-    uint32_t capacity;                   /* entries there is room for */
+    struct asyncio__heap_entry *entries; /* the array; the first entry is the earliest */
+    uint32_t count;                      /* entries in use, including removed ones */
+    uint32_t removed;                    /* removed entries among them */
+    uint32_t capacity;                   /* length of the array */
     uint32_t sequence;                   /* of the next insert */
 } asyncio__heap_t;
 
@@ -52,7 +53,7 @@ static inline bool asyncio__heap_contains(const asyncio__heap_node_t *node)
     return node->index != 0;
 }
 
-/* Puts away removed entries: at the top all, elsewhere if they are many. */
+/* Drops removed entries: those at the top always, the others if they are many. */
 void asyncio__heap_settle(asyncio__heap_t *heap);
 
 static inline const struct asyncio__heap_entry *asyncio__heap_first(asyncio__heap_t *heap)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system calls that the library makes, as a table: nothing of the library goes past it, so
- * that a test can make any of them fail.
+ * The system calls of the library as a table, so that a test can make each of them fail. Not in
+ * the table are calls whose failure changes nothing (getpid, sched_yield, raise), and those that
+ * libc makes by itself: for threads and locks, dlopen of libdw, getaddrinfo, getcontext, stdio.
  *
  *     ssize_t n = asyncio__sys.recv(fd, buffer, size, MSG_DONTWAIT);
  *

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Maps that are copied by a count; see trie.h.
+ * Maps that are copied by incrementing a reference count; see trie.h.
  *
- * A change goes down and makes each node on its way the map's own: one that others have too is
- * copied, and the copy shares what is below. What is then changed is known to nobody else. Without
- * memory it ends half way, which shows nowhere: the copies hold what the nodes held.
+ * A change walks down from the root and copies each node that other maps share; the copy shares
+ * the children. The nodes that are then changed belong to this map alone. If memory runs out half
+ * way, the map is unchanged: the copies hold what the nodes held.
  */
 #include "base/trie.h"
 
@@ -22,7 +22,7 @@ static size_t size_of(uint32_t places)
     return sizeof(asyncio__trie_t) + (size_t)__builtin_popcount(places) * sizeof(void *);
 }
 
-/* How many places before that one are not empty. */
+/* Returns the index in child[] of a position: the number of occupied positions before it. */
 static size_t index_of(const asyncio__trie_t *trie, uint32_t place)
 {
     return (size_t)__builtin_popcount(trie->places & (place - 1));
@@ -41,7 +41,7 @@ static asyncio__trie_t *make(uint32_t places, uint32_t entries)
 
 void asyncio__trie_entry_unref(asyncio__trie_entry_t *entry)
 {
-    /* Release here, acquire in the last one: it destroys what the others have written. */
+    /* Release in every decrement, acquire in the last one: it destroys what others wrote. */
     if (entry && atomic_fetch_sub_explicit(&entry->refs, 1, memory_order_acq_rel) == 1)
         entry->destroy(entry);
 }
@@ -88,11 +88,11 @@ void asyncio__trie_walk(const asyncio__trie_t *trie,
 
 /* --- changing ------------------------------------------------------------------------------ */
 
-/* Makes a node the map's own, of which all above are that already. */
+/* Makes a node exclusive to the map by copying it if it is shared; its parents are already. */
 static int own(asyncio__trie_t **at)
 {
     asyncio__trie_t *trie = *at;
-    /* Acquire, for what the thread that gave its reference up has read. */
+    /* Acquire: pairs with the release of the thread that dropped its reference after reading. */
     if (atomic_load_explicit(&trie->refs, memory_order_acquire) == 1)
         return 0;
     asyncio__trie_t *copy = make(trie->places, trie->entries);
@@ -111,7 +111,8 @@ static int own(asyncio__trie_t **at)
     return 0;
 }
 
-/* Moves what an own node holds to one with a place more or less, which has nothing in it yet. */
+/* Moves the content of an exclusive node to a new one with one position more or less, which stays
+ * empty. */
 static int move(asyncio__trie_t **at, uint32_t place)
 {
     asyncio__trie_t *trie = *at;
@@ -128,7 +129,7 @@ static int move(asyncio__trie_t **at, uint32_t place)
     return 0;
 }
 
-/* A node for two entries of different keys that agree in all bits below shift. */
+/* Creates a node for two entries of different keys that agree in all bits below shift. */
 static asyncio__trie_t *make_pair(asyncio__trie_entry_t *one, asyncio__trie_entry_t *other,
                                   unsigned shift)
 {
@@ -149,7 +150,7 @@ static asyncio__trie_t *make_pair(asyncio__trie_entry_t *one, asyncio__trie_entr
     return trie;
 }
 
-/* Puts an entry in the place of another one, of the same key or not. */
+/* Stores an entry at a position that holds another one, of the same key or not. */
 static int put_in_place(asyncio__trie_t *trie, uint32_t place, unsigned shift,
                         asyncio__trie_entry_t *entry, asyncio__trie_entry_t **ret_former)
 {
@@ -204,7 +205,7 @@ int asyncio__trie_remove(asyncio__trie_t **trie, uint64_t key,
             return -ENOMEM;
         uint32_t place = PLACE_OF(key, shift);
         if ((*at)->entries & place) {
-            /* Below the first an empty node may stay: it is small, and filled again as a rule. */
+            /* Below the root an empty node may stay: it is small and usually filled again. */
             if (move(at, place) < 0)
                 return -ENOMEM;
             *ret_former = former;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A map from numbers to entries of which a copy costs nothing: a tree of counted nodes, shared by
- * all maps that have them in common.
+ * A map from numbers to entries that is copied in constant time: a tree of reference-counted nodes
+ * that copies share.
  *
- *     asyncio__trie_t *copy = asyncio__trie_ref(map);          the same map, for ever
- *     rc = asyncio__trie_set(&map, &thing->entry, &former);    map differs from copy from now on
- *     entry = asyncio__trie_get(copy, thing->entry.key);       copy does not know of that
+ *     asyncio__trie_t *copy = asyncio__trie_ref(map);          an immutable copy
+ *     rc = asyncio__trie_set(&map, &thing->entry, &former);    changes map, not copy
+ *     entry = asyncio__trie_get(copy, thing->entry.key);       still the former entry
  *
- * A node has a place for each of 32 values of five bits of the key, lowest first; so up to 32
- * entries whose keys follow each other lie in one node, and a thousand in two levels. Only the
- * nodes on the way to an entry are copied when it is set, and none where nobody else has them.
+ * A node has 32 positions, one for each value of five bits of the key, lowest bits first; so up to
+ * 32 entries with consecutive keys fit in one node, and a thousand in two levels. A set copies the
+ * nodes on the path to the entry that other maps share, and no others.
  * Counts are atomic: maps that share nodes may belong to different threads. NULL is the empty map.
  *
  * A sorted array that copies share until one changes was measured instead: a copy and a set in it
@@ -23,11 +23,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a map holds: embedded. Two entries of one map have different keys. */
+/* An entry of a map, embedded in an object. Two entries of one map have different keys. */
 typedef struct asyncio__trie_entry {
     atomic_uint refs;                                /* 1 when it is made */
-    uint64_t key;                                    /* where it is found */
-    void (*destroy)(struct asyncio__trie_entry *at); /* the last reference went */
+    uint64_t key;                                    /* its key */
+    void (*destroy)(struct asyncio__trie_entry *at); /* called when the last reference is dropped */
 } asyncio__trie_entry_t;
 
 typedef struct asyncio__trie asyncio__trie_t;
@@ -38,10 +38,10 @@ union asyncio__trie_child {
 };
 
 struct asyncio__trie {
-    atomic_uint refs;                  /* maps and nodes that have it */
-    uint32_t places;                   /* a bit for each place that is not empty */
+    atomic_uint refs;                  /* maps and nodes that refer to it */
+    uint32_t places;                   /* a bit for each occupied position */
     uint32_t entries;                  /* a bit for each of those that holds an entry, not a node */
-    union asyncio__trie_child child[]; /* what is in the places, in order */
+    union asyncio__trie_child child[]; /* the children at occupied positions, in order */
 };
 
 static inline asyncio__trie_t *asyncio__trie_ref(asyncio__trie_t *trie)
@@ -62,16 +62,16 @@ static inline asyncio__trie_entry_t *asyncio__trie_entry_ref(asyncio__trie_entry
 
 void asyncio__trie_entry_unref(asyncio__trie_entry_t *entry);
 
-/* Borrowed from the map; NULL if it has none of that key. */
+/* Returns the entry of a key, borrowed from the map, or NULL. */
 asyncio__trie_entry_t *asyncio__trie_get(const asyncio__trie_t *trie, uint64_t key);
 
-/* Puts an entry into a map, to which the reference to it is handed over; *ret_former is the one of
- * the same key that was there, with its reference, or NULL. 0, or -ENOMEM: then the map holds what
- * it held before. */
+/* Stores an entry, whose reference the map takes. *ret_former receives the former entry of the same
+ * key with its reference, or NULL. Returns 0, or -ENOMEM: the map is unchanged. */
 int asyncio__trie_set(asyncio__trie_t **trie, asyncio__trie_entry_t *entry,
                       asyncio__trie_entry_t **ret_former);
 
-/* Takes the entry of a key out into *ret_former; NULL if there is none. 0, or -ENOMEM as above. */
+/* Removes the entry of a key and stores it in *ret_former; NULL: there is none. Returns 0, or
+ * -ENOMEM as above. */
 int asyncio__trie_remove(asyncio__trie_t **trie, uint64_t key,
                          asyncio__trie_entry_t **ret_former);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ctrl-C during a run: the first one cancels the main task, the second one ends the run; what that
- * means in C stands in <asyncio/runner.h>.
+ * Ctrl-C during a run: the first one cancels the main task, the second one ends the run;
+ * <asyncio/runner.h> says what a program sees of it.
  *
- * The handler counts, rings the loop, and from the second one on leaves the next to the default
- * disposition. All that it touches is atomic, and outlives the last handler that is inside.
+ * The handler counts and wakes the loop; from the second SIGINT on it also restores the default
+ * disposition for the next. Everything that it touches is atomic and stays valid until the last
+ * handler has returned.
  */
 #include "run/interrupt.h"
 
@@ -19,11 +20,11 @@
 #include "base/memory.h"
 #include "loop/signal.h"
 
-/* The run that is interrupted: there is one at most, for there is one initial thread. */
+/* The run that SIGINT interrupts: at most one, because only the initial thread takes SIGINT. */
 static struct {
     _Atomic(asyncio__interrupt_t *) interrupt; /* of the run; NULL: none */
-    atomic_uint inside;                        /* handlers that run now */
-    _Atomic pid_t process;                     /* whose run it is */
+    atomic_uint inside;                        /* number of handlers that run now */
+    _Atomic pid_t process;                     /* the process that began the run */
 } present;
 
 static void on_interrupt(int signo)
@@ -37,7 +38,7 @@ static void on_interrupt(int signo)
     if (!interrupt || before > 0)
         asyncio__signal_default(signo);
     if (!interrupt || (before > 0 && atomic_load(&interrupt->seen) == 0))
-        /* Nobody's, or the loop hangs: the default action, once this handler has returned. */
+        /* No run, or its loop hangs: the default action follows when this handler returns. */
         asyncio__ignore(raise(signo));
     else
         asyncio__ignore(asyncio_remote_post(&interrupt->remote));
@@ -45,7 +46,7 @@ static void on_interrupt(int signo)
     errno = saved;
 }
 
-/* In the loop. */
+/* Runs in the loop: cancels the main task for the first SIGINT, ends the run for the second. */
 static void act(void *arg)
 {
     asyncio__interrupt_t *interrupt = arg;
@@ -85,7 +86,7 @@ void asyncio__interrupt_begin(asyncio__interrupt_t *interrupt, asyncio_task_t *t
     if (gettid() != getpid())
         return;
     if (atomic_load(&present.process) != getpid())
-        /* In a child that was forked inside a run the handler is there still. */
+        /* A child that was forked during a run still has the handler. */
         asyncio__signal_give_back(SIGINT, on_interrupt);
     atomic_store(&present.process, getpid());
     atomic_store(&present.interrupt, interrupt);
@@ -103,7 +104,8 @@ int asyncio__interrupt_end(asyncio__interrupt_t *interrupt, int rc)
     while (atomic_load(&present.inside) > 0)
         sched_yield();
     unsigned came = atomic_load(&interrupt->came);
-    /* What the loop has not come round to, it need not: the run is over, and the task may go. */
+    /* A SIGINT that the loop has not seen yet counts here: the run is over, and nothing is left to
+     * cancel. */
     bool is_raised = interrupt->is_raised || came > atomic_exchange(&interrupt->seen, came);
     if (!is_raised && came > 0 && rc == -ECANCELED)
         is_raised = asyncio_task_uncancel(interrupt->task) == 0;

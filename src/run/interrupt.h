@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ctrl-C during a run: what the handler of SIGINT and the loop tell each other.
+ * Ctrl-C during a run: the state that the handler of SIGINT and the loop share.
  *
- *     asyncio__interrupt_begin(&interrupt, task);     takes SIGINT, if that is allowed
+ *     asyncio__interrupt_begin(&interrupt, task);     installs the handler, where it may
  *     rc = run until the task is done
- *     rc = asyncio__interrupt_end(&interrupt, rc);    gives it back; what the run returns
+ *     rc = asyncio__interrupt_end(&interrupt, rc);    removes it; returns the result of the run
  */
 #ifndef ASYNCIO__RUN_INTERRUPT_H
 #define ASYNCIO__RUN_INTERRUPT_H
@@ -14,12 +14,12 @@
 #include <stdbool.h>
 
 typedef struct asyncio__interrupt {
-    asyncio_remote_t remote; /* rings the loop */
-    asyncio_loop_t *loop;    /* which; NULL: not prepared */
-    asyncio_task_t *task;    /* the main task of the present run */
-    atomic_uint came;        /* how many there were in this run */
-    atomic_uint seen;        /* how many of them the loop has acted on */
-    bool is_taken;           /* SIGINT is ours */
+    asyncio_remote_t remote; /* wakes the loop */
+    asyncio_loop_t *loop;    /* the loop to wake; NULL: not initialized */
+    asyncio_task_t *task;    /* the main task of the current run */
+    atomic_uint came;        /* signals that arrived in this run */
+    atomic_uint seen;        /* signals that the loop has acted on */
+    bool is_taken;           /* our handler is installed */
     bool is_raised;          /* the run returns ASYNCIO_EKEYBOARDINTERRUPT */
 } asyncio__interrupt_t;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runners: a loop for one main coroutine after another; what is left at its close is cancelled and
- * waited for, then the default executor is, then the loop is closed.
+ * Runners: a loop that runs one main coroutine after another. Closing a runner cancels the tasks
+ * that are left and waits for them, shuts the default executor down, and closes the loop.
  *
- * The loop is made when it is needed first. A runner's closing is that of asyncio, step by step:
- * traces show how many turns each of its parts takes.
+ * The loop is created on first use. The close follows asyncio step by step, because traces show
+ * how many turns of the loop each step takes.
  */
 #include <asyncio/async_generator.h>
 #include <asyncio/executor.h>
@@ -20,11 +20,11 @@
 #include "task/task.h"
 #include "task/twin.h"
 
-#define LONGEST_SHUTDOWN 300.0 /* seconds that the default executor's jobs are given */
+#define LONGEST_SHUTDOWN 300.0 /* seconds that the close waits for the default executor's jobs */
 
-/* --- what is left -------------------------------------------------------------------------- */
+/* --- tasks that are left at the close ------------------------------------------------------ */
 
-/* Reports what failed although nobody waits for it any more. */
+/* Reports the tasks that failed while they were cancelled: nobody awaits them any more. */
 static void report_failures(asyncio_loop_t *loop, asyncio_task_t **tasks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -39,8 +39,8 @@ static void report_failures(asyncio_loop_t *loop, asyncio_task_t **tasks, size_t
     }
 }
 
-/* The tasks that were cancelled, as a coroutine's argument: it may begin later than its run is
- * over, when the loop has failed meanwhile. */
+/* The cancelled tasks, as the argument of a coroutine. On the heap, because the coroutine may start
+ * after its run has ended, when the loop has failed meanwhile. */
 struct left {
     asyncio_awaitable_t **tasks; /* references */
     size_t size;                 /* of the array, in bytes */
@@ -75,7 +75,8 @@ static void cancel_all_tasks(asyncio_loop_t *loop)
     if (tasks && left.tasks) {
         asyncio__ignore(asyncio_all_tasks(loop, tasks, (size_t)count));
         for (long i = 0; i < count; i++)
-            /* Tasks in a ring cannot be cancelled: the close of the loop ends them. */
+            /* Tasks that await each other in a ring cannot be cancelled: the loop's close ends
+             * them. */
             if (asyncio_task_cancel(tasks[i], NULL) >= 0)
                 left.tasks[left.count++] = asyncio_task_ref(tasks[i]);
         gathering = asyncio__twin(gather_left, &left, sizeof(left), give_up_left, "asyncio_run");
@@ -93,16 +94,16 @@ static void cancel_all_tasks(asyncio_loop_t *loop)
 
 struct asyncio_runner {
     long refs;                           /* references */
-    asyncio_loop_t *loop;                /* a reference; NULL before the first need, and closed */
-    bool is_closed;                      /* it was used and closed */
+    asyncio_loop_t *loop;                /* a reference; NULL before first use and after close */
+    bool is_closed;                      /* the runner was closed */
     bool is_set;                         /* its loop was set as the thread's */
     int debug;                           /* as in the options */
     bool has_loop_options;               /* loop_options are the caller's */
     asyncio_loop_options_t loop_options; /* of the loop that it makes */
-    asyncio_loop_factory_t *factory;     /* makes it instead, or NULL */
-    void *factory_arg;                   /* passed to it */
-    asyncio_context_t *context;          /* of its main tasks; while there is a loop */
-    asyncio__interrupt_t interrupt;      /* Ctrl-C; prepared while there is a loop */
+    asyncio_loop_factory_t *factory;     /* creates the loop, or NULL */
+    void *factory_arg;                   /* passed to the factory */
+    asyncio_context_t *context;          /* of its main tasks; valid while there is a loop */
+    asyncio__interrupt_t interrupt;      /* Ctrl-C; initialized while there is a loop */
 };
 
 static int init(asyncio_runner_t *runner, const asyncio_runner_options_t *options)
@@ -141,7 +142,7 @@ static int make_loop(asyncio_runner_t *runner, asyncio_loop_t **ret_loop)
     return 0;
 }
 
-/* The loop is there afterwards, or the code says why not. */
+/* Creates the loop if there is none yet. Returns 0 or a negative code. */
 static int begin(asyncio_runner_t *runner)
 {
     if (runner->is_closed)
@@ -170,7 +171,7 @@ static int begin(asyncio_runner_t *runner)
     return 0;
 }
 
-/* May the runner run here: 0, or ASYNCIO_ERUNTIME. */
+/* Returns 0 if the runner may run on this thread now, else raises ASYNCIO_ERUNTIME. */
 static int check(const asyncio_runner_t *runner, const char *message)
 {
     if (asyncio_get_running_loop())
@@ -182,7 +183,7 @@ static int check(const asyncio_runner_t *runner, const char *message)
     return rc;
 }
 
-/* The coroutine is taken. */
+/* Runs a coroutine, which is taken, as the main task; returns its code. */
 static int run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
                asyncio_context_t *context, void **ret_result)
 {
@@ -208,7 +209,7 @@ static int run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
 static void end(asyncio_runner_t *runner)
 {
     asyncio_loop_t *loop = runner->loop;
-    asyncio_error_t *kept = asyncio__error_take(); /* the run's, of which the caller may ask */
+    asyncio_error_t *kept = asyncio__error_take(); /* of the run: the caller may ask for it */
     runner->is_closed = true;
     cancel_all_tasks(loop);
     asyncio__ignore(asyncio_loop_run_until_complete(
@@ -249,7 +250,7 @@ void asyncio_runner_unref(asyncio_runner_t *runner)
 {
     if (!runner || --runner->refs > 0)
         return;
-    /* In a forked child, or in a loop that runs, it must be leaked rather than harmed. */
+    /* In a forked child, or while its loop runs, the runner is leaked: it is still in use. */
     if (asyncio_runner_close(runner) == 0)
         asyncio__free(runner, sizeof(*runner));
 }
@@ -307,7 +308,7 @@ void asyncio__runner_abandon(asyncio_runner_t *runner)
     asyncio__thread.task = NULL;
     asyncio__thread.coroutine = NULL;
     asyncio__thread.locals = NULL;
-    asyncio__thread.quarantine = NULL; /* it was in a frame that has returned */
+    asyncio__thread.quarantine = NULL; /* it stood in a stack frame that longjmp() discarded */
     asyncio__ignore(asyncio__interrupt_end(&runner->interrupt, 0));
     if (runner->is_set)
         asyncio_set_event_loop(NULL);

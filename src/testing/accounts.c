@@ -2,8 +2,8 @@
 /*
  * Accounts of memory and descriptors; see accounts.h.
  *
- * Descriptors are found by asking for each number, up to where none was open for a long way: the
- * system gives the lowest that is free.
+ * Open descriptors are found by testing each number in turn, until a long row of numbers is not
+ * open: the kernel always assigns the lowest free number.
  */
 #include "testing/accounts.h"
 
@@ -14,8 +14,8 @@
 #include "base/memory.h"
 #include "base/syscalls.h"
 
-#define LONG_WAY 512       /* descriptors in a row that are not open */
-#define YIELDS   100       /* to other threads, before it sleeps for milliseconds */
+#define LONG_WAY 512       /* numbers in a row that are not open: the search ends */
+#define YIELDS   100       /* times that it yields to other threads before it sleeps */
 #define MOMENTS  1000
 
 static bool is_open(int fd)
@@ -67,7 +67,7 @@ void asyncio__accounts_close(asyncio__accounts_t *accounts)
     *accounts = (asyncio__accounts_t){.blocks = 0};
 }
 
-/* The folder of a process's threads has two links, and one for each. */
+/* Whether the process has one thread: /proc/self/task has two links, and one for each thread. */
 static bool is_alone(void)
 {
     struct stat folder;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accounts: which blocks of the library's memory and which descriptors of the process are out.
+ * Accounts: how many blocks the library has allocated, and which descriptors the process has open.
  *
  *     rc = asyncio__accounts_open(&accounts);
  *     ...
- *     blocks = asyncio__accounts_blocks(&accounts);        out now, and not then
+ *     blocks = asyncio__accounts_blocks(&accounts);        allocated since, and not freed
  *     asyncio__accounts_descriptors(&accounts, &text);     a line for each
  *     asyncio__accounts_close(&accounts);
  */
@@ -14,20 +14,20 @@
 #include "testing/text.h"
 
 typedef struct asyncio__accounts {
-    long blocks;       /* out when it was opened, its own among them */
-    uint8_t *open;     /* a bit for each descriptor */
-    size_t open_bytes; /* of open */
+    long blocks;       /* allocated when the accounts were opened, including their own */
+    uint8_t *open;     /* a bit for each descriptor that was open then */
+    size_t open_bytes; /* the size of open */
 } asyncio__accounts_t;
 
 /* 0 or -ENOMEM. */
 int asyncio__accounts_open(asyncio__accounts_t *accounts);
 void asyncio__accounts_close(asyncio__accounts_t *accounts);
 
-/* How many blocks are out and were not; less than 0: more were given back than taken. If there are
- * other threads, they get some time to give back what they hold. */
+/* Returns the number of blocks allocated since the accounts were opened less those freed. Other
+ * threads, if any, get some time to free theirs. */
 long asyncio__accounts_blocks(const asyncio__accounts_t *accounts);
 
-/* Writes a line for each descriptor that is open and was not. */
+/* Adds a line for each descriptor that was opened since and is still open. */
 void asyncio__accounts_descriptors(const asyncio__accounts_t *accounts, asyncio__text_t *text);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fixture for tests of one's own.
+ * The test fixture for programs that use the library.
  *
- * One runner serves setup, test, teardown and cleanups. All that the fixture needs for itself is
- * taken before the accounts are opened, and the error slot is empty when they are opened and
- * closed, so that what they show is the test's.
+ * One runner runs setup, test, teardown and cleanups. The fixture allocates everything it needs
+ * for itself before it opens the accounts, and the error slot is empty when they are opened and
+ * closed, so that the accounts show only what the test leaves behind.
  */
 #include <asyncio/sleep.h>
 #include <asyncio/task.h>
@@ -25,28 +25,28 @@
     (ASYNCIO_TESTING_TASKS | ASYNCIO_TESTING_REPORTS | ASYNCIO_TESTING_MEMORY | \
      ASYNCIO_TESTING_DESCRIPTORS)
 
-/* What runs at the end. */
+/* A function to run at the end of the test. */
 typedef struct cleanup {
-    asyncio_coroutine_function_t *fn; /* what */
-    void *arg;                        /* passed to it */
-    const char *place;                /* where it was added */
-    struct cleanup *next;             /* added before */
+    asyncio_coroutine_function_t *fn; /* the function */
+    void *arg;                        /* its argument */
+    const char *place;                /* the source location that added it */
+    struct cleanup *next;             /* the one that was added before it */
 } cleanup_t;
 
 struct asyncio_testing {
     asyncio_testing_options_t options;
-    asyncio_runner_t *runner;        /* of the test that is under way; else NULL */
+    asyncio_runner_t *runner;        /* of the running test; NULL: no test runs */
     asyncio_loop_t *loop;            /* its loop, a reference */
-    asyncio__thread_t *thread;       /* whose test it is */
+    asyncio__thread_t *thread;       /* the thread that began the test */
     cleanup_t *cleanups;             /* the latest first */
-    int code;                        /* the first with which a part of the test ended */
-    bool is_warm;                    /* what is made once for the process was made */
+    int code;                        /* of the first part of the test that failed */
+    bool is_warm;                    /* the library's once-per-process objects exist */
     bool is_set_up;                  /* setup succeeded: teardown is due */
-    asyncio__text_t faults;          /* of this test, or of the one before */
-    pthread_mutex_t lock;            /* for reports, which other threads may make */
-    asyncio__text_t reports;         /* that were not taken */
-    asyncio__accounts_t accounts;    /* of the beginning */
-    asyncio_exception_handler_t *process_handler; /* that was in force before, and its argument */
+    asyncio__text_t faults;          /* of this test, or of the previous one */
+    pthread_mutex_t lock;            /* protects reports, which any thread may add */
+    asyncio__text_t reports;         /* reports that the test has not taken */
+    asyncio__accounts_t accounts;    /* opened at the beginning of the test */
+    asyncio_exception_handler_t *process_handler; /* the former one, and its argument */
     void *process_arg;
 };
 
@@ -77,7 +77,7 @@ static void on_report(asyncio_loop_t *loop, const asyncio_exception_context_t *c
         testing->options.on_report(loop, context, testing->options.report_arg);
 }
 
-/* A part of the test ended with a code, whose details are in the slot. */
+/* Adds a line for a part of the test that failed; the details are in the error slot. */
 static void add_failure(asyncio_testing_t *testing, const char *part, const char *place, int code)
 {
     asyncio_error_t *error = asyncio__error_take_of(code);
@@ -93,7 +93,7 @@ static void add_failure(asyncio_testing_t *testing, const char *part, const char
 
 /* --- the parts of a test ------------------------------------------------------------------- */
 
-/* Runs one; returns its code, and writes that down. */
+/* Runs one part; records its code and returns it. */
 static int run_part(asyncio_testing_t *testing, const char *part,
                     asyncio_coroutine_function_t *fn, void *arg, const char *place)
 {
@@ -137,13 +137,14 @@ static asyncio_runner_t *make_runner(const asyncio_testing_t *testing)
     return asyncio_runner_new(&options);
 }
 
-/* How long something takes says more of the machine than of the test. */
+/* Turns reports of slow callbacks off: the time depends on the machine, not on the test. */
 static int quieten(asyncio_loop_t *loop)
 {
     return asyncio_loop_set_slow_callback_duration(loop, ASYNCIO_FOREVER);
 }
 
-/* What the library makes once for the process or the thread is no leak of the first test. */
+/* Creates the objects that the library keeps for the process or the thread, so that they do not
+ * count as leaks of the first test. */
 static int warm_up(asyncio_testing_t *testing)
 {
     if (testing->is_warm)
@@ -219,7 +220,7 @@ static void end_capture(asyncio_testing_t *testing)
     asyncio__swap_process_handler(&testing->process_handler, &testing->process_arg);
 }
 
-/* Makes the runner and its loop: there is both afterwards, or neither. */
+/* Creates the runner and its loop: both, or on failure neither. */
 static int open_runner(asyncio_testing_t *testing)
 {
     testing->runner = make_runner(testing);
@@ -240,14 +241,15 @@ static int open_runner(asyncio_testing_t *testing)
 static void close_runner(asyncio_testing_t *testing)
 {
     asyncio_runner_unref(testing->runner);
-    /* An owner that keeps the loop longer than the fixture must not report to the fixture. */
+    /* A loop that outlives the fixture must not report to it. */
     asyncio_loop_set_exception_handler(testing->loop, NULL, NULL);
     asyncio_loop_unref(testing->loop);
     testing->runner = NULL;
     testing->loop = NULL;
 }
 
-/* Whether a coroutine of this loop is said to run here, and this is not its stack. */
+/* Whether the test left a coroutine of this loop by longjmp(): it counts as running, but this is
+ * not its stack. */
 static bool was_left_by_jump(const asyncio_testing_t *testing)
 {
     const asyncio_coroutine_t *coroutine = asyncio__thread.coroutine;
@@ -257,7 +259,7 @@ static bool was_left_by_jump(const asyncio_testing_t *testing)
     return here < coroutine->stack->bottom || here >= coroutine->stack->top;
 }
 
-/* Nothing can run in that loop any more, and nothing of it can be freed. */
+/* Gives up a loop in which nothing can run any more; nothing of it can be freed. */
 static void abandon(asyncio_testing_t *testing)
 {
     size_t count = 0;
@@ -287,7 +289,7 @@ static int check(asyncio_testing_t *testing)
     return asyncio__loop_check_thread(testing->loop);
 }
 
-/* Behind the test itself, and behind a setup that failed. */
+/* Ends a test after its body has run, or after its setup failed. */
 static int end(asyncio_testing_t *testing)
 {
     if (was_left_by_jump(testing)) {
@@ -317,7 +319,7 @@ int asyncio_testing_begin(asyncio_testing_t *testing)
     if (!testing)
         return asyncio__fail(-EINVAL, "\"testing\" must not be NULL");
     if (testing->runner && was_left_by_jump(testing))
-        asyncio__ignore(end(testing)); /* its framework has judged it */
+        asyncio__ignore(end(testing)); /* the test framework has its result already */
     if (testing->runner)
         return asyncio__fail(ASYNCIO_ERUNTIME, "a test is under way");
     if (asyncio_get_running_loop())
@@ -457,7 +459,7 @@ void asyncio_testing_unref(asyncio_testing_t *testing)
         return;
     if (testing->runner)
         asyncio__ignore(asyncio_testing_end(testing));
-    /* In a forked child, or in a loop that runs, it must be leaked rather than harmed. */
+    /* In a forked child, or while its loop runs, the runner is leaked: it is still in use. */
     if (!testing->runner)
         free_fixture(testing);
 }
