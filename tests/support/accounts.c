@@ -19,7 +19,7 @@
 #include "coroutine/stack.h"
 #include "kernels.h"
 
-/* How long other threads may take to end, when nothing tells of it. */
+/* The time between two comparisons while other threads end. */
 #define PATIENCE_NS 1000000
 int accounts_patience_rounds = 10000;
 
@@ -37,8 +37,8 @@ int open_descriptors(void)
     return count;
 }
 
-/* Whether it is a thread that comes and goes without the test: one of the kernel's for io_uring, or
- * a shared worker thread, which stays idle for a while before it ends. */
+/* Whether a thread is independent of the test: a kernel thread of io_uring, or a shared worker
+ * thread, which stays idle for a while before it ends. */
 static bool is_own_business(const char *id)
 {
     char path[300], name[32] = "";
@@ -54,7 +54,7 @@ static bool is_own_business(const char *id)
 static int count_threads(void)
 {
 #if defined(ASYNCIO__TSAN)
-    return 1; /* the checker starts one of its own, at a time of its own */
+    return 1; /* the sanitizer starts a thread of its own at any time */
 #endif
     DIR *folder = opendir("/proc/self/task");
     int count = 0;
@@ -87,7 +87,7 @@ void accounts_take(accounts_t *ret_accounts)
     };
 }
 
-/* Gives other threads some time: little in the first rounds, for most need no more. */
+/* Gives other threads some time: little in the first rounds, which is usually enough. */
 static void wait_a_moment(int round)
 {
     const struct timespec moment = {0, PATIENCE_NS};
@@ -115,7 +115,7 @@ bool accounts_hold(const accounts_t *before, char *ret_text, size_t size)
         if (memcmp(before, &now, sizeof(now)) == 0)
             return true;
         if (now.has_children && !before->has_children)
-            break; /* nobody will wait for them any more */
+            break; /* nobody waits for children any more */
         wait_a_moment(round);
     }
     snprintf(ret_text, size,
@@ -130,14 +130,14 @@ bool accounts_hold(const accounts_t *before, char *ret_text, size_t size)
 /* --- around each test function ------------------------------------------------------------- */
 
 typedef struct account {
-    const struct CMUnitTest *test; /* the program's own */
-    accounts_t before;             /* when it began */
-    void (*begin)(void);           /* called first in the function, or NULL */
+    const struct CMUnitTest *test; /* the test of the program */
+    accounts_t before;             /* the accounts when it began */
+    void (*begin)(void);           /* called before the test function, or NULL */
     void (*end)(void);             /* called after it, or NULL */
-    void (*on_difference)(void);   /* instead of a failure, or NULL */
+    void (*on_difference)(void);   /* called instead of failing the test, or NULL */
 } account_t;
 
-static account_t *present; /* cmocka's teardown is told the test's own state only */
+static account_t *present; /* of the running test: cmocka passes only its state to the teardown */
 
 static int set_up(void **state)
 {
@@ -230,8 +230,7 @@ int accounted_run_one(const char *group, const struct CMUnitTest *test,
     return _cmocka_run_group_tests(group, wrapped, 1, group_setup, group_teardown);
 }
 
-/* cmocka calls this for every assertion that fails: in place of its own, which then calls the
- * original. */
+/* Replaces the function that cmocka calls for every assertion that fails; calls the original. */
 void _fail(const char *const file, const int line)
 {
     if (accounts_on_failure)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that contend for one thing; see contend.h. */
+/* Tasks that contend for one object; see contend.h. */
 #include "contend.h"
 
 #include "faults.h"
@@ -28,15 +28,15 @@ int end_of_task(asyncio_task_t *task)
 #define WARM   20
 
 typedef struct contender {
-    struct contest *contest; /* all of them */
+    struct contest *contest; /* the contest that it takes part in */
     int who;                 /* 0, 1, 2 */
 } contender_t;
 
 typedef struct contest {
-    contend_use_t *use;                 /* the test's */
-    void *arg;                          /* for it */
+    contend_use_t *use;                 /* the function of the test */
+    void *arg;                          /* its argument */
     contender_t contenders[CONTENDERS]; /* arguments of the tasks */
-    long allocations;                   /* while warm */
+    long allocations;                   /* in the later rounds */
 } contest_t;
 
 static int contend(void *arg, void **ret_result)

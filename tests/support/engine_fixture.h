@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of the engines share: an engine for each test, operations and what became of
- * them, sockets to try them on, and the accounts of descriptors and memory before and after.
+ * What the tests of the engines share: an engine for each test, operations and their results,
+ * sockets to use them on, and the accounts of descriptors and memory before and after.
  */
 #ifndef TESTS_ENGINE_FIXTURE_H
 #define TESTS_ENGINE_FIXTURE_H
@@ -36,18 +36,18 @@
 #include "engine/engine.h"
 #include "engine/uring.h"
 
-/* ---- What the tests are made of ---- */
+/* ---- Helpers of the tests ---- */
 
 typedef int (*open_function_t)(asyncio__engine_t **ret_engine);
 
-static asyncio__engine_t *engine; /* of the present test */
-static int fds_before;            /* descriptors open when it began */
-static long blocks_before;        /* blocks of memory then */
+static asyncio__engine_t *engine; /* of the current test */
+static int fds_before;            /* descriptors open when the test began */
+static long blocks_before;        /* blocks of memory allocated then */
 
-/* An operation and what became of it. */
+/* An operation and its result. */
 typedef struct job {
     asyncio__operation_t operation;
-    int calls;                 /* of complete */
+    int calls;                 /* number of calls of complete */
     void (*then)(struct job *); /* called by complete, or NULL */
 } job_t;
 
@@ -143,7 +143,8 @@ static inline void wait_once(int64_t timeout_ns)
     assert_int_equal(engine->class->wait(engine, timeout_ns), 0);
 }
 
-/* Waits until the job is over; what submit() answered says whether it is already. */
+/* Waits until the job is over; submitted is the result of submit(), which says whether it is
+ * already. */
 static inline int finish(job_t *job, int submitted)
 {
     for (int i = 0; submitted == 0 && job->calls == 0; i++) {
@@ -185,7 +186,7 @@ static inline void close_file(asyncio__file_t *file)
     engine->class->close_file(engine, file);
 }
 
-/* A pair of connected sockets: one a file, the other plain and blocking. */
+/* Opens a pair of connected sockets: one a file, the other an ordinary blocking socket. */
 static inline asyncio__file_t *open_pair(int *ret_peer)
 {
     int fds[2];
@@ -215,7 +216,7 @@ static inline asyncio__file_t *open_listener(struct sockaddr_in *ret_address)
     return open_file(fd);
 }
 
-/* A plain, blocking client. */
+/* Connects an ordinary blocking socket. */
 static inline int connect_plainly(const struct sockaddr_in *address)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults on order; see faults.h. */
+/* Faults on demand; see faults.h. */
 #include "faults.h"
 
 #include <errno.h>
@@ -17,13 +17,13 @@
 
 typedef struct ledger {
     atomic_bool is_armed;           /* calls are counted, and may fail */
-    atomic_bool was_met;            /* one did */
-    atomic_long count[FAULT_CALLS]; /* since it was armed */
+    atomic_bool was_met;            /* a call has failed */
+    atomic_long count[FAULT_CALLS]; /* calls since it was armed */
 } ledger_t;
 
 static ledger_t own_ledger;
 static ledger_t *ledger = &own_ledger;
-static bool is_held;  /* by a sweep, in whose child this is */
+static bool is_held;  /* this is a child of a sweep, which has armed the fault */
 static fault_t fault; /* written while nothing is armed */
 static asyncio__syscalls_t real;
 
@@ -51,7 +51,7 @@ static int strikes(enum fault_call call)
 FAULTS_CALLS(X)
 #undef X
 
-/* The kernel takes what rings an eventfd unless it is full, and then it rings already. */
+/* A write to an eventfd never fails for a reason that matters: one that is full is readable. */
 static bool is_eventfd(int fd)
 {
     char path[64], target[32] = "";
@@ -173,12 +173,11 @@ const char *faults_name(enum fault_call call)
     return call < FAULT_CALLS ? names[call] : "?";
 }
 
-/* From the manual pages of Linux, without those that only a mistake of the caller can cause and
- * that the kernel would return whatever it does (EFAULT); EBADF and EINVAL stand for a mistake
- * where the manual lists little else. */
+/* From the manual pages of Linux, without the errors that only a mistake of the caller causes
+ * (EFAULT); EBADF and EINVAL are listed where the manual lists little else. */
 #define ERRORS(name, ...) [FAULT_##name] = (const int[]){__VA_ARGS__, 0}
 static const int *const errors[FAULT_CALLS] = {
-    /* The clocks that are asked for are there on every Linux. */
+    /* The clocks that the library reads exist on every Linux. */
     [FAULT_clock_gettime] = (const int[]){0},
     ERRORS(mmap, ENOMEM, EAGAIN, ENFILE, EPERM, EACCES, ENODEV, EOVERFLOW, EINVAL),
     ERRORS(munmap, EINVAL, ENOMEM),

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults on order: the n-th allocation, or the n-th call of one entry of the table of system
+ * Faults on demand: the n-th allocation, or the n-th call of one entry of the table of system
  * calls, fails, once or from then on. All calls are counted meanwhile.
  *
  *     faults_install();                                   before the library's first allocation
  *     faults_arm(&(fault_t){.call = FAULT_MEMORY, .error = ENOMEM, .at = 3});
  *     ...
  *     faults_disarm();
- *     if (!faults_met()) there were fewer than three
+ *     if (!faults_met()) there were fewer than three calls
  *
- * It must not know what is tested. Any thread may make the calls.
+ * It must not know what is tested. Any thread may make the calls that fail.
  */
 #ifndef TESTS_FAULTS_H
 #define TESTS_FAULTS_H
@@ -18,7 +18,7 @@
 #include <stddef.h>
 
 /* Every entry of the table, in its order: name, type, result when it fails, parameters,
- * arguments. Those whose failure looks otherwise are written out in faults.c. */
+ * arguments. Those that report failure in another way are written out in faults.c. */
 #define FAULTS_CALLS(X)                                                                           \
     X(clock_gettime, int, -1, (clockid_t a, struct timespec * b), (a, b))                         \
     X(mmap, void *, MAP_FAILED, (void *a, size_t b, int c, int d, int e, off_t f),                \
@@ -81,32 +81,32 @@ enum fault_call {
 #define X(name, ...) FAULT_##name,
     FAULTS_CALLS(X)
 #undef X
-    FAULT_close,          /* closes, and fails then */
+    FAULT_close,          /* closes the descriptor, then fails */
     FAULT_pthread_create, /* returns the error */
     FAULT_MEMORY,         /* an allocation; the error is ENOMEM */
-    FAULT_CALLS,          /* how many there are */
+    FAULT_CALLS,          /* their number */
 };
 
 typedef struct fault {
-    enum fault_call call; /* what fails */
-    int error;            /* with which errno */
-    long at;              /* the n-th from faults_arm() on; 0: none */
-    bool for_good;        /* and all behind it */
+    enum fault_call call; /* the call that fails */
+    int error;            /* the errno with which it fails */
+    long at;              /* the n-th call after faults_arm() fails; 0: none */
+    bool for_good;        /* and every later one */
 } fault_t;
 
-/* Puts the allocator and the table in place: permanently, before anything is allocated. False: too
- * late, or the program has an allocator of its own. */
+/* Installs the allocator and the table permanently; to be called before anything is allocated.
+ * Returns false if it is too late, or the program has an allocator of its own. */
 bool faults_install(void);
 
-/* Has counting begin, with a fault or with none (NULL); and end. */
+/* Starts counting, with a fault or with none (NULL); faults_disarm() stops it. */
 void faults_arm(const fault_t *fault);
 void faults_disarm(void);
 
-/* The same for a sweep: what the test itself orders in between is passed over, and was not met. */
+/* The same for a sweep: ignores the faults that the test itself arms meanwhile. */
 void faults_hold(const fault_t *fault);
 void faults_let_go(void);
 
-/* Since the latest faults_arm(): was the fault met, and how often was a call made. */
+/* Since the latest faults_arm(): whether the fault was met, and the number of calls. */
 bool faults_met(void);
 long faults_count(enum fault_call call);
 
@@ -115,10 +115,10 @@ void faults_share(void);
 
 const char *faults_name(enum fault_call call);
 
-/* The errors that the manual of a call lists, ended by 0: none for the clock, which is there. */
+/* Returns the errors that the manual of a call lists, ended by 0; none for the clock. */
 const int *faults_errors(enum fault_call call);
 
-/* An error after which one just tries again, so that it cannot be permanent. */
+/* Whether an error is temporary, so that the caller tries again: it cannot be permanent. */
 bool faults_is_passing(int error);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Older kernels than this one: ASYNCIO_TEST_KERNEL in the environment has system calls refused as
- * a kernel of that version would, before the first test runs:
+ * Older kernels than this one: with ASYNCIO_TEST_KERNEL in the environment, system calls fail as
+ * on a kernel of that version, from before the first test on:
  *
- *     6.12    no MADV_GUARD_INSTALL: guards are pages of their own
- *     6.0     and no deferred work of io_uring
- *     5.17    and no cooperative work, no rings without their fd
- *     full    as 6.12, and there is no room for guards: they are looked at
+ *     6.12    no MADV_GUARD_INSTALL: guards are separate mappings
+ *     6.0     and no IORING_SETUP_DEFER_TASKRUN
+ *     5.17    and no IORING_SETUP_COOP_TASKRUN, no registered rings
+ *     full    as 6.12, and no mappings are left for guards: stacks are checked instead
  */
 #include "kernels.h"
 
@@ -25,8 +25,8 @@
 #define REGISTER_SINCE_5_18 20
 
 static asyncio__syscalls_t real;     /* the table as it was */
-static unsigned refused_setup;       /* flags of io_uring_setup() that it does not know */
-static unsigned refused_register;    /* operations from here on; 0: none */
+static unsigned refused_setup;       /* flags of io_uring_setup() that it refuses */
+static unsigned refused_register;    /* operations from this one on are refused; 0: none */
 
 static int madvise_without_guards(void *address, size_t size, int advice)
 {
@@ -75,7 +75,7 @@ void kernels_pretend(void)
 {
     const char *kernel = getenv("ASYNCIO_TEST_KERNEL");
     if (!kernel || !*kernel || real.madvise)
-        return; /* or done already: groups of tests may run inside tests */
+        return; /* not wanted, or installed already: groups of tests may run inside tests */
     real = asyncio__sys;
     asyncio__sys.madvise = madvise_without_guards;
     asyncio__sys.process_madvise = process_madvise_without_guards;
@@ -90,6 +90,6 @@ void kernels_pretend(void)
         asyncio__sys.io_uring_setup = setup_of_old;
         asyncio__sys.io_uring_register = register_of_old;
     } else if (strcmp(kernel, "6.12") != 0) {
-        abort(); /* a name that is not known here */
+        abort(); /* an unknown name */
     }
 }

@@ -3,7 +3,7 @@
 #ifndef TESTS_KERNELS_H
 #define TESTS_KERNELS_H
 
-/* Has the table of system calls refuse what the kernel that ASYNCIO_TEST_KERNEL names lacks. */
+/* Makes the table of system calls refuse what the kernel named by ASYNCIO_TEST_KERNEL lacks. */
 void kernels_pretend(void);
 
 #endif

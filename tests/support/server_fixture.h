@@ -38,8 +38,8 @@ static inline int count_descriptors(void)
     return count;
 }
 
-/* Runs a coroutine function on a loop with that clock, and compares what is open and allocated
- * before and after. */
+/* Runs a coroutine function on a loop with that clock; then compares open descriptors and allocated
+ * blocks with those before. */
 static inline void run_with_clock(asyncio_coroutine_function_t *fn, asyncio_clock_t clock)
 {
     if (is_engine("sim"))
@@ -141,7 +141,7 @@ static inline void end(peer_t peer)
     asyncio_stream_writer_unref(peer.writer);
 }
 
-/* A plain client; the kernel completes its connection without the server. */
+/* Connects an ordinary blocking client; the kernel completes the connection without the server. */
 static inline int connect_plainly(asyncio_server_t *server)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,

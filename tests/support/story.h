@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of the fixture for tests share: a story, which is one test of that fixture, with
- * the trace of its parts, and what its report says. They know the fixture by its public header.
+ * What the tests of <asyncio/testing.h> share: a story is one test that the fixture under test
+ * runs, with the trace of its parts and its report. They use only the public header.
  */
 #ifndef TESTS_STORY_H
 #define TESTS_STORY_H
@@ -13,14 +13,14 @@
 
 #include "support/accounts.h"
 
-/* One test of the fixture: a trace, and what its parts do. */
+/* One test that the fixture runs: its trace, and what its parts do. */
 typedef struct story {
     asyncio_testing_t *testing;
     asyncio_testing_options_t options;
     char trace[64];
-    int setup_code, test_code, teardown_code; /* with which these end */
-    int reports;                              /* on_report was told of */
-    asyncio_task_t *task;                     /* to be given back by the story */
+    int setup_code, test_code, teardown_code; /* the codes that these return */
+    int reports;                              /* number of calls of on_report */
+    asyncio_task_t *task;                     /* references that the story drops */
     asyncio_error_t *error;
     asyncio_context_var_t *var;               /* set by setup, seen by teardown */
     int fd;

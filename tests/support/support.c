@@ -45,7 +45,7 @@ static int do_nothing(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* What the library makes once for the whole process is not counted: stacks among it. */
+/* Creates the objects that the library keeps for the whole process, so that they do not count. */
 static void warm_up(void)
 {
     asyncio_loop_t *loop = make_loop();
@@ -75,7 +75,7 @@ int fixture_setup(void **state)
     fixture.loop = make_loop();
     assert_non_null(fixture.loop);
     fixture.work = work_of(fixture.loop);
-    /* How long something takes says more of the machine than of the test. */
+    /* No reports of slow callbacks: the time depends on the machine, not on the test. */
     assert_int_equal(asyncio_loop_set_slow_callback_duration(fixture.loop, ASYNCIO_FOREVER), 0);
     asyncio_loop_set_exception_handler(fixture.loop, on_report, &fixture);
     asyncio_loop_set_exception_handler(NULL, on_report, &fixture);
@@ -83,7 +83,7 @@ int fixture_setup(void **state)
     return 0;
 }
 
-/* What a test leaves to the close of its loop, it says. */
+/* Whether the loop has pending work. A test that leaves work to the close of its loop says so. */
 static bool is_left(work_t *ret_left)
 {
     if (!fixture.loop || fixture.loop->closed || fixture.leaves_work)

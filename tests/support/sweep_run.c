@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sweep over ordinary tests: each test function in a child, with the n-th allocation or system
- * call failing, for n = 1, 2, 3, ... until there are no more; see accounts.h.
+ * The sweep over ordinary tests: runs each test function in child processes, with the n-th
+ * allocation or system call failing, for n = 1, 2, 3, ... until there are no more; see accounts.h.
  *
- * An assertion that fails is no news: the test did not expect the fault. A signal, a checker's
- * report, a child that does not end, and a test that passes but keeps something, are.
+ * A failed assertion does not count: the test did not expect the fault. What counts is a signal, a
+ * report of a sanitizer, a child that does not end, and a test that passes but leaks.
  */
 #include "accounts.h"
 
@@ -22,29 +22,29 @@
 #include "faults.h"
 
 #define STATUS_FAILED   3 /* an assertion did not hold */
-#define STATUS_KEPT     4 /* all held, but something was not given back */
-#define CHILD_SECONDS   10 /* and that multiple of what the function takes alone */
-#define WAIT_SECONDS    0.5 /* the same for one that may wait for what never comes */
-#define DENSE           150 /* so far every n is tried; behind it, fewer and fewer */
+#define STATUS_KEPT     4 /* all held, but something was not released */
+#define CHILD_SECONDS   10 /* limit; also a multiple of the time that the function takes alone */
+#define WAIT_SECONDS    0.5 /* the same for a test that may wait for what never comes */
+#define DENSE           150 /* up to here every n is tried; after it, fewer and fewer */
 #define DENSE_CALLS     12
-#define SLOW_SECONDS    0.05 /* of the processor: one that takes more is tried at fewer places */
+#define SLOW_SECONDS    0.05 /* CPU time: a function that takes more is tried at fewer n */
 #define LOST_ENOUGH     3 /* after that number of children that died or hung, the sweep stops */
 
 typedef struct subject {
-    const char *group;             /* of cmocka */
-    const struct CMUnitTest *test; /* the function */
+    const char *group;             /* cmocka's name of the group */
+    const struct CMUnitTest *test; /* the test */
     CMFixtureFunction setup;       /* of the group, or NULL */
-    CMFixtureFunction teardown;    /* likewise */
-    double seconds;                /* that it takes alone; many until that is known */
-    bool is_slow;                  /* alone it takes more than SLOW_SECONDS of the processor */
+    CMFixtureFunction teardown;    /* of the group, or NULL */
+    double seconds;                /* that it takes without faults; large until that is known */
+    bool is_slow;                  /* without faults it takes more than SLOW_SECONDS of CPU time */
 } subject_t;
 
-static fault_t ordered;        /* for the child */
-static FILE *transcript;       /* what the child said */
-static long runs;              /* of children, over all */
-static long waits;             /* of them, those that were cut short */
-static struct itimerval limit; /* of the child */
-static double busy;            /* seconds of the processor that the latest took */
+static fault_t ordered;        /* the fault for the child */
+static FILE *transcript;       /* the output of the child */
+static long runs;              /* number of children */
+static long waits;             /* number of children that were ended because they waited */
+static struct itimerval limit; /* the time limit of the child */
+static double busy;            /* seconds of CPU time of the latest child */
 
 bool sweep_may_wait;
 bool sweep_is_on;
@@ -60,7 +60,7 @@ static void on_difference(void)
     _exit(STATUS_KEPT);
 }
 
-/* A crash is one: cmocka, whose handlers are set by now, would make a failed assertion of it. */
+/* Restores the default signal actions: cmocka's handlers turn a crash into a failed assertion. */
 static void begin(void)
 {
     static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS};
@@ -101,7 +101,7 @@ static double seconds_of(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-/* One run: whether it was survived. */
+/* Runs a child with the fault; returns whether it survived. */
 static bool survive(const subject_t *subject, fault_t fault)
 {
     double seconds = sweep_may_wait ? WAIT_SECONDS : CHILD_SECONDS;
@@ -110,7 +110,7 @@ static bool survive(const subject_t *subject, fault_t fault)
     limit.it_value.tv_usec = (suseconds_t)(1e6 * (seconds - (double)limit.it_value.tv_sec));
     ordered = fault;
     runs++;
-    faults_arm(NULL); /* for counts that are 0 if the child does not come so far */
+    faults_arm(NULL); /* resets the counts, for a child that does not arm them */
     faults_disarm();
     rewind(transcript);
     if (ftruncate(fileno(transcript), 0) < 0)
@@ -125,7 +125,7 @@ static bool survive(const subject_t *subject, fault_t fault)
     struct rusage usage = {0};
     while (wait4(child, &status, 0, &usage) < 0 && errno == EINTR)
         ;
-    kill(-child, SIGKILL); /* what it left behind */
+    kill(-child, SIGKILL); /* processes that it left behind */
     busy = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
     if (sweep_may_wait && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM &&
         busy < seconds / 2) {
@@ -134,7 +134,7 @@ static bool survive(const subject_t *subject, fault_t fault)
     }
     bool survived = WIFEXITED(status) &&
                     (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == STATUS_FAILED);
-    /* What the test sends itself: it did not look whether there is a handler. */
+    /* Signals that the test sends to itself: it did not check that its handler was installed. */
     if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGUSR1))
         survived = true;
     if (!survived)
@@ -156,7 +156,7 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Alone, without a fault, it must pass: else the rest says nothing. */
+/* Runs the function without a fault, which must pass: else the sweep proves nothing. */
 static bool pass_alone(subject_t *subject)
 {
     double begun = now_seconds();
@@ -171,7 +171,7 @@ static int sweep_one(const subject_t *subject, enum fault_call call, int error, 
 {
     int lost = 0;
     long waits_before = waits;
-    const char *one = getenv("ASYNCIO_TEST_SWEEP_AT"); /* to look closer at one run */
+    const char *one = getenv("ASYNCIO_TEST_SWEEP_AT"); /* to examine a single run */
     if (one && *one)
         return !survive(subject, (fault_t){call, error, atol(one), for_good});
     for (long at = 1; lost + waits - waits_before < LOST_ENOUGH; at = next(subject, at, dense)) {
@@ -191,7 +191,7 @@ static int sweep_calls(const subject_t *subject)
     for (int call = 0; call < FAULT_MEMORY; call++) {
         const int *error = faults_errors((enum fault_call)call);
         for (; used[call] && *error; error++) {
-            /* A slow one sees the further errors where it sees the call first. */
+            /* A slow function is tried with the other errors only at the first call. */
             if (subject->is_slow && error != faults_errors((enum fault_call)call))
                 lost += !survive(subject, (fault_t){(enum fault_call)call, *error, 1, false});
             else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A variable and what is said of it; see variable.h. */
+/* A context variable and the text of its values; see variable.h. */
 #include "variable.h"
 
 #include <stdio.h>

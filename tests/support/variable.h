@@ -9,29 +9,29 @@
 
 #include "support.h"
 
-extern asyncio_context_var_t *var; /* of the test that runs; its default is "-" */
+extern asyncio_context_var_t *var; /* of the running test; its default is "-" */
 extern char said[512];             /* the text */
 
-/* Makes the variable and empties the text; gives the variable up. */
+/* begin() creates the variable and empties the text; end() drops the variable. */
 void variable_begin(void);
 void variable_end(void);
 
 /* Adds "who=value" to the text. */
 void say(const char *who);
 
-/* Gives the variable a value; the same as a function for asyncio_context_run(). */
+/* Sets the variable; the second is for asyncio_context_run(). */
 void set(const char *value);
 int set_to_arg(void *arg);
 
-/* Callbacks that say who they are, and set the variable to that. */
+/* Callbacks that say() their name, and set the variable to it. */
 void on_call(void *arg);
 void on_done(asyncio_future_t *future, void *arg);
 
-/* Runs a coroutine function, with the fixture for its argument; returns the text. */
+/* Runs a coroutine function with the fixture as its argument; returns the text. */
 const char *said_by(fixture_t *fixture, asyncio_coroutine_function_t *fn);
 
-/* A coroutine that says what is there at its beginning, as "name1", sets the variable to its name,
- * and says what is there a turn later, as "name2". */
+/* Returns a coroutine that says the value at its beginning as "name1", sets the variable to its
+ * name, and says the value one turn later as "name2". */
 asyncio_coroutine_t *child_coroutine(const char *name);
 
 #endif
