@@ -104,7 +104,7 @@ ASYNCIO_API bool asyncio_condition_locked(const asyncio_condition_t *condition);
  *   - -ECANCELED: the task was cancelled.
  *   - ASYNCIO_ERUNTIME: nobody holds the lock, not inside a task, or bound to another loop.
  *   - -EINVAL: NULL.
- *     The lock is this task's again whatever is answered, but for ASYNCIO_ERUNTIME.
+ *     The task holds the lock again when the call returns, except with ASYNCIO_ERUNTIME.
  *
  * Ownership: condition is *borrowed*.
  * Context: inside a task.

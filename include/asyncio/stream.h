@@ -255,11 +255,10 @@ asyncio_stream_reader_readexactly_coroutine(asyncio_stream_reader_t *reader, voi
  * @param reader    the reader
  * @param ret_line  receives a pointer to the line, which no 0 follows
  * @return - the number of bytes; 0 at the end of the stream.
- *   - -EINVAL: also a line longer than the limit; see below.
+ *   - -EINVAL: NULL, or a line longer than the limit; see below.
  *   - ASYNCIO_ELIMITOVERRUN: a line was too long before, with the option end_on_overrun.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
  *   - -ECANCELED: the task was cancelled; no byte was lost.
- *   - -EINVAL: NULL.
  *   - -ENOMEM: out of memory.
  *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
