@@ -3,9 +3,10 @@
 """Tries the switch of coroutines as each compiler makes it: `python3 tools/compilers.py BUILD`.
 
 Each of gcc and clang, at -O0 to -O3, with and without optimisation at link time, with and without
-control-flow protection, builds the library and the tests that switch most, into one folder below
-BUILD, and runs them on the engines epoll and sim. The last line is "N passed, N failed"; a
-compiler that is missing is said and left out. In the environment: COMPILERS=gcc picks some.
+control-flow protection, and gcc once without predicted returns, builds the library and the tests
+that switch most, into one folder below BUILD, and runs them on the engines epoll and sim. The last
+line is "N passed, N failed"; a compiler that is missing is said and left out. In the environment:
+COMPILERS=gcc picks some.
 """
 
 import itertools
@@ -19,11 +20,12 @@ ENGINES = ["epoll", "sim"]
 LEVELS = ["0", "1", "2", "3"]
 
 
-def build(folder, compiler, level, lto, protected):
+def build(folder, compiler, level, lto, protected, predicts=True):
     """Configures and builds one combination; returns whether that went well, and the output."""
     setup = ["meson", "setup", folder, "-Dtests=true",
              "-Dbench=false", "-Dexamples=false", "-Db_ndebug=false", f"-Doptimization={level}",
              f"-Db_lto={'true' if lto else 'false'}",
+             f"-Dreturn_prediction={'true' if predicts else 'false'}",
              f"-Dc_args=-fcf-protection={'full' if protected else 'none'}"]
     commands = [setup, ["ninja", "-C", folder, "--quiet"] + [f"tests/{p}" for p in PROGRAMS]]
     for command in commands:
@@ -53,14 +55,18 @@ def main():
         if not shutil.which(compiler):
             print(f"{compiler} is missing, and left out")
             continue
-        for level, lto, protected in itertools.product(LEVELS, (False, True), (False, True)):
+        combinations = [(*c, True) for c in itertools.product(LEVELS, (False, True), (False, True))]
+        if compiler == "gcc":
+            combinations.append(("2", False, False, False))
+        for level, lto, protected, predicts in combinations:
             if compiler == "clang" and lto and not shutil.which("ld.lld"):
                 continue
             name = (f"{compiler} -O{level}{' -flto' if lto else ''}"
-                    f"{' -fcf-protection=full' if protected else ''}")
+                    f"{' -fcf-protection=full' if protected else ''}"
+                    f"{'' if predicts else ' without predicted returns'}")
             folder = f"{root}-compilers"
             shutil.rmtree(folder, ignore_errors=True)
-            well, output = build(folder, compiler, level, lto, protected)
+            well, output = build(folder, compiler, level, lto, protected, predicts)
             results = {"build": (well, output)}
             if well:
                 results = {f"{p} {e}": run(folder, p, e) for p in PROGRAMS for e in ENGINES}

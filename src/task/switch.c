@@ -97,7 +97,7 @@ static inline __attribute__((always_inline)) void run_body(asyncio__task_t *task
     int code = asyncio__coroutine_run(coroutine, &result);
     asyncio__overflow_check(coroutine->stack);
     coroutine->result = NULL;
-    if (ASYNCIO__UNLIKELY(task->timeouts != 0))
+    if (ASYNCIO__UNLIKELY(task->timeouts != 0) && task->future.loop->debug)
         asyncio__loop_report(task->future.loop,
                              "a timeout scope was left without asyncio_timeout_exit()", 0, NULL,
                              &task->future, task->future.place,

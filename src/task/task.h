@@ -32,7 +32,7 @@ typedef struct asyncio__task {
     bool late_cancel;               /* an I/O wait won against a cancel: the next wait throws */
     bool is_cancelling;             /* on the path of a cancel under way */
     bool is_started;                /* its body has begun */
-    uint8_t timeouts;               /* debug mode: timeout scopes entered and not exited */
+    uint8_t timeouts;               /* timeout scopes that it has entered and not exited */
 } asyncio__task_t;
 
 /* What a task without a name of its own keeps in that place: its number in the process, doubled

@@ -64,8 +64,7 @@ static int enter(scope_t *scope, int64_t when_ns, int64_t now_ns)
     if (rc < 0)
         return asyncio__fail(rc, NULL);
     scope->state = ENTERED;
-    if (ASYNCIO__UNLIKELY(scope->loop->debug))
-        task->timeouts++;
+    task->timeouts++;
     return 0;
 }
 
@@ -113,8 +112,7 @@ int asyncio_timeout_exit(asyncio_timeout_t *memory, int rc)
     if (ASYNCIO__UNLIKELY(refusal < 0))
         return refusal;
     asyncio__timer_cancel(task->loop, &scope->timer);
-    if (ASYNCIO__UNLIKELY(scope->task->timeouts != 0))
-        scope->task->timeouts--;
+    scope->task->timeouts--;
     if (scope->state == ENTERED) {
         scope->state = EXITED;
         return rc;
