@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "executor/executor_state.h"
-#include "executor/job.h"
+#include "executor/executor_job.h"
 #include "executor/executor_run.h"
 #include "executor/shared_executor.h"
 #include "task/task.h"

@@ -5,7 +5,7 @@
 #include <asyncio/thread_pool.h>
 
 #include "base/error.h"
-#include "executor/job.h"
+#include "executor/executor_job.h"
 #include "executor/posted_future.h"
 
 typedef struct call {

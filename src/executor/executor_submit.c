@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "executor/concurrent_future.h"
-#include "executor/job.h"
+#include "executor/executor_job.h"
 
 typedef struct submitted {
     asyncio_concurrent_future_t future; /* what the program has; the executor holds a reference */

@@ -4,7 +4,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
-#include "executor/job.h"
+#include "executor/executor_job.h"
 #include "executor/executor_run.h"
 #include "task/task.h"
 #include "task/twin.h"

@@ -3,7 +3,7 @@
 #include "executor/shared_executor.h"
 
 #include "base/error.h"
-#include "executor/job.h"
+#include "executor/executor_job.h"
 
 static int submit(asyncio_executor_t *executor, asyncio_job_t *job)
 {

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "executor/job.h"
+#include "executor/executor_job.h"
 
 #define THREADS_MOST 1000000
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sockets: made, closed and asked, without waiting; see socket.h. The calls of the loop that wait
- * for a socket are above, in net/sock.c.
+ * for a socket are above, in net/loop_sock.c.
  */
 #include "transport/socket.h"
 

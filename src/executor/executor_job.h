@@ -14,8 +14,8 @@
  * The argument ends as soon as the function has returned or will never run: its destructor is
  * called, and a copy is freed.
  */
-#ifndef ASYNCIO__EXECUTOR_JOB_H
-#define ASYNCIO__EXECUTOR_JOB_H
+#ifndef ASYNCIO__EXECUTOR_EXECUTOR_JOB_H
+#define ASYNCIO__EXECUTOR_EXECUTOR_JOB_H
 
 #include <asyncio/executor.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a job; see job.h. */
-#include "executor/job.h"
+/* The life of a job; see executor_job.h. */
+#include "executor/executor_job.h"
 
 #include <string.h>
 
