@@ -64,6 +64,7 @@ typedef struct asyncio__stack_pool {
     shelf_t shelves[CLASSES];
     unsigned used_classes;                /* bit i: shelf i has had stacks */
     bool is_trimming;                     /* the idle loop has returned stacks in this round */
+    bool has_many;                        /* a shelf may have more than the kept stacks */
     int64_t trimmed_ns;                   /* when the idle loop's last round ended */
     _Atomic(asyncio__stack_t *) returned; /* released by other threads, linked by next */
     _Atomic int is_owned;                 /* a thread uses it; else the next one adopts it */
@@ -175,12 +176,16 @@ static size_t working_set(const shelf_t *shelf)
 int64_t asyncio__stack_trim_idle(int64_t now_ns)
 {
     pool_t *pool = own_pool;
-    bool has_many = false;
+    if (ASYNCIO__LIKELY(!pool->has_many && !pool->is_trimming))
+        return -1;
+    bool has_many_free = false;
+    pool->has_many = false;
     for (unsigned left = pool->used_classes; left; left &= left - 1) {
         const shelf_t *shelf = &pool->shelves[__builtin_ctz(left)];
-        has_many = has_many || shelf->count - shelf->in_use > ASYNCIO__STACKS_KEPT;
+        pool->has_many = pool->has_many || shelf->count > ASYNCIO__STACKS_KEPT;
+        has_many_free = has_many_free || shelf->count - shelf->in_use > ASYNCIO__STACKS_KEPT;
     }
-    if (!has_many && !pool->is_trimming)
+    if (!has_many_free && !pool->is_trimming)
         return -1;
     int64_t due_ns = pool->trimmed_ns + TRIM_INTERVAL_NS;
     if (now_ns < due_ns)
@@ -344,6 +349,7 @@ static asyncio__stack_t *cut_stack(pool_t *pool, unsigned class)
 {
     shelf_t *shelf = &pool->shelves[class];
     pool->used_classes |= 1u << class;
+    pool->has_many = pool->has_many || shelf->count >= ASYNCIO__STACKS_KEPT;
     if (shelf->vacant > 0) {
         /* All vacant stacks of a slab are used before the next slab is looked for. */
         if (!shelf->current || shelf->current->vacant == 0)

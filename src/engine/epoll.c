@@ -74,22 +74,24 @@ static inline void note_short_receive(file_t *file, size_t received, size_t size
 /* Keeps ready[] true to the kernel after a try that was not EAGAIN. */
 static inline void note_success(file_t *file, const asyncio__operation_t *operation)
 {
-    if (operation->kind == ASYNCIO__RECV && operation->result > 0 && operation->flags == 0)
+    if (file->base.kind == ASYNCIO__FILE_TCP && operation->kind == ASYNCIO__RECV &&
+        operation->result > 0 && operation->flags == 0)
         note_short_receive(file, (size_t)operation->result, operation->size);
 }
 
 static inline void note_would_block(engine_t *engine, file_t *file,
-                                    asyncio__operation_t *operation)
+                                    asyncio__operation_t *operation, int direction)
 {
     if (ASYNCIO__UNLIKELY(operation->note & ASYNCIO__STARVED)) {
         operation->note &= (uint16_t)~ASYNCIO__STARVED;
         asyncio__list_remove(&file->retry_link);
         asyncio__list_append(&engine->starved, &file->retry_link);
+        engine->has_retries = true;
         return;
     }
     /* These two wait for something else than the other receives. */
     if (operation->kind >= ASYNCIO__ACCEPT || !(operation->flags & (MSG_OOB | MSG_ERRQUEUE)))
-        file->ready[asyncio__direction(operation)] = false;
+        file->ready[direction] = false;
 }
 
 static int epoll_submit(asyncio__engine_t *base, asyncio__operation_t *operation)
@@ -113,7 +115,7 @@ static int epoll_submit(asyncio__engine_t *base, asyncio__operation_t *operation
             asyncio__finish(base, operation, operation->result);
             return 0;
         }
-        note_would_block(engine, file, operation);
+        note_would_block(engine, file, operation, direction);
     }
     if (!file->entry.is_registered) {
         int rc = register_file(engine, file);
@@ -132,27 +134,32 @@ static int epoll_submit(asyncio__engine_t *base, asyncio__operation_t *operation
 }
 
 static inline void end_operation(engine_t *engine, file_t *file, asyncio__operation_t *operation,
-                                 int result)
+                                 int direction, int result)
 {
     asyncio__list_remove(&operation->link);
-    file->pending[asyncio__direction(operation)]--;
+    file->pending[direction]--;
     asyncio__finish(&engine->base, operation, result);
 }
 
 static void epoll_cancel(asyncio__engine_t *base, asyncio__operation_t *operation)
 {
     if (operation->state == ASYNCIO__QUEUED)
-        end_operation(engine_of(base), file_of(operation->file), operation, -ECANCELED);
+        end_operation(engine_of(base), file_of(operation->file), operation,
+                      asyncio__direction(operation), -ECANCELED);
 }
 
 void asyncio__epoll_end_operations(engine_t *engine, file_t *file, int result)
 {
-    while (!asyncio__list_is_empty(&file->base.operations))
-        end_operation(engine, file, asyncio__operation_of(file->base.operations.next), result);
+    while (!asyncio__list_is_empty(&file->base.operations)) {
+        asyncio__operation_t *operation = asyncio__operation_of(file->base.operations.next);
+        end_operation(engine, file, operation, asyncio__direction(operation), result);
+    }
 }
 
-/* Tries the pending operations of a file that events made ready; 0 when no event came. */
-static void handle_file(engine_t *engine, file_t *file, uint32_t events)
+/* Tries the pending operations of a file that events made ready; 0 when no event came. Inline in
+ * the one caller that matters. */
+static inline __attribute__((always_inline)) void handle_file(engine_t *engine, file_t *file,
+                                                              uint32_t events)
 {
     if (events & ~(uint32_t)EPOLLOUT)
         file->ready[ASYNCIO__INWARD] = true;
@@ -163,22 +170,22 @@ static void handle_file(engine_t *engine, file_t *file, uint32_t events)
 
     asyncio__list_t *next, *all = &file->base.operations;
     bool is_blocked[2] = {false, false};
-    /* Whether a poll is answered by the event alone: nothing was transferred since. */
-    bool is_told[2] = {events & IN_EVENTS, events & OUT_EVENTS};
     for (asyncio__list_t *link = all->next; link != all; link = next) {
         asyncio__operation_t *operation = asyncio__operation_of(link);
         int direction = asyncio__direction(operation);
         next = link->next;
         if (is_blocked[direction] || !file->ready[direction])
             continue;
-        if (is_told[direction] && asyncio__row_of(operation)->is_poll) {
-            end_operation(engine, file, operation, 0);
+        /* The event alone ends a poll, as long as nothing has been transferred since. */
+        if (asyncio__row_of(operation)->is_poll &&
+            (events & (direction == ASYNCIO__INWARD ? IN_EVENTS : OUT_EVENTS))) {
+            end_operation(engine, file, operation, direction, 0);
         } else if (asyncio__attempt(&engine->base, operation)) {
-            is_told[direction] = false;
+            events = 0;
             note_success(file, operation);
-            end_operation(engine, file, operation, operation->result);
+            end_operation(engine, file, operation, direction, operation->result);
         } else {
-            note_would_block(engine, file, operation);
+            note_would_block(engine, file, operation, direction);
             is_blocked[direction] = true;
         }
     }
@@ -259,6 +266,7 @@ static void try_again(engine_t *engine, file_t *file, int direction)
         return;
     asyncio__list_remove(&file->retry_link);
     asyncio__list_append(&engine->retry, &file->retry_link);
+    engine->has_retries = true;
     if (engine->base.is_foreign)
         engine->base.class->wake(&engine->base);
 }
@@ -318,16 +326,25 @@ static inline void fetch_ahead(const struct epoll_event *events, int left)
     }
 }
 
-/* Tries again what was told to, and receives for which buffers have been returned. */
-static ASYNCIO__COLD void retry_files(engine_t *engine)
+static ASYNCIO__COLD void retry_file(engine_t *engine, asyncio__list_t *link)
+{
+    handle_file(engine, ASYNCIO__CONTAINER(link, file_t, retry_link), /* events= */ 0);
+}
+
+/* The rare work before a wait: replaces a stale set, then tries the files that need a try without
+ * an event, and those for which buffers have been returned. */
+static ASYNCIO__COLD void prepare_wait(engine_t *engine)
 {
     asyncio__list_t *link;
+    if (engine->is_stale)
+        asyncio__epoll_renew(engine);
     while ((link = asyncio__list_pop(&engine->retry)) != NULL)
-        handle_file(engine, ASYNCIO__CONTAINER(link, file_t, retry_link), 0);
+        retry_file(engine, link);
     /* A file that needs a buffer again is starved again, and then there is none free. */
     while (engine->base.lender.free_count > 0 &&
            (link = asyncio__list_pop(&engine->starved)) != NULL)
-        handle_file(engine, ASYNCIO__CONTAINER(link, file_t, retry_link), 0);
+        retry_file(engine, link);
+    engine->has_retries = !asyncio__list_is_empty(&engine->starved);
 }
 
 static int epoll_wait_(asyncio__engine_t *base, int64_t timeout_ns)
@@ -335,11 +352,8 @@ static int epoll_wait_(asyncio__engine_t *base, int64_t timeout_ns)
     engine_t *engine = engine_of(base);
     int rc = 0;
     base->is_waiting = true;
-    if (ASYNCIO__UNLIKELY(engine->is_stale))
-        asyncio__epoll_renew(engine);
-    if (ASYNCIO__UNLIKELY(!asyncio__list_is_empty(&engine->retry) ||
-                          !asyncio__list_is_empty(&engine->starved)))
-        retry_files(engine);
+    if (ASYNCIO__UNLIKELY(engine->is_stale || engine->has_retries))
+        prepare_wait(engine);
     if (!asyncio__list_is_empty(&base->done))
         timeout_ns = 0;
     int count = wait_for_events(engine, timeout_ns);

@@ -55,6 +55,7 @@ typedef struct asyncio__epoll_engine {
     int wake_fd;                       /* an eventfd in the set, edge-triggered and never read */
     bool lacks_pwait2;                 /* the kernel has only the milliseconds of epoll_wait */
     bool is_stale;                     /* the set names lost entries: the next wait() replaces it */
+    bool has_retries;                  /* retry or starved may have a file */
     asyncio__epoll_entry_t wake_entry; /* of wake_fd */
     asyncio__epoll_entry_t **owners;   /* by number: the entry registered there, or NULL */
     size_t owners_count;               /* room in owners */

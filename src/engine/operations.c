@@ -207,8 +207,8 @@ const asyncio__operation_row_t asyncio__operation_rows[ASYNCIO__OPERATION_KINDS]
                         ASYNCIO__ARGUMENT_BUFFER_AT_OFFSET, false, 0},
 };
 
-/* A receive into a lent buffer: the operation has one only while it has data in it. */
-static bool attempt_lent(asyncio__engine_t *engine, asyncio__operation_t *operation)
+/* The operation has a buffer only while there is data in it. */
+bool asyncio__attempt_lent(asyncio__engine_t *engine, asyncio__operation_t *operation)
 {
     operation->buffer = asyncio__lender_take(&engine->lender);
     operation->size = ASYNCIO__LENT_BYTES;
@@ -226,13 +226,6 @@ static bool attempt_lent(asyncio__engine_t *engine, asyncio__operation_t *operat
         operation->buffer = NULL;
     }
     return is_done;
-}
-
-bool asyncio__attempt(asyncio__engine_t *engine, asyncio__operation_t *operation)
-{
-    if (operation->note & ASYNCIO__LENT)
-        return attempt_lent(engine, operation);
-    return asyncio__row_of(operation)->attempt(operation);
 }
 
 int asyncio__receive_now(const asyncio__file_t *file, void *buffer, size_t size)

@@ -10,7 +10,7 @@
 #ifndef ASYNCIO__ENGINE_OPERATIONS_H
 #define ASYNCIO__ENGINE_OPERATIONS_H
 
-#include "engine/engine.h"
+#include "engine/completion.h"
 
 /* Most bytes that Linux moves in one call; the count fits into a result. */
 #define ASYNCIO__SIZE_MAX_BYTES 0x7ffff000u
@@ -58,11 +58,19 @@ static inline bool asyncio__is_socket(const asyncio__file_t *file)
     return file->kind == ASYNCIO__FILE_SOCKET || file->kind == ASYNCIO__FILE_TCP;
 }
 
+/* A try of a receive into a lent buffer: see asyncio__attempt(). */
+bool asyncio__attempt_lent(asyncio__engine_t *engine, asyncio__operation_t *operation);
+
 /*
  * One try of an operation. True: it is over, and its result set. False: it would block, or (note
  * has STARVED) it needs a lent buffer and every buffer is out.
  */
-bool asyncio__attempt(asyncio__engine_t *engine, asyncio__operation_t *operation);
+static inline bool asyncio__attempt(asyncio__engine_t *engine, asyncio__operation_t *operation)
+{
+    if (operation->note & ASYNCIO__LENT)
+        return asyncio__attempt_lent(engine, operation);
+    return asyncio__row_of(operation)->attempt(operation);
+}
 
 /* A receive without an operation: a count, or -errno, also -EAGAIN. */
 int asyncio__receive_now(const asyncio__file_t *file, void *buffer, size_t size);

@@ -113,8 +113,8 @@ struct asyncio_loop {
     bool stopping;         /* return at the end of the turn */
     bool running;          /* inside run_forever() */
     bool closed;           /* close() has begun */
-    bool debug;            /* debug mode */
     bool is_observed;      /* every item is timed: in debug mode, or because times were asked for */
+    bool debug;            /* debug mode */
     bool is_virtual;       /* now_ns is the clock, and jumps */
     bool may_move;         /* each run may be in another thread */
     uint8_t engine_kind;   /* asyncio_engine_t */

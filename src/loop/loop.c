@@ -271,11 +271,16 @@ static int64_t virtual_wait(asyncio_loop_t *loop, int64_t limit_ns)
     return 0;
 }
 
+/* The turns that have run since the last poll, without the one that began with it. */
+static uint32_t turns_since_poll(const asyncio__pace_t *pace)
+{
+    return pace->allowed - pace->turns_left - pace->turns_more;
+}
+
 /* Decides how many turns may run until the next poll: as many as lately took the budget. */
-static void pace_turns(asyncio__pace_t *pace, bool has_waited)
+static void pace_turns(asyncio__pace_t *pace, uint32_t turns, bool has_waited)
 {
     uint64_t ticks = asyncio__ticks_now(), spent = ticks - pace->poll_ticks;
-    uint32_t turns = pace->allowed - pace->turns_left - pace->turns_more;
     if (!has_waited) {
         uint32_t allowed = pace->allowed * 2;
         if (spent > pace->budget_ticks)
@@ -300,11 +305,11 @@ static int64_t trim_before_wait(const asyncio_loop_t *loop, int64_t timeout_ns)
 }
 
 /* Counts the turns and steps since the last poll, which costs less than counting each. */
-static void count_turns(asyncio_loop_t *loop)
+static void count_turns(asyncio_loop_t *loop, uint32_t turns)
 {
     asyncio__counts_t *counts = &loop->counts;
     counts->polls++;
-    counts->turns += 1 + loop->pace.allowed - loop->pace.turns_left - loop->pace.turns_more;
+    counts->turns += turns + 1;
     counts->steps += loop->ready.head - counts->last_head;
     counts->last_head = loop->ready.head;
 }
@@ -322,8 +327,11 @@ static void flush(asyncio_loop_t *loop)
     }
 }
 
-/* Takes what other threads have posted, and waits for the kernel for at most timeout_ns. */
-static int wait_for_events(asyncio_loop_t *loop, int64_t timeout_ns, bool *ret_waited)
+/* Takes what other threads have posted, and waits for the kernel for at most timeout_ns. Inline in
+ * every poll that nothing pauses. */
+static inline __attribute__((always_inline)) int wait_for_events(asyncio_loop_t *loop,
+                                                                 int64_t timeout_ns,
+                                                                 bool *ret_waited)
 {
     asyncio__inbox_t *inbox = loop->inbox;
     asyncio__inbox_take(inbox);
@@ -343,7 +351,7 @@ static int wait_for_events(asyncio_loop_t *loop, int64_t timeout_ns, bool *ret_w
     return rc < 0 ? asyncio__fail(rc, "the engine has failed") : 0;
 }
 
-static int pause_and_wait(asyncio_loop_t *loop, int64_t timeout_ns, bool *ret_waited)
+static ASYNCIO__COLD int pause_and_wait(asyncio_loop_t *loop, int64_t timeout_ns, bool *ret_waited)
 {
     asyncio__pause_t *pause = loop->pause;
     pause->leave(pause, timeout_ns != 0);
@@ -352,18 +360,22 @@ static int pause_and_wait(asyncio_loop_t *loop, int64_t timeout_ns, bool *ret_wa
     return rc < 0 ? rc : entered;
 }
 
-static void note_lag(asyncio_loop_t *loop)
+/* In an observed loop: the time of a poll that began at before_ns, and how late a timer is. */
+static ASYNCIO__COLD void note_poll(asyncio_loop_t *loop, int64_t before_ns)
 {
+    loop->times.wait_ns += asyncio__clock_now() - before_ns;
     const struct asyncio__heap_entry *first = asyncio__heap_first(&loop->timers);
     if (first && loop->now_ns - first->when_ns > loop->times.longest_lag_ns)
         loop->times.longest_lag_ns = loop->now_ns - first->when_ns;
 }
 
-int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
+/* Waits for the kernel until something can be run, and makes ready what came. */
+static int poll_once(asyncio_loop_t *loop)
 {
+    int64_t before_ns = ASYNCIO__UNLIKELY(loop->is_observed) ? asyncio__clock_now() : 0;
     if (ASYNCIO__UNLIKELY(!asyncio__list_is_empty(&loop->flushes)))
         flush(loop);
-    int64_t timeout_ns = wait ? wait_limit(loop) : 0;
+    int64_t timeout_ns = wait_limit(loop);
     if (loop->is_virtual) {
         timeout_ns = virtual_wait(loop, timeout_ns);
         if (timeout_ns == ASYNCIO_EDEADLOOP)
@@ -372,9 +384,9 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
     }
     if (timeout_ns != 0 && !loop->is_virtual)
         timeout_ns = trim_before_wait(loop, timeout_ns);
-    count_turns(loop);
-    uint32_t ready = asyncio__ring_count(&loop->ready);
+    uint32_t turns = turns_since_poll(&loop->pace), scheduled = loop->ready.tail;
     bool has_waited;
+    count_turns(loop, turns);
     int rc = ASYNCIO__UNLIKELY(loop->pause != NULL)
                  ? pause_and_wait(loop, timeout_ns, &has_waited)
                  : wait_for_events(loop, timeout_ns, &has_waited);
@@ -382,17 +394,17 @@ int asyncio__loop_poll(asyncio_loop_t *loop, bool wait)
         return rc;
     loop->counts.waits += has_waited;
     if (loop->is_virtual) {
-        if (asyncio__ring_count(&loop->ready) != ready)
+        if (loop->ready.tail != scheduled)
             loop->quiet_mark = 0;
         else if (timeout_ns > 0)
             loop->quiet_mark = activity(loop);
     } else {
-        pace_turns(&loop->pace, has_waited);
+        pace_turns(&loop->pace, turns, has_waited);
         if (has_waited || asyncio__heap_first(&loop->timers))
             loop->now_ns = asyncio__clock_now();
     }
-    if (ASYNCIO__UNLIKELY(loop->is_observed))
-        note_lag(loop);
+    if (ASYNCIO__UNLIKELY(before_ns != 0))
+        note_poll(loop, before_ns);
     asyncio__timers_expire(loop);
     return 0;
 }
@@ -409,21 +421,11 @@ static ASYNCIO__COLD void run_observed(asyncio_loop_t *loop)
     asyncio__turn_end(loop, begin_ns, items);
 }
 
-static int poll_and_wait(asyncio_loop_t *loop)
-{
-    if (ASYNCIO__LIKELY(!loop->is_observed))
-        return asyncio__loop_poll(loop, /* wait= */ true);
-    int64_t before_ns = asyncio__clock_now();
-    int rc = asyncio__loop_poll(loop, /* wait= */ true);
-    loop->times.wait_ns += asyncio__clock_now() - before_ns;
-    return rc;
-}
-
 static int run_turn(asyncio_loop_t *loop)
 {
     ASYNCIO__STOP_EXCEPTIONS(); /* from callbacks */
     if (!asyncio__loop_next_turn_quickly(loop)) {
-        int rc = poll_and_wait(loop);
+        int rc = poll_once(loop);
         if (rc < 0)
             return rc;
         loop->todo = asyncio__ring_count(&loop->ready);

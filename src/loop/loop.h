@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop inside the library: core.h, the checks of its callers, and one poll.
+ * The loop inside the library: core.h, and the checks of its callers.
  *
  * Layers above include this header; what it offers beyond the record and the ready queue is used
  * at close, or by a layer that runs turns of its own.
@@ -29,9 +29,6 @@ static inline void asyncio__loop_drop_object(asyncio_loop_t *loop)
     if (loop && --loop->objects == 0)
         asyncio__loop_free_if_unused(loop);
 }
-
-/* Polls once: waits for the kernel as long as `wait` allows, and makes ready what came. */
-int asyncio__loop_poll(asyncio_loop_t *loop, bool wait);
 
 /* At close: runs every ready item, which finds the loop closed and only frees what it holds. */
 void asyncio__loop_drop_ready(asyncio_loop_t *loop);
