@@ -87,15 +87,12 @@ static asyncio__connection_t *check_inside(asyncio_stream_writer_t *writer, int 
     return *ret_rc < 0 ? NULL : connection;
 }
 
-int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)
+/* drain() where the writer is paused or the channel is closing. */
+static ASYNCIO__COLD int drain_slow(asyncio_stream_writer_t *writer,
+                                    asyncio__connection_t *connection)
 {
     int rc = 0;
-    asyncio__connection_t *connection = check_inside(writer, &rc);
-    if (!connection)
-        return rc;
     asyncio__channel_t *channel = connection->channel;
-    if (channel->code < 0)
-        return asyncio__channel_fail(channel, 0, "Connection lost");
     if (channel->is_closing && (rc = asyncio__give_way()) < 0)
         return rc;
     /* Closed by this side too: a program that writes on and on would never learn of it. */
@@ -109,6 +106,20 @@ int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)
         rc = asyncio__channel_fail(channel, 0, "Connection lost");
     asyncio__connection_unref(connection);
     return rc;
+}
+
+int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)
+{
+    int rc = 0;
+    asyncio__connection_t *connection = check_inside(writer, &rc);
+    if (!connection)
+        return rc;
+    const asyncio__channel_t *channel = connection->channel;
+    if (channel->code < 0)
+        return asyncio__channel_fail(channel, 0, "Connection lost");
+    return ASYNCIO__LIKELY(!writer->is_paused && !channel->is_closing)
+               ? 0
+               : drain_slow(writer, connection);
 }
 
 ASYNCIO__TWIN(CODE, asyncio_stream_writer_drain, (asyncio_stream_writer_t *, writer))

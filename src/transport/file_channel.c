@@ -87,6 +87,8 @@ int asyncio__file_channel_received(asyncio__file_channel_t *self, int result)
 static void settle(asyncio__file_channel_t *self, asyncio__channel_read_t *read)
 {
     asyncio__operation_t *operation = &read->operation;
+    if (ASYNCIO__LIKELY(operation->result > 0))
+        return;
     /* A late read only waits: what there is, take() finds out. */
     if (read->form != ASYNCIO__READ_LATE || operation->result < 0 || self->base.is_closed)
         operation->result = asyncio__file_channel_received(self, operation->result);
@@ -222,8 +224,9 @@ static void on_send_complete(asyncio__operation_t *operation)
 static void flush(asyncio__file_channel_t *self)
 {
     asyncio__engine_t *engine = self->base.loop->engine;
-    while (!self->is_sending && !self->base.is_closed && !self->is_corked &&
-           asyncio__bytes_count(&self->sending) > 0) {
+    if (self->is_sending || self->is_corked || self->base.is_closed)
+        return;
+    while (asyncio__bytes_count(&self->sending) > 0) {
         if (ASYNCIO__UNLIKELY(!self->file)) {
             asyncio__file_channel_lose(self, -EBADF);
             return;
@@ -238,12 +241,12 @@ static void flush(asyncio__file_channel_t *self)
         if (rc == 0) {
             self->is_sending = true;
             self->base.refs++;
-        } else {
-            on_sent(self, rc < 0 ? rc : send->result);
+            return;
         }
+        on_sent(self, rc < 0 ? rc : send->result);
+        if (self->base.is_closed)
+            return;
     }
-    if (self->is_sending || self->base.is_closed || self->is_corked)
-        return;
     if (self->base.is_closing) {
         self->hooks->end_flush(self);
     } else if (self->is_shutdown_wanted && !self->is_shut_down) {

@@ -36,8 +36,8 @@ struct asyncio__file_channel {
     asyncio__bytes_t waiting;      /* written meanwhile */
     asyncio__operation_t send;     /* pending while is_sending */
     bool is_sending;               /* a reference */
-    bool is_stopping;              /* the send was cancelled, to see whether it makes progress */
     bool is_corked;                /* writes are only collected */
+    bool is_stopping;              /* the send was cancelled, to see whether it makes progress */
     bool is_shutdown_wanted;       /* shutdown() was called */
     bool is_shut_down;             /* and has been carried out */
     int64_t progress_ns;           /* when the peer took bytes last, while FLUSHING */
