@@ -55,6 +55,8 @@ typedef struct asyncio_connection_options {
                                  in turn; below 0: as the look-up returns them; 0: 1 with a
                                  happy_eyeballs_delay, else as the look-up returns them */
     bool all_errors;        /**< fail with a group of the errors of all addresses */
+    asyncio_socket_t *sock; /**< *shared*: a connected stream socket, instead of host and port or a
+                                 path; NULL: connect */
 } asyncio_connection_options_t;
 
 /**
@@ -63,7 +65,7 @@ typedef struct asyncio_connection_options {
  * When none does and their errors differ, the error has the code of the last one and the messages
  * of all, and its cause is a group of them.
  *
- * @param host        a name or a literal address
+ * @param host        a name or a literal address; NULL with options->sock
  * @param port        of the peer, 1 to 65535
  * @param options     NULL for the defaults
  * @param ret_reader  receives the reader
@@ -97,7 +99,7 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_open_connection_coroutine(
 /**
  * Connects to a Unix socket.
  *
- * @param path        of the socket; at most 107 bytes
+ * @param path        of the socket; at most 107 bytes; NULL with options->sock
  * @param options     NULL for the defaults
  * @param ret_reader  receives the reader
  * @param ret_writer  receives the writer

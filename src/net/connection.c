@@ -4,9 +4,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "net/channel_info.h"
 #include "task/waiter_list.h"
-
-#define HIGH_WATER_BYTES 65536
 
 static void on_drained(asyncio__channel_t *channel)
 {
@@ -39,13 +38,13 @@ asyncio__connection_t *asyncio__connection_new(asyncio__channel_t *channel, size
     }
     connection->refs = 3; /* the reader's, the writer's, and its own until it is closed */
     connection->writer.refs = 1;
-    connection->writer.high_bytes = HIGH_WATER_BYTES;
+    connection->writer.high_bytes = ASYNCIO__HIGH_WATER_BYTES;
     connection->reader.limit_bytes = limit_bytes ? limit_bytes : ASYNCIO_STREAM_LIMIT_BYTES;
     asyncio__list_init(&connection->writer.drainers);
     asyncio__list_init(&connection->closers);
     connection->loop = asyncio__loop_hold(channel->loop);
     connection->channel = channel;
-    channel->low_bytes = HIGH_WATER_BYTES / 4;
+    channel->low_bytes = ASYNCIO__HIGH_WATER_BYTES / 4;
     channel->owner_class = &owner_class;
     channel->owner = connection;
     return connection;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* open_connection: look the host up, connect to one of its addresses, and make streams of that. */
+/* Connecting from a task, and open_connection, which makes streams of that; see stream_connect.h. */
+#include "net/stream_connect.h"
+
 #include <asyncio/resolver.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -9,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/syscalls.h"
 #include "net/connection.h"
 #include "net/operation.h"
 #include "task/twin.h"
@@ -80,26 +83,24 @@ static int await_connector(asyncio_loop_t *loop, asyncio__connector_t *connector
     return asyncio__waiters_wait(loop, waiters, "asyncio_open_connection");
 }
 
-/* Makes streams of what the connector has connected; its error where it has not. */
-static int take_streams(asyncio__connector_t *connector,
+/* The channel of what the connector has connected; its error where it has not. */
+static int take_channel(asyncio__connector_t *connector,
                         const asyncio_connection_options_t *options,
-                        asyncio_stream_reader_t **ret_reader,
-                        asyncio_stream_writer_t **ret_writer)
+                        asyncio__channel_t **ret_channel)
 {
     asyncio__socket_names_t names;
-    asyncio__channel_t *channel;
     asyncio_socket_t *sock = asyncio__connector_take(connector, &names);
     if (!sock)
         return asyncio__connector_fail(connector, options && options->all_errors);
-    int rc = asyncio__socket_channel_new(sock, &names, &channel);
+    int rc = asyncio__socket_channel_new(sock, &names, ret_channel);
     asyncio_socket_unref(sock);
-    return rc < 0 ? rc : open_streams(channel, options, ret_reader, ret_writer);
+    return rc;
 }
 
 /* Connects to one of the addresses, from one of the local ones if there are any. */
 static int connect_to(asyncio_loop_t *loop, const struct addrinfo *addresses,
                       const struct addrinfo *locals, const asyncio_connection_options_t *options,
-                      asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer)
+                      asyncio__channel_t **ret_channel)
 {
     asyncio__list_t waiters;
     asyncio__list_init(&waiters);
@@ -117,25 +118,9 @@ static int connect_to(asyncio_loop_t *loop, const struct addrinfo *addresses,
         return rc;
     rc = await_connector(loop, connector, &waiters);
     if (rc == 0)
-        rc = take_streams(connector, options, ret_reader, ret_writer);
+        rc = take_channel(connector, options, ret_channel);
     asyncio__connector_drop(connector);
     return rc;
-}
-
-/* --- the calls ----------------------------------------------------------------------------- */
-
-static int check_call(const asyncio_connection_options_t *options,
-                      asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer)
-{
-    if (!ret_reader || !ret_writer)
-        return asyncio__fail(-EINVAL, "\"ret_reader\" and \"ret_writer\" must not be NULL");
-    int rc = check_options(options);
-    if (rc < 0)
-        return rc;
-    asyncio_loop_t *loop = asyncio_get_running_loop();
-    if (!loop)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
-    return asyncio__operation_check(loop);
 }
 
 static int look_up(asyncio_loop_t *loop, const char *host, uint16_t port, int family, int flags,
@@ -148,17 +133,37 @@ static int look_up(asyncio_loop_t *loop, const char *host, uint16_t port, int fa
     return asyncio_loop_getaddrinfo(loop, host, service, &hints, ret_addresses);
 }
 
-int asyncio_open_connection(const char *host, uint16_t port,
-                            const asyncio_connection_options_t *options,
-                            asyncio_stream_reader_t **ret_reader,
-                            asyncio_stream_writer_t **ret_writer)
+/* The channel of a connected socket of the program. */
+static int connect_socket(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                          asyncio__channel_t **ret_channel)
 {
-    if (!host)
-        return asyncio__fail(-EINVAL, "\"host\" must not be NULL");
-    int rc = check_call(options, ret_reader, ret_writer);
+    int type = SOCK_STREAM;
+    socklen_t size = sizeof(type);
+    int rc = asyncio__socket_bind_loop(sock, loop);
     if (rc < 0)
         return rc;
-    asyncio_loop_t *loop = asyncio_get_running_loop();
+    asyncio__ignore(asyncio__sys.getsockopt(sock->fd, SOL_SOCKET, SO_TYPE, &type, &size));
+    if (type != SOCK_STREAM)
+        return asyncio__fail(-EINVAL, "A Stream Socket was expected");
+    return asyncio__socket_channel_new(sock, /* names= */ NULL, ret_channel);
+}
+
+int asyncio__connect_tcp(asyncio_loop_t *loop, const char *host, uint16_t port,
+                         const asyncio_connection_options_t *options,
+                         asyncio__channel_t **ret_channel)
+{
+    int rc = asyncio__operation_check(loop);
+    if (rc == 0)
+        rc = check_options(options);
+    if (rc < 0)
+        return rc;
+    if (options && options->sock && (host || port))
+        return asyncio__fail(-EINVAL,
+                             "host/port and sock can not be specified at the same time");
+    if (options && options->sock)
+        return connect_socket(loop, options->sock, ret_channel);
+    if (!host)
+        return asyncio__fail(-EINVAL, "\"host\" must not be NULL");
     int family = options ? options->family : 0;
     struct addrinfo *addresses, *locals = NULL;
     rc = look_up(loop, host, port, family, /* flags= */ 0, &addresses);
@@ -167,37 +172,83 @@ int asyncio_open_connection(const char *host, uint16_t port,
     if (options && (options->local_host || options->local_port))
         rc = look_up(loop, options->local_host, options->local_port, family, AI_PASSIVE, &locals);
     if (rc == 0)
-        rc = connect_to(loop, addresses, locals, options, ret_reader, ret_writer);
+        rc = connect_to(loop, addresses, locals, options, ret_channel);
     freeaddrinfo(addresses);
     if (locals)
         freeaddrinfo(locals);
     return rc;
 }
 
-int asyncio_open_unix_connection(const char *path, const asyncio_connection_options_t *options,
-                                 asyncio_stream_reader_t **ret_reader,
-                                 asyncio_stream_writer_t **ret_writer)
+int asyncio__connect_unix(asyncio_loop_t *loop, const char *path,
+                          const asyncio_connection_options_t *options,
+                          asyncio__channel_t **ret_channel)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int rc = asyncio__operation_check(loop);
+    if (rc == 0)
+        rc = check_options(options);
+    if (rc < 0)
+        return rc;
+    if (options && options->sock && path)
+        return asyncio__fail(-EINVAL, "path and sock can not be specified at the same time");
+    if (options && options->sock)
+        return connect_socket(loop, options->sock, ret_channel);
     if (!path)
         return asyncio__fail(-EINVAL, "\"path\" must not be NULL");
     if (strlen(path) >= sizeof(name.sun_path))
         return asyncio__fail(-ENAMETOOLONG, "\"path\" must be shorter than 108 bytes");
-    int rc = check_call(options, ret_reader, ret_writer);
-    if (rc < 0)
-        return rc;
     strcpy(name.sun_path, path);
     struct addrinfo address = {.ai_family = AF_UNIX,
                                .ai_addr = (struct sockaddr *)&name,
                                .ai_addrlen = sizeof(name)};
-    return connect_to(asyncio_get_running_loop(), &address, /* locals= */ NULL, options,
-                      ret_reader, ret_writer);
+    return connect_to(loop, &address, /* locals= */ NULL, options, ret_channel);
+}
+
+/* --- streams ------------------------------------------------------------------------------- */
+
+/* Whether streams can be returned: the running loop, or NULL. */
+static asyncio_loop_t *check_call(asyncio_stream_reader_t **ret_reader,
+                                  asyncio_stream_writer_t **ret_writer, int *ret_rc)
+{
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    if (!ret_reader || !ret_writer)
+        *ret_rc = asyncio__fail(-EINVAL, "\"ret_reader\" and \"ret_writer\" must not be NULL");
+    else if (!loop)
+        *ret_rc = asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    else
+        return loop;
+    return NULL;
+}
+
+int asyncio_open_connection(const char *host, uint16_t port,
+                            const asyncio_connection_options_t *options,
+                            asyncio_stream_reader_t **ret_reader,
+                            asyncio_stream_writer_t **ret_writer)
+{
+    asyncio__channel_t *channel;
+    int rc = 0;
+    asyncio_loop_t *loop = check_call(ret_reader, ret_writer, &rc);
+    if (loop)
+        rc = asyncio__connect_tcp(loop, host, port, options, &channel);
+    return rc < 0 ? rc : open_streams(channel, options, ret_reader, ret_writer);
+}
+
+int asyncio_open_unix_connection(const char *path, const asyncio_connection_options_t *options,
+                                 asyncio_stream_reader_t **ret_reader,
+                                 asyncio_stream_writer_t **ret_writer)
+{
+    asyncio__channel_t *channel;
+    int rc = 0;
+    asyncio_loop_t *loop = check_call(ret_reader, ret_writer, &rc);
+    if (loop)
+        rc = asyncio__connect_unix(loop, path, options, &channel);
+    return rc < 0 ? rc : open_streams(channel, options, ret_reader, ret_writer);
 }
 
 /* --- coroutine objects --------------------------------------------------------------------- */
 
 struct arguments {
-    char *host;                            /* a copy: a host, or a path */
+    char *host;                            /* a copy: a host, or a path; or NULL */
     char *local_host;                      /* a copy, or NULL */
     uint16_t port;                         /* of the peer */
     bool has_options;                      /* options count */
@@ -211,6 +262,7 @@ static void destroy(void *arg)
     struct arguments *a = arg;
     asyncio__free_string(a->host);
     asyncio__free_string(a->local_host);
+    asyncio_socket_unref(a->options.sock);
 }
 
 static int run_tcp(void *arg, void **ret_result)
@@ -234,15 +286,16 @@ static asyncio_coroutine_t *new_twin(asyncio_coroutine_function_t *fn, const cha
                                      asyncio_stream_reader_t **ret_reader,
                                      asyncio_stream_writer_t **ret_writer, const char *name)
 {
-    if (!host || check_options(options) < 0)
+    if ((!host && !(options && options->sock)) || check_options(options) < 0)
         return asyncio__fail_new(
             -EINVAL, "\"host\" or \"path\" must not be NULL, and \"options\" must be valid");
-    struct arguments arguments = {.host = asyncio__strdup(host), .port = port,
+    struct arguments arguments = {.host = host ? asyncio__strdup(host) : NULL, .port = port,
                                   .ret_reader = ret_reader, .ret_writer = ret_writer};
-    bool is_whole = arguments.host != NULL;
+    bool is_whole = arguments.host || !host;
     if (options) {
         arguments.has_options = true;
         arguments.options = *options;
+        asyncio_socket_ref(options->sock);
         if (options->local_host) {
             arguments.local_host = asyncio__strdup(options->local_host);
             arguments.options.local_host = arguments.local_host;

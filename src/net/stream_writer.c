@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The sending side of a connection; see <asyncio/stream.h> and connection.h. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/un.h>
-
 #include "base/memory.h"
+#include "net/channel_info.h"
 #include "net/connection.h"
 #include "net/operation.h"
 #include "task/task.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
-
-#define HIGH_WATER_BYTES 65536
 
 asyncio_stream_writer_t *asyncio_stream_writer_ref(asyncio_stream_writer_t *writer)
 {
@@ -199,14 +192,10 @@ int asyncio_stream_writer_set_write_buffer_limits(asyncio_stream_writer_t *write
                                                   size_t high_bytes, size_t low_bytes)
 {
     int rc = check_thread(writer);
+    if (rc == 0)
+        rc = asyncio__water_marks(&high_bytes, &low_bytes);
     if (rc < 0)
         return rc;
-    if (high_bytes == SIZE_MAX)
-        high_bytes = low_bytes == SIZE_MAX ? HIGH_WATER_BYTES : 4 * low_bytes;
-    if (low_bytes == SIZE_MAX)
-        low_bytes = high_bytes / 4;
-    if (low_bytes > high_bytes)
-        return asyncio__fail(-EINVAL, "\"low_bytes\" must not be above \"high_bytes\"");
     asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
     writer->high_bytes = high_bytes;
     channel->low_bytes = low_bytes;
@@ -227,62 +216,16 @@ size_t asyncio_stream_writer_get_write_buffer_size(const asyncio_stream_writer_t
 
 /* --- what is known of the connection ------------------------------------------------------- */
 
-/* An abstract name begins with a 0, which is shown as "@", as ss(8) and systemd do. */
-static int describe_path(const struct sockaddr_un *un, size_t address_size, char *ret_text,
-                         size_t size)
-{
-    char path[sizeof(un->sun_path) + 1] = "";
-    size_t length = address_size > offsetof(struct sockaddr_un, sun_path)
-                        ? address_size - offsetof(struct sockaddr_un, sun_path)
-                        : 0;
-    memcpy(path, un->sun_path, length);
-    for (size_t i = 0; length && !un->sun_path[0] && i < length; i++)
-        if (!path[i])
-            path[i] = '@';
-    return snprintf(ret_text, size, "%s", path);
-}
-
-static int describe_address(const struct sockaddr_storage *address, size_t address_size,
-                            char *ret_text, size_t size)
-{
-    char host[INET6_ADDRSTRLEN] = "";
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)address;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        return snprintf(ret_text, size, "%s:%u", host, ntohs(in->sin_port));
-    }
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)address;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        return snprintf(ret_text, size, "[%s]:%u", host, ntohs(in6->sin6_port));
-    }
-    const struct sockaddr_un *un = (const void *)address;
-    return describe_path(un, address->ss_family == AF_UNIX ? address_size : 0, ret_text, size);
-}
-
 int asyncio_stream_writer_get_extra_info(const asyncio_stream_writer_t *writer, const char *name,
                                          char *ret_text, size_t size)
 {
     if (!writer || !name || (!ret_text && size))
         return asyncio__fail(-EINVAL, "\"writer\", \"name\" and \"ret_text\" must not be NULL");
-    if (strcmp(name, "peername") != 0 && strcmp(name, "sockname") != 0)
-        return asyncio__fail(-EINVAL, "\"name\" must be \"peername\" or \"sockname\"");
-    asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
-    asyncio__channel_info_t info = {0};
-    int rc = channel->class->info(channel, name, &info);
-    if (rc < 0 || info.size == 0)
-        return asyncio__fail(-ENOTCONN, "the name was not known when the connection was made");
-    struct sockaddr_storage address = {0};
-    memcpy(&address, info.data, info.size);
-    return describe_address(&address, info.size, ret_text, size);
+    return asyncio__channel_name(asyncio__connection_of_writer(writer)->channel, name, ret_text,
+                                 size);
 }
 
 asyncio_socket_t *asyncio_stream_writer_get_socket(const asyncio_stream_writer_t *writer)
 {
-    if (!writer)
-        return NULL;
-    asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
-    asyncio__channel_info_t info = {0};
-    asyncio__ignore(channel->class->info(channel, "socket", &info));
-    return (asyncio_socket_t *)info.data;
+    return writer ? asyncio__channel_socket(asyncio__connection_of_writer(writer)->channel) : NULL;
 }

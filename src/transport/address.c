@@ -28,8 +28,14 @@ int asyncio__address_describe(const struct sockaddr *address, socklen_t size, ch
     int length = (int)size - (int)offsetof(struct sockaddr_un, sun_path);
     if (family != AF_UNIX || length <= 0)
         return snprintf(ret_text, text_size, "%s", "");
-    if (un->sun_path[0] == '\0')
-        return snprintf(ret_text, text_size, "@%.*s", length - 1, un->sun_path + 1);
+    if (un->sun_path[0] == '\0') {
+        char name[sizeof(un->sun_path) + 1] = "";
+        memcpy(name, un->sun_path, (size_t)length);
+        for (int i = 0; i < length; i++)
+            if (!name[i])
+                name[i] = '@';
+        return snprintf(ret_text, text_size, "%s", name);
+    }
     return snprintf(ret_text, text_size, "%.*s", length, un->sun_path);
 }
 

@@ -17,8 +17,9 @@
 /* Room for the longest text: a Unix socket's path. */
 #define ASYNCIO__ADDRESS_TEXT_BYTES 112
 
-/* Writes "127.0.0.1:80", "[::1]:80", the path of a Unix socket, "@name" for an abstract one; other
- * families are "". Returns the length, as snprintf() does. */
+/* Writes "127.0.0.1:80", "[::1]:80", the path of a Unix socket, "@name" for an abstract one (each 0
+ * in it is shown as "@", as ss(8) does); other families are "". Returns the length, as snprintf()
+ * does. */
 int asyncio__address_describe(const struct sockaddr *address, socklen_t size, char *ret_text,
                               size_t text_size);
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stream writers and transports tell of their channel in the same words: its two ends, its
+ * socket, and what its water marks may be.
+ */
+#ifndef ASYNCIO__NET_CHANNEL_INFO_H
+#define ASYNCIO__NET_CHANNEL_INFO_H
+
+#include <asyncio/socket.h>
+
+#include "transport/channel.h"
+
+#define ASYNCIO__HIGH_WATER_BYTES 65536 /* the default */
+
+/* Writes the "peername" or "sockname" as text: the length of the whole, or an error. */
+int asyncio__channel_name(asyncio__channel_t *channel, const char *name, char *ret_text,
+                          size_t size);
+
+/* The socket or pipe below, borrowed from the channel; NULL: it has none. */
+asyncio_socket_t *asyncio__channel_socket(asyncio__channel_t *channel);
+
+/* Puts the defaults in place of SIZE_MAX. -EINVAL with details: low is above high. */
+int asyncio__water_marks(size_t *high_bytes, size_t *low_bytes);
+
+#endif
