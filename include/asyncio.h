@@ -49,6 +49,10 @@
 #include <asyncio/server.h>
 #include <asyncio/stream.h>
 
+/* Transports and protocols. */
+#include <asyncio/protocol.h>
+#include <asyncio/transport.h>
+
 /* Threads. */
 #include <asyncio/concurrent_future.h>
 #include <asyncio/executor.h>

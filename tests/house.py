@@ -54,7 +54,7 @@ PUBLIC_LAYERS = {
              "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
     "executor": ["concurrent_future", "executor", "thread_pool"],
-    "net": ["resolver", "server", "stream"],
+    "net": ["protocol", "resolver", "server", "stream", "transport"],
     "run": ["runner"],
     "testing": ["testing"],
 }

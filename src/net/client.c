@@ -6,12 +6,14 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "net/connection.h"
+#include "net/transport.h"
 #include "task/task.h"
 
 typedef struct client {
     asyncio__list_t link;              /* in clients->list */
     asyncio__clients_t *clients;       /* held by hold() */
     asyncio__connection_t *connection; /* while is_running with references to reader and writer */
+    asyncio_transport_t *transport;    /* instead, while is_open: a reference */
     asyncio_task_t *task;              /* runs client_connected; borrowed; NULL: none, or over */
     bool is_running;                   /* the task has not ended */
     bool is_open;                      /* the connection is not closed */
@@ -48,6 +50,14 @@ static void on_closed(asyncio__connection_t *connection, void *arg)
         leave(client);
 }
 
+/* connection_lost has returned, or never will be called. */
+static void on_transport_over(void *arg)
+{
+    client_t *client = arg;
+    asyncio_transport_unref(client->transport);
+    leave(client);
+}
+
 /* The task has ended, or was never made. */
 static void on_task_ended(void *arg)
 {
@@ -69,7 +79,8 @@ static int run(void *arg, void **ret_result)
     client_t *client = arg;
     asyncio__clients_t *clients = client->clients;
     asyncio__connection_t *connection = client->connection;
-    int rc = clients->client_connected(&connection->reader, &connection->writer, clients->arg);
+    int rc = clients->handler.client_connected(&connection->reader, &connection->writer,
+                                               clients->handler.arg);
     if (rc < 0 && rc != -ECANCELED && rc != ASYNCIO_EGENERATOREXIT) {
         asyncio_error_t *error = asyncio__error_take_of(rc);
         asyncio__loop_report(clients->loop, "Unhandled exception in client_connected_cb", rc,
@@ -96,42 +107,24 @@ static asyncio_task_t *create_task(asyncio__clients_t *clients, asyncio_coroutin
     return task;
 }
 
-/* The streams of an accepted descriptor, which is taken: NULL, no memory. */
-static asyncio__connection_t *connect_streams(asyncio__clients_t *clients, int fd,
-                                              asyncio__file_kind_t kind,
-                                              const asyncio__socket_names_t *names)
+/* A client in the list, over an open channel, which is not taken: NULL, no memory. */
+static client_t *add_client(asyncio__clients_t *clients)
 {
-    asyncio__channel_t *channel;
-    if (asyncio__socket_channel_accept(clients->loop, fd, kind, names, &channel) < 0)
-        return NULL;
-    asyncio__connection_t *connection = asyncio__connection_new(channel, clients->limit_bytes);
-    if (connection) {
-        connection->reader.ends_on_overrun = clients->end_on_overrun;
-        asyncio__connection_set_linger(connection, clients->linger);
-    }
-    return connection;
-}
-
-int asyncio__clients_add(asyncio__clients_t *clients, int fd, asyncio__file_kind_t kind,
-                         const asyncio__socket_names_t *names)
-{
-    asyncio__connection_t *connection = connect_streams(clients, fd, kind, names);
-    if (!connection)
-        return -ENOMEM;
     client_t *client = asyncio__calloc(sizeof(*client));
-    if (!client) {
-        asyncio__connection_abort(connection);
-        asyncio_stream_reader_unref(&connection->reader);
-        asyncio_stream_writer_unref(&connection->writer);
-        return -ENOMEM;
-    }
-    *client = (client_t){
-        .clients = clients, .connection = connection, .is_running = true, .is_open = true};
-    connection->on_closed = on_closed;
-    connection->closed_arg = client;
+    if (!client)
+        return NULL;
+    client->clients = clients;
+    client->is_open = true;
     asyncio__list_append(&clients->list, &client->link);
     clients->count++;
     clients->hold(clients);
+    return client;
+}
+
+/* Makes the task of a client; on failure the client has left. */
+static int start_task(client_t *client)
+{
+    asyncio__clients_t *clients = client->clients;
     asyncio_coroutine_options_t options = {.size = sizeof(options),
                                            .destroy = on_task_ended,
                                            .stack_bytes = clients->stack_bytes};
@@ -150,17 +143,91 @@ int asyncio__clients_add(asyncio__clients_t *clients, int fd, asyncio__file_kind
     return 0;
 }
 
+/* A client with a reader, a writer and a task; the channel is taken. */
+static int add_streams(asyncio__clients_t *clients, asyncio__channel_t *channel)
+{
+    asyncio__connection_t *connection = asyncio__connection_new(channel, clients->limit_bytes);
+    if (!connection)
+        return -ENOMEM;
+    connection->reader.ends_on_overrun = clients->end_on_overrun;
+    client_t *client = add_client(clients);
+    if (!client) {
+        asyncio__connection_abort(connection);
+        asyncio_stream_reader_unref(&connection->reader);
+        asyncio_stream_writer_unref(&connection->writer);
+        return -ENOMEM;
+    }
+    client->connection = connection;
+    client->is_running = true;
+    connection->on_closed = on_closed;
+    connection->closed_arg = client;
+    return start_task(client);
+}
+
+/* A transport that runs in a copy of the context of create_server(); the channel is taken. */
+static asyncio_transport_t *new_transport(asyncio__clients_t *clients, asyncio__channel_t *channel)
+{
+    if (!asyncio__uses(ASYNCIO__USES_CONTEXTS))
+        return asyncio__transport_new(channel, NULL, NULL);
+    asyncio_context_t *context = asyncio_context_copy(clients->context);
+    if (!context) {
+        channel->class->abort(channel, 0, NULL);
+        asyncio__channel_unref(channel);
+        return NULL;
+    }
+    asyncio_transport_t *transport = asyncio__transport_new(channel, NULL, context);
+    asyncio_context_unref(context);
+    return transport;
+}
+
+/* A client with a transport, whose protocol is made from the ready queue; the channel is taken. */
+static int add_transport(asyncio__clients_t *clients, asyncio__channel_t *channel)
+{
+    asyncio_transport_t *transport = new_transport(clients, channel);
+    if (!transport)
+        return -ENOMEM;
+    client_t *client = add_client(clients);
+    if (client) {
+        client->transport = transport;
+        transport->factory = clients->handler.factory;
+        transport->factory_arg = clients->handler.arg;
+        transport->on_over = on_transport_over;
+        transport->over_arg = client;
+        asyncio__transport_start(transport);
+        return 0;
+    }
+    asyncio__transport_end(transport);
+    asyncio_transport_unref(transport);
+    return -ENOMEM;
+}
+
+int asyncio__clients_add(asyncio__clients_t *clients, int fd, asyncio__file_kind_t kind,
+                         const asyncio__socket_names_t *names)
+{
+    asyncio__channel_t *channel;
+    if (asyncio__socket_channel_accept(clients->loop, fd, kind, names, &channel) < 0)
+        return -ENOMEM;
+    if (clients->linger_ns > 0)
+        channel->linger_ns = clients->linger_ns;
+    return clients->handler.factory ? add_transport(clients, channel)
+                                    : add_streams(clients, channel);
+}
+
 /* --- ending all ---------------------------------------------------------------------------- */
 
 static void close_client(client_t *client)
 {
-    if (client->is_open)
+    if (client->transport)
+        asyncio__ignore(asyncio_transport_close(client->transport));
+    else if (client->is_open)
         asyncio__connection_close(client->connection);
 }
 
 static void abort_client(client_t *client)
 {
-    if (client->is_open)
+    if (client->transport)
+        asyncio__ignore(asyncio_transport_abort(client->transport));
+    else if (client->is_open)
         asyncio__connection_abort(client->connection);
 }
 

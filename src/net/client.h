@@ -1,31 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connections of a server: each runs client_connected as a task of its own.
+ * The connections of a server: each runs client_connected as a task of its own, or has a transport
+ * that calls a protocol.
  *
  *     server ==contains==> clients --list--> client --> connection (its reader and its writer)
- *        ^                                      |
+ *        ^                                      |   or  transport
  *        '------ a reference by hold() ---------'
  *
  * A client is in the list until its task has ended and its connection is closed, which may be
- * later: what the task has written is sent first. It knows its server only by the two callbacks.
+ * later: what the task has written is sent first. One with a protocol is in it until
+ * connection_lost has returned. It knows its server only by the two callbacks.
  */
 #ifndef ASYNCIO__NET_CLIENT_H
 #define ASYNCIO__NET_CLIENT_H
 
-#include <asyncio/server.h>
+#include <asyncio/transport.h>
 
 #include "transport/socket_channel.h"
 
 typedef struct asyncio__clients asyncio__clients_t;
 
+/* What a connection of the server gets: one of the two. */
+typedef struct asyncio__client_handler {
+    asyncio_client_connected_t *client_connected; /* a task that runs this */
+    asyncio_protocol_factory_t *factory;          /* a protocol that this makes */
+    void *arg;                                    /* passed to it */
+} asyncio__client_handler_t;
+
 struct asyncio__clients {
     asyncio_loop_t *loop;                         /* borrowed from the server */
-    asyncio_client_connected_t *client_connected; /* what each connection runs */
-    void *arg;                                    /* passed to it */
-    asyncio_context_t *context;                   /* each task runs in a copy of it */
+    asyncio__client_handler_t handler;            /* of each connection */
+    asyncio_context_t *context;                   /* each runs in a copy of it */
     size_t limit_bytes;                           /* of each reader; 0: the default */
     size_t stack_bytes;                           /* of each task; 0: the default */
-    double linger;                                /* of each connection, in seconds; 0: default */
+    int64_t linger_ns;                            /* of each connection; 0: the default */
     bool end_on_overrun;                          /* of each reader */
     asyncio__list_t list;                         /* of clients, oldest first */
     size_t count;                                 /* of list */
@@ -37,11 +45,12 @@ struct asyncio__clients {
 int asyncio__clients_init(asyncio__clients_t *clients);
 void asyncio__clients_fini(asyncio__clients_t *clients);
 
-/* Makes the task of an accepted descriptor, which is taken, also on failure: 0 or -ENOMEM. */
+/* Makes the client of an accepted descriptor, which is taken, also on failure: 0 or -ENOMEM. */
 int asyncio__clients_add(asyncio__clients_t *clients, int fd, asyncio__file_kind_t kind,
                          const asyncio__socket_names_t *names);
 
-/* Closes each connection once all is sent; closes each at once; cancels each task. */
+/* Closes each connection once all is sent; closes each at once; cancels each task (those with a
+ * protocol have none). */
 void asyncio__clients_close(asyncio__clients_t *clients);
 void asyncio__clients_abort(asyncio__clients_t *clients);
 void asyncio__clients_cancel(asyncio__clients_t *clients);

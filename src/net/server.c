@@ -4,6 +4,7 @@
  */
 #include "net/server.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/syscalls.h"
@@ -159,7 +160,7 @@ int asyncio__server_add(asyncio_server_t *server, asyncio_socket_t *sock)
 /* --- life ---------------------------------------------------------------------------------- */
 
 asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
-                                      asyncio_client_connected_t *client_connected, void *arg,
+                                      const asyncio__client_handler_t *handler,
                                       const asyncio_server_options_t *options)
 {
     asyncio_server_t *server = asyncio__calloc(sizeof(*server));
@@ -168,14 +169,14 @@ asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
     *server = (asyncio_server_t){.refs = 1,
                                  .loop = loop,
                                  .clients = {.loop = loop,
-                                             .client_connected = client_connected,
-                                             .arg = arg,
+                                             .handler = *handler,
                                              .hold = on_client_added,
                                              .drop = on_client_left}};
     if (options) {
         server->clients.limit_bytes = options->limit_bytes;
         server->clients.stack_bytes = options->stack_bytes;
-        server->clients.linger = options->linger;
+        if (options->linger > 0)
+            server->clients.linger_ns = asyncio__nanoseconds(options->linger);
         server->clients.end_on_overrun = options->end_on_overrun;
         server->max_connections = options->max_connections;
     }

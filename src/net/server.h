@@ -49,7 +49,7 @@ struct asyncio_server {
 
 /* A server without sockets; one reference. NULL: no memory. */
 asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
-                                      asyncio_client_connected_t *client_connected, void *arg,
+                                      const asyncio__client_handler_t *handler,
                                       const asyncio_server_options_t *options);
 
 /* Adds a listening socket, which is shared: 0 or an error with the slot filled. */

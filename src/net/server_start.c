@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* start_server and start_unix_server: look the host up, bind, and serve. */
+/* Starting servers, and start_server, whose connections get a task; see server_start.h. */
+#include "net/server_start.h"
+
 #include <asyncio/resolver.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -13,22 +15,15 @@
 #include "net/server.h"
 #include "task/twin.h"
 
-static int check_call(asyncio_client_connected_t *client_connected,
-                      const asyncio_server_options_t *options, asyncio_server_t **ret_server)
+static int check_call(const asyncio_loop_t *loop, const asyncio_server_options_t *options,
+                      asyncio_server_t **ret_server)
 {
-    if (!client_connected)
-        return asyncio__fail(-EINVAL, "\"client_connected\" must not be NULL");
     if (!ret_server)
         return asyncio__fail(-EINVAL, "\"ret_server\" must not be NULL");
     if (options && options->size < sizeof(*options))
         return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
     int rc = options ? asyncio__connection_check_linger(options->linger) : 0;
-    if (rc < 0)
-        return rc;
-    asyncio_loop_t *loop = asyncio_get_running_loop();
-    if (!loop)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
-    return asyncio__operation_check(loop);
+    return rc < 0 ? rc : asyncio__operation_check(loop);
 }
 
 static asyncio__bind_options_t bind_options(const asyncio_server_options_t *options)
@@ -103,7 +98,7 @@ static int look_up(asyncio_loop_t *loop, const char *host, uint16_t port, int fa
 }
 
 /* Serves on a socket of the program. */
-static int serve_on(asyncio_client_connected_t *client_connected, void *arg,
+static int serve_on(asyncio_loop_t *loop, const asyncio__client_handler_t *handler,
                     const asyncio_server_options_t *options, asyncio_server_t **ret_server)
 {
     int fd = asyncio_socket_fileno(options->sock);
@@ -113,31 +108,29 @@ static int serve_on(asyncio_client_connected_t *client_connected, void *arg,
     int rc = asyncio__bind_adopt(fd, &wanted);
     if (rc < 0)
         return rc;
-    asyncio_server_t *server =
-        asyncio__server_new(asyncio_get_running_loop(), client_connected, arg, options);
+    asyncio_server_t *server = asyncio__server_new(loop, handler, options);
     if (!server)
         return asyncio__fail(-ENOMEM, NULL);
     return finish(server, asyncio__server_add(server, options->sock), options, ret_server);
 }
 
-int asyncio_start_server(const char *host, uint16_t port,
-                         asyncio_client_connected_t *client_connected, void *arg,
-                         const asyncio_server_options_t *options, asyncio_server_t **ret_server)
+int asyncio__start_server(asyncio_loop_t *loop, const char *host, uint16_t port,
+                          const asyncio__client_handler_t *handler,
+                          const asyncio_server_options_t *options, asyncio_server_t **ret_server)
 {
     struct addrinfo *addresses;
-    int rc = check_call(client_connected, options, ret_server);
+    int rc = check_call(loop, options, ret_server);
     if (rc < 0)
         return rc;
     if (options && options->sock && (host || port))
         return asyncio__fail(-EINVAL,
                              "host/port and sock can not be specified at the same time");
     if (options && options->sock)
-        return serve_on(client_connected, arg, options, ret_server);
-    asyncio_loop_t *loop = asyncio_get_running_loop();
+        return serve_on(loop, handler, options, ret_server);
     rc = look_up(loop, host, port, options ? options->family : 0, &addresses);
     if (rc < 0)
         return rc;
-    asyncio_server_t *server = asyncio__server_new(loop, client_connected, arg, options);
+    asyncio_server_t *server = asyncio__server_new(loop, handler, options);
     if (server) {
         asyncio__bind_options_t wanted = bind_options(options);
         rc = add_addresses(server, addresses, &wanted);
@@ -146,25 +139,25 @@ int asyncio_start_server(const char *host, uint16_t port,
     return server ? finish(server, rc, options, ret_server) : asyncio__fail(-ENOMEM, NULL);
 }
 
-int asyncio_start_unix_server(const char *path, asyncio_client_connected_t *client_connected,
-                              void *arg, const asyncio_server_options_t *options,
-                              asyncio_server_t **ret_server)
+int asyncio__start_unix_server(asyncio_loop_t *loop, const char *path,
+                               const asyncio__client_handler_t *handler,
+                               const asyncio_server_options_t *options,
+                               asyncio_server_t **ret_server)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, rc = check_call(client_connected, options, ret_server);
+    int fd, rc = check_call(loop, options, ret_server);
     if (rc < 0)
         return rc;
     if (options && options->sock && path)
         return asyncio__fail(-EINVAL, "path and sock can not be specified at the same time");
     if (options && options->sock)
-        return serve_on(client_connected, arg, options, ret_server);
+        return serve_on(loop, handler, options, ret_server);
     if (!path)
         return asyncio__fail(-EINVAL, "\"path\" must not be NULL");
     if (strlen(path) >= sizeof(address.sun_path))
         return asyncio__fail(-ENAMETOOLONG, "the path is too long for a Unix socket");
     strcpy(address.sun_path, path);
-    asyncio_server_t *server =
-        asyncio__server_new(asyncio_get_running_loop(), client_connected, arg, options);
+    asyncio_server_t *server = asyncio__server_new(loop, handler, options);
     if (!server)
         return asyncio__fail(-ENOMEM, NULL);
     asyncio__bind_options_t wanted = bind_options(options);
@@ -172,6 +165,41 @@ int asyncio_start_unix_server(const char *path, asyncio_client_connected_t *clie
     if (rc == 0)
         rc = add_fd(server, fd);
     return finish(server, rc, options, ret_server);
+}
+
+/* --- each connection a task ---------------------------------------------------------------- */
+
+/* Whether a task can be started for each connection: the running loop, or NULL. */
+static asyncio_loop_t *check_handler(asyncio_client_connected_t *client_connected, int *ret_rc)
+{
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    if (!client_connected)
+        *ret_rc = asyncio__fail(-EINVAL, "\"client_connected\" must not be NULL");
+    else if (!loop)
+        *ret_rc = asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    else
+        return loop;
+    return NULL;
+}
+
+int asyncio_start_server(const char *host, uint16_t port,
+                         asyncio_client_connected_t *client_connected, void *arg,
+                         const asyncio_server_options_t *options, asyncio_server_t **ret_server)
+{
+    asyncio__client_handler_t handler = {.client_connected = client_connected, .arg = arg};
+    int rc = 0;
+    asyncio_loop_t *loop = check_handler(client_connected, &rc);
+    return loop ? asyncio__start_server(loop, host, port, &handler, options, ret_server) : rc;
+}
+
+int asyncio_start_unix_server(const char *path, asyncio_client_connected_t *client_connected,
+                              void *arg, const asyncio_server_options_t *options,
+                              asyncio_server_t **ret_server)
+{
+    asyncio__client_handler_t handler = {.client_connected = client_connected, .arg = arg};
+    int rc = 0;
+    asyncio_loop_t *loop = check_handler(client_connected, &rc);
+    return loop ? asyncio__start_unix_server(loop, path, &handler, options, ret_server) : rc;
 }
 
 /* --- coroutine objects --------------------------------------------------------------------- */

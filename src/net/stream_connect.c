@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting from a task, and open_connection, which makes streams of that; see stream_connect.h. */
+/*
+ * Connecting from a task, and open_connection, which makes streams of that; see stream_connect.h.
+ */
 #include "net/stream_connect.h"
 
 #include <asyncio/resolver.h>
