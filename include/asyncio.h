@@ -53,6 +53,9 @@
 #include <asyncio/protocol.h>
 #include <asyncio/transport.h>
 
+/* Processes. */
+#include <asyncio/process.h>
+
 /* Threads. */
 #include <asyncio/concurrent_future.h>
 #include <asyncio/executor.h>

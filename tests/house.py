@@ -27,7 +27,8 @@ BENEATH = {
     "sync": ["task"],
     "executor": ["task", "worker"],
     "net": ["task", "sync", "transport"],
-    "run": ["net", "sync", "executor"],
+    "process": ["net"],
+    "run": ["process", "sync", "executor"],
     "testing": ["run"],
 }
 
@@ -55,6 +56,7 @@ PUBLIC_LAYERS = {
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
     "executor": ["concurrent_future", "executor", "thread_pool"],
     "net": ["protocol", "resolver", "server", "stream", "transport"],
+    "process": ["process"],
     "run": ["runner"],
     "testing": ["testing"],
 }

@@ -17,6 +17,9 @@
 #define __NR_io_uring_enter    426
 #define __NR_io_uring_register 427
 #endif
+#ifndef __NR_pidfd_send_signal
+#define __NR_pidfd_send_signal 424
+#endif
 #ifndef __NR_pidfd_open
 #define __NR_pidfd_open 434
 #endif
@@ -122,6 +125,17 @@ static int call_getpeername(int fd, struct sockaddr *ret_address, socklen_t *siz
     return getpeername(fd, ret_address, size);
 }
 
+static pid_t call_clone(int (*run)(void *arg), void *stack_end, int flags, void *arg,
+                        int *ret_pidfd)
+{
+    return clone(run, stack_end, flags, arg, ret_pidfd);
+}
+
+static int call_pidfd_send_signal(int pidfd, int signo)
+{
+    return (int)syscall(__NR_pidfd_send_signal, pidfd, signo, NULL, 0);
+}
+
 asyncio__syscalls_t asyncio__sys = {
     .clock_gettime = clock_gettime,
     .mmap = mmap,
@@ -168,6 +182,12 @@ asyncio__syscalls_t asyncio__sys = {
     .send = send,
     .recvmsg = recvmsg,
     .sendmsg = sendmsg,
+    .pipe2 = pipe2,
+    .clone = call_clone,
+    .fork = fork,
+    .waitid = waitid,
+    .pidfd_send_signal = call_pidfd_send_signal,
+    .kill = kill,
     .unlink = unlink,
     .sigaltstack = sigaltstack,
     .sigaction = sigaction,

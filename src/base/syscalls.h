@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 
 struct stat;
@@ -75,6 +76,13 @@ typedef struct asyncio__syscalls {
     ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+    int (*pipe2)(int ret_fds[2], int flags);
+    pid_t (*clone)(int (*run)(void *arg), void *stack_end, int flags, void *arg,
+                   int *ret_pidfd); /* ret_pidfd: for CLONE_PIDFD */
+    pid_t (*fork)(void);
+    int (*waitid)(idtype_t type, id_t id, siginfo_t *ret_info, int options);
+    int (*pidfd_send_signal)(int pidfd, int signo); /* -1 with ENOSYS where it is missing */
+    int (*kill)(pid_t process, int signo);
     int (*unlink)(const char *path);
     int (*sigaltstack)(const stack_t *stack, stack_t *ret_former);
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_former);

@@ -69,6 +69,12 @@
     X(send, ssize_t, -1, (int a, const void *b, size_t c, int d), (a, b, c, d))                   \
     X(recvmsg, ssize_t, -1, (int a, struct msghdr *b, int c), (a, b, c))                          \
     X(sendmsg, ssize_t, -1, (int a, const struct msghdr *b, int c), (a, b, c))                    \
+    X(pipe2, int, -1, (int *a, int b), (a, b))                                                    \
+    X(clone, pid_t, -1, (int (*a)(void *), void *b, int c, void *d, int *e), (a, b, c, d, e))     \
+    X(fork, pid_t, -1, (void), ())                                                                \
+    X(waitid, int, -1, (idtype_t a, id_t b, siginfo_t *c, int d), (a, b, c, d))                   \
+    X(pidfd_send_signal, int, -1, (int a, int b), (a, b))                                         \
+    X(kill, int, -1, (pid_t a, int b), (a, b))                                                    \
     X(unlink, int, -1, (const char *a), (a))                                                      \
     X(sigaltstack, int, -1, (const stack_t *a, stack_t *b), (a, b))                                \
     X(sigpending, int, -1, (sigset_t * a), (a))                                                   \

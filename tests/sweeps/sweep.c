@@ -261,8 +261,8 @@ static void fail_call(enum fault_call call, int error)
     }
 }
 
-/* What scenarios with sockets are not tried with. Of a socket that is open, no kernel says that it
- * is not; and what is not ready is told of when it is, which an engine waits for. */
+/* Faults that scenarios with sockets or pipes are not tried with. No kernel says of an open socket
+ * that it is closed, nor EAGAIN of one that is ready: an engine waits then until it is ready. */
 static bool is_lie(enum fault_call call, int error)
 {
     if (call == FAULT_epoll_ctl)
@@ -270,7 +270,9 @@ static bool is_lie(enum fault_call call, int error)
     if (call == FAULT_connect) /* under way, says the kernel: that it is not it cannot mean */
         return error == EINTR || error == EALREADY;
     return error == EAGAIN && (call == FAULT_recv || call == FAULT_send || call == FAULT_recvmsg ||
-                               call == FAULT_sendmsg || call == FAULT_accept4);
+                               call == FAULT_sendmsg || call == FAULT_accept4 ||
+                               call == FAULT_read || call == FAULT_write ||
+                               call == FAULT_pwritev2);
 }
 
 void sweep_calls(void **state)

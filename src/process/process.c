@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes, as tasks see them; see <asyncio/process.h>.
+ *
+ *     program --ref--> process --ref--> reaper          tells when the child has ended
+ *                              --ref--> connections     our ends of its pipes
+ */
+#include <asyncio/gather.h>
+#include <signal.h>
+
+#include "base/memory.h"
+#include "net/operation.h"
+#include "process/reaper.h"
+#include "process/stdio.h"
+#include "task/twin.h"
+#include "task/waiter_list.h"
+
+struct asyncio_process {
+    unsigned refs;                     /* references */
+    asyncio_loop_t *loop;              /* held */
+    asyncio__reaper_t *reaper;         /* a reference */
+    asyncio__connection_t *streams[3]; /* as in asyncio__stdio_t */
+    asyncio__list_t waiters;           /* tasks in wait() */
+    pid_t pid;                         /* of the child */
+    const char *data[3];               /* what communicate() has read, in the readers' buffers */
+    size_t sizes[3];                   /* of data */
+};
+
+/* --- starting ------------------------------------------------------------------------------ */
+
+static void on_exited(void *arg)
+{
+    asyncio_process_t *process = arg;
+    asyncio__waiters_wake_all(&process->waiters);
+}
+
+/* Names the step that failed, and what it was about. */
+static int fail_to_start(int code, asyncio__spawn_stage_t stage, const asyncio__spawn_t *spawn)
+{
+    const char *name = spawn->executable ? spawn->executable : spawn->arguments[0];
+    switch (stage) {
+    case ASYNCIO__SPAWN_PREPARE:
+        return asyncio__fail(code, "no child process can be made");
+    case ASYNCIO__SPAWN_SESSION:
+        return asyncio__fail(code, "the child's session or process group cannot be set");
+    case ASYNCIO__SPAWN_STDIO:
+        return asyncio__fail(code, "a file descriptor cannot be passed to the child");
+    case ASYNCIO__SPAWN_USER:
+        return asyncio__fail(code, "the child's user or groups cannot be set");
+    case ASYNCIO__SPAWN_CWD:
+        return asyncio_raise_at(code, NULL, "cannot change to the folder \"%s\"", spawn->cwd);
+    default:
+        return asyncio_raise_at(code, NULL, "cannot execute \"%s\"", name);
+    }
+}
+
+static void set_spawn(asyncio__spawn_t *spawn, const char *const *argv,
+                      const asyncio_process_options_t *options, const asyncio__stdio_t *stdio)
+{
+    asyncio__spawn_init(spawn);
+    spawn->arguments = argv;
+    spawn->executable = options->executable;
+    spawn->environment = options->env;
+    spawn->cwd = options->cwd;
+    for (int i = 0; i < 3; i++)
+        spawn->stdio[i] = stdio->child_fds[i];
+    spawn->pass_fds = options->pass_fds;
+    spawn->pass_fd_count = options->pass_fd_count;
+    spawn->umask = options->has_umask ? (int)options->umask : -1;
+    spawn->start_new_session = options->start_new_session;
+    spawn->process_group = options->has_process_group ? options->process_group : -1;
+    spawn->restore_signals = !options->keep_signals;
+    spawn->user = options->has_user ? (long)options->user : -1;
+    spawn->group = options->has_group ? (long)options->group : -1;
+    spawn->extra_groups = options->extra_groups;
+    spawn->extra_group_count = options->extra_group_count;
+}
+
+/* The record of a process without a child; NULL: out of memory. */
+static asyncio_process_t *new_process(asyncio_loop_t *loop)
+{
+    asyncio_process_t *process = asyncio__calloc(sizeof(*process));
+    if (!process)
+        return NULL;
+    process->refs = 1;
+    process->reaper = asyncio__reaper_new(loop);
+    if (!process->reaper) {
+        asyncio__free(process, sizeof(*process));
+        return NULL;
+    }
+    process->loop = asyncio__loop_hold(loop);
+    asyncio__list_init(&process->waiters);
+    return process;
+}
+
+static void free_process(asyncio_process_t *process)
+{
+    for (int i = 0; i < 3; i++)
+        asyncio__stdio_drop(process->streams[i]);
+    process->reaper->exited = NULL;
+    asyncio__reaper_unref(process->reaper);
+    asyncio__loop_drop_object(process->loop);
+    asyncio__free(process, sizeof(*process));
+}
+
+static int start(asyncio_loop_t *loop, const char *const *argv,
+                 const asyncio_process_options_t *options, asyncio_process_t **ret_process)
+{
+    asyncio__stdio_t stdio;
+    asyncio__spawn_t spawn;
+    asyncio__child_t child;
+    asyncio_process_t *process = new_process(loop);
+    if (!process)
+        return asyncio__fail(-ENOMEM, NULL);
+    int rc = asyncio__stdio_open(&stdio, loop, options);
+    if (rc < 0) {
+        free_process(process);
+        return rc;
+    }
+    set_spawn(&spawn, argv, options, &stdio);
+    rc = asyncio__spawn(&spawn, &child);
+    if (rc < 0) {
+        rc = fail_to_start(rc, child.stage, &spawn);
+        asyncio__stdio_close(&stdio);
+        free_process(process);
+        return rc;
+    }
+    asyncio__stdio_close_child(&stdio);
+    for (int i = 0; i < 3; i++)
+        process->streams[i] = stdio.connections[i];
+    process->pid = child.pid;
+    process->reaper->exited = on_exited;
+    process->reaper->arg = process;
+    rc = asyncio__reaper_start(process->reaper, &child);
+    if (rc < 0) {
+        free_process(process);
+        return asyncio__fail(rc, "the loop cannot wait for a child process");
+    }
+    *ret_process = process;
+    return 0;
+}
+
+int asyncio_create_subprocess_exec(const char *const *argv,
+                                   const asyncio_process_options_t *options,
+                                   asyncio_process_t **ret_process)
+{
+    static const asyncio_process_options_t defaults = {.size = sizeof(defaults)};
+    if (!options)
+        options = &defaults;
+    if (!argv || !ret_process)
+        return asyncio__fail(-EINVAL, "\"argv\" and \"ret_process\" must not be NULL");
+    if (!argv[0] || !argv[0][0])
+        return asyncio__fail(-EINVAL, "\"argv\" must begin with the name of a program");
+    if (options->size < sizeof(*options))
+        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    if ((options->pass_fd_count && !options->pass_fds) ||
+        (options->extra_group_count && !options->extra_groups))
+        return asyncio__fail(-EINVAL, "a list of \"options\" has a count, and must not be NULL");
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    if (!loop)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
+    int rc = asyncio__loop_check(loop);
+    if (rc == 0 && asyncio_loop_get_engine(loop) == ASYNCIO_ENGINE_SIM)
+        rc = asyncio__fail(-EOPNOTSUPP, "the engine \"sim\" has no file descriptors");
+    return rc < 0 ? rc : start(loop, argv, options, ret_process);
+}
+
+int asyncio_create_subprocess_shell(const char *command, const asyncio_process_options_t *options,
+                                    asyncio_process_t **ret_process)
+{
+    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+    if (!command)
+        return asyncio__fail(-EINVAL, "\"command\" must not be NULL");
+    return asyncio_create_subprocess_exec(argv, options, ret_process);
+}
+
+/* --- references and what is known ---------------------------------------------------------- */
+
+asyncio_process_t *asyncio_process_ref(asyncio_process_t *process)
+{
+    if (process)
+        process->refs++;
+    return process;
+}
+
+void asyncio_process_unref(asyncio_process_t *process)
+{
+    /* Another thread, or a forked child: leaked, because touching it would be worse. */
+    if (!process || asyncio__loop_check_here(process->loop) < 0 || --process->refs > 0)
+        return;
+    if (!process->reaper->has_exited)
+        asyncio__ignore(asyncio__reaper_kill(process->reaper, SIGKILL));
+    free_process(process);
+}
+
+pid_t asyncio_process_pid(const asyncio_process_t *process)
+{
+    return process ? process->pid : 0;
+}
+
+asyncio_stream_writer_t *asyncio_process_stdin(const asyncio_process_t *process)
+{
+    return process && process->streams[0] ? &process->streams[0]->writer : NULL;
+}
+
+asyncio_stream_reader_t *asyncio_process_stdout(const asyncio_process_t *process)
+{
+    return process && process->streams[1] ? &process->streams[1]->reader : NULL;
+}
+
+asyncio_stream_reader_t *asyncio_process_stderr(const asyncio_process_t *process)
+{
+    return process && process->streams[2] ? &process->streams[2]->reader : NULL;
+}
+
+int asyncio_process_returncode(const asyncio_process_t *process, int *ret_code)
+{
+    if (!process || !ret_code)
+        return asyncio__fail(-EINVAL, "\"process\" and \"ret_code\" must not be NULL");
+    if (!process->reaper->has_exited)
+        return asyncio__fail(ASYNCIO_EINVALIDSTATE, "the process has not ended");
+    *ret_code = process->reaper->return_code;
+    return 0;
+}
+
+/* --- signals ------------------------------------------------------------------------------- */
+
+int asyncio_process_send_signal(asyncio_process_t *process, int signo)
+{
+    if (!process)
+        return asyncio__fail(-EINVAL, "\"process\" must not be NULL");
+    int rc = asyncio__loop_check_here(process->loop);
+    if (rc < 0)
+        return rc;
+    rc = asyncio__reaper_kill(process->reaper, signo);
+    return rc < 0 ? asyncio__fail(rc, rc == -ESRCH ? "the process has ended" : NULL) : 0;
+}
+
+int asyncio_process_terminate(asyncio_process_t *process)
+{
+    return asyncio_process_send_signal(process, SIGTERM);
+}
+
+int asyncio_process_kill(asyncio_process_t *process)
+{
+    return asyncio_process_send_signal(process, SIGKILL);
+}
+
+/* --- waiting ------------------------------------------------------------------------------- */
+
+int asyncio_process_wait(asyncio_process_t *process, int *ret_code)
+{
+    if (!process)
+        return asyncio__fail(-EINVAL, "\"process\" must not be NULL");
+    int rc = asyncio__operation_check(process->loop);
+    if (rc < 0)
+        return rc;
+    process->refs++;
+    while (rc == 0 && !process->reaper->has_exited)
+        rc = asyncio__waiters_wait(process->loop, &process->waiters, "asyncio_process_wait");
+    if (rc == 0 && ret_code)
+        *ret_code = process->reaper->return_code;
+    asyncio_process_unref(process);
+    return rc;
+}
+
+ASYNCIO__TWIN(CODE, asyncio_process_wait, (asyncio_process_t *, process), (int *, ret_code))
+
+/* The argument of a coroutine object that reads one stream to its end. */
+struct stream_read {
+    asyncio_process_t *process; /* a reference: the object may outlive a call that failed */
+    int stream;                 /* 1 or 2 */
+};
+
+static int run_read(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    struct stream_read *read = arg;
+    asyncio_process_t *process = read->process;
+    ssize_t size = asyncio_stream_reader_read_all(&process->streams[read->stream]->reader,
+                                                  &process->data[read->stream]);
+    process->sizes[read->stream] = size > 0 ? (size_t)size : 0;
+    return size < 0 ? (int)size : 0;
+}
+
+static void drop_read(void *arg)
+{
+    asyncio_process_unref(((struct stream_read *)arg)->process);
+}
+
+static asyncio_coroutine_t *read_object(asyncio_process_t *process, int stream)
+{
+    struct stream_read read = {asyncio_process_ref(process), stream};
+    asyncio_coroutine_t *object =
+        asyncio__twin(run_read, &read, sizeof(read), drop_read, "asyncio_process_communicate");
+    if (!object)
+        drop_read(&read);
+    return object;
+}
+
+/* Reads the streams that are pipes to their ends, both at once. */
+static int read_output(asyncio_process_t *process)
+{
+    asyncio_awaitable_t *reads[2];
+    size_t count = 0;
+    for (int i = 1; i < 3; i++)
+        if (process->streams[i])
+            reads[count++] = read_object(process, i);
+    return count ? asyncio_gather_await(reads, count, NULL) : 0;
+}
+
+int asyncio_process_communicate(asyncio_process_t *process, const void *input, size_t input_size,
+                                asyncio_process_output_t *ret_output)
+{
+    if (!process)
+        return asyncio__fail(-EINVAL, "\"process\" must not be NULL");
+    if (!input && input_size)
+        return asyncio__fail(-EINVAL, "\"input\" must not be NULL where \"input_size\" is not 0");
+    int rc = asyncio__operation_check(process->loop);
+    if (rc < 0)
+        return rc;
+    process->refs++;
+    if (process->streams[0]) {
+        asyncio_stream_writer_t *writer = &process->streams[0]->writer;
+        if (input_size)
+            rc = asyncio_stream_writer_write(writer, input, input_size);
+        if (rc == 0)
+            rc = asyncio_stream_writer_close(writer); /* sends what is unsent, then closes */
+    }
+    if (rc == 0)
+        rc = read_output(process);
+    if (rc == 0)
+        rc = asyncio_process_wait(process, NULL);
+    if (rc == 0 && ret_output)
+        *ret_output = (asyncio_process_output_t){process->data[1], process->sizes[1],
+                                                 process->data[2], process->sizes[2]};
+    asyncio_process_unref(process);
+    return rc;
+}
+
+ASYNCIO__TWIN(CODE, asyncio_process_communicate, (asyncio_process_t *, process),
+              (const void *, input), (size_t, input_size),
+              (asyncio_process_output_t *, ret_output))
