@@ -93,6 +93,55 @@ static int echo(long count, bench_result_t *result)
     return rc;
 }
 
+static int serve_stream(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    asyncio_stream_reader_t *reader;
+    asyncio_stream_writer_t *writer;
+    char buffer[64];
+    ssize_t got;
+    int rc = asyncio_streams_of_socket(arg, NULL, &reader, &writer);
+    if (rc < 0)
+        return rc;
+    while ((got = asyncio_stream_reader_read(reader, buffer, sizeof(buffer))) > 0) {
+        asyncio__ignore(asyncio_stream_writer_write(writer, buffer, (size_t)got));
+        asyncio__ignore(asyncio_stream_writer_drain(writer));
+    }
+    asyncio_stream_reader_unref(reader);
+    asyncio_stream_writer_unref(writer);
+    return (int)got;
+}
+
+/* The same over streams. */
+static int echo_stream(long count, bench_result_t *result)
+{
+    (void)result;
+    int fds[2];
+    char buffer[64] = "";
+    asyncio_stream_reader_t *reader;
+    asyncio_stream_writer_t *writer;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+        return -errno;
+    asyncio_socket_t *near = asyncio_socket_from_fd(fds[0]), *far = asyncio_socket_from_fd(fds[1]);
+    asyncio_task_t *server = asyncio_create_task(asyncio_coroutine(serve_stream, far));
+    int rc = asyncio_streams_of_socket(near, NULL, &reader, &writer);
+    if (rc < 0)
+        return rc;
+    for (long i = 0; i < count && rc == 0; i += 2) {
+        rc = asyncio_stream_writer_write(writer, buffer, 32);
+        if (rc == 0)
+            rc = asyncio_stream_writer_drain(writer);
+        if (rc == 0 && asyncio_stream_reader_read(reader, buffer, sizeof(buffer)) != 32)
+            rc = -EPROTO;
+    }
+    asyncio_stream_reader_unref(reader);
+    asyncio_stream_writer_unref(writer);
+    asyncio_socket_unref(near);
+    asyncio__ignore(asyncio_await_unref(server, NULL));
+    asyncio_socket_unref(far);
+    return rc;
+}
+
 static const struct {
     const char *name;   /* in the table of test_instructions.py */
     bench_work_t *work; /* does it so often */
@@ -112,6 +161,7 @@ static const struct {
     {"queue1000", bench_queue1000},
     {"lock", bench_lock},
     {"echo", echo},
+    {"echo_stream", echo_stream},
 };
 
 enum { COUNT = 10000 };

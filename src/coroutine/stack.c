@@ -64,7 +64,6 @@ typedef struct asyncio__stack_pool {
     shelf_t shelves[CLASSES];
     unsigned used_classes;                /* bit i: shelf i has had stacks */
     bool is_trimming;                     /* the idle loop has returned stacks in this round */
-    bool has_many;                        /* a shelf may have more than the kept stacks */
     int64_t trimmed_ns;                   /* when the idle loop's last round ended */
     _Atomic(asyncio__stack_t *) returned; /* released by other threads, linked by next */
     _Atomic int is_owned;                 /* a thread uses it; else the next one adopts it */
@@ -77,6 +76,8 @@ typedef struct asyncio__stack_pool {
 static pool_t no_pool;
 
 static ASYNCIO__THREAD_LOCAL pool_t *own_pool = &no_pool;
+
+ASYNCIO__THREAD_LOCAL bool asyncio__stack_has_many;
 
 static _Atomic(pool_t *) all_pools;
 static pthread_key_t exit_key; /* its destructor is leave_pool() */
@@ -176,13 +177,11 @@ static size_t working_set(const shelf_t *shelf)
 int64_t asyncio__stack_trim_idle(int64_t now_ns)
 {
     pool_t *pool = own_pool;
-    if (ASYNCIO__LIKELY(!pool->has_many && !pool->is_trimming))
-        return -1;
     bool has_many_free = false;
-    pool->has_many = false;
+    asyncio__stack_has_many = pool->is_trimming;
     for (unsigned left = pool->used_classes; left; left &= left - 1) {
         const shelf_t *shelf = &pool->shelves[__builtin_ctz(left)];
-        pool->has_many = pool->has_many || shelf->count > ASYNCIO__STACKS_KEPT;
+        asyncio__stack_has_many |= shelf->count > ASYNCIO__STACKS_KEPT;
         has_many_free = has_many_free || shelf->count - shelf->in_use > ASYNCIO__STACKS_KEPT;
     }
     if (!has_many_free && !pool->is_trimming)
@@ -271,6 +270,7 @@ static bool have_pool(void)
         return false;
     }
     own_pool = pool;
+    asyncio__stack_has_many = true; /* it may be the pool of an ended thread */
     asyncio__exceptions_find();
     return true;
 }
@@ -349,7 +349,7 @@ static asyncio__stack_t *cut_stack(pool_t *pool, unsigned class)
 {
     shelf_t *shelf = &pool->shelves[class];
     pool->used_classes |= 1u << class;
-    pool->has_many = pool->has_many || shelf->count >= ASYNCIO__STACKS_KEPT;
+    asyncio__stack_has_many |= shelf->count >= ASYNCIO__STACKS_KEPT;
     if (shelf->vacant > 0) {
         /* All vacant stacks of a slab are used before the next slab is looked for. */
         if (!shelf->current || shelf->current->vacant == 0)

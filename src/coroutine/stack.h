@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
 #include "base/sanitizer.h"
 #include "coroutine/guard.h"
 
@@ -107,6 +108,9 @@ size_t asyncio__stack_trim(size_t kept);
  * returns the memory of stacks that were not needed in the last second, some at a time, and then
  * that of free records. Returns in how many nanoseconds it has more to do, or -1 for never. */
 int64_t asyncio__stack_trim_idle(int64_t now_ns);
+
+/* Whether that call may have anything to do: there are more stacks of a size than are kept. */
+extern ASYNCIO__THREAD_LOCAL bool asyncio__stack_has_many;
 
 typedef struct asyncio__stack_statistics {
     size_t in_use;    /* stacks acquired and not released, by this thread */

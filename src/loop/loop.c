@@ -382,7 +382,7 @@ static int poll_once(asyncio_loop_t *loop)
             return asyncio__fail(ASYNCIO_EDEADLOOP,
                                  "nothing can wake the loop: no timer, no I/O, no job");
     }
-    if (timeout_ns != 0 && !loop->is_virtual)
+    if (ASYNCIO__UNLIKELY(asyncio__stack_has_many) && timeout_ns != 0 && !loop->is_virtual)
         timeout_ns = trim_before_wait(loop, timeout_ns);
     uint32_t turns = turns_since_poll(&loop->pace), scheduled = loop->ready.tail;
     bool has_waited;
