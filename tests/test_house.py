@@ -145,6 +145,8 @@ PLANTS = [
     (house.rule_exports, "a name shared between files only", plant_symbol("asyncio__inside")),
     (house.rule_exports, "declared and not exported",
      plant_text("include/asyncio/api.h", CALM)),
+    (house.rule_macros, "a macro that is no function",
+     plant_text("include/asyncio/api.h", "#define asyncio_planted(x) asyncio_planted_at(x)\n")),
     (house.rule_negated_codes, "a code negated twice",
      plant_text("src/base/error.c", "int x = -ASYNCIO_ERUNTIME;\n")),
     (house.rule_twins, "no twin",

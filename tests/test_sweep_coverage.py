@@ -27,7 +27,7 @@ def declared(header):
     text = COMMENT.sub(' ', header.read_text())
     macros = set(re.findall(r'^#define (asyncio_\w+)\(', text, re.M))
     for declaration in re.findall(r'^ASYNCIO_API\b(.*?);', text, re.M | re.S):
-        name = re.search(r'\b(asyncio_\w+)\(', declaration).group(1)
+        name = re.search(r'\b(asyncio_\w+)\)?\(', declaration).group(1)
         plain = name[:-len('_at')] if name.endswith('_at') else name
         yield plain if plain in macros else name
 

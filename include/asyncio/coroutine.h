@@ -272,6 +272,15 @@ ASYNCIO_API int asyncio_return(void **ret_result, void *value, asyncio_destroy_t
  */
 ASYNCIO_API intptr_t asyncio_int(const void *value);
 
+/*
+ * The macros above, which pass the place of the call, as functions, which pass none: for function
+ * pointers and other languages.
+ */
+ASYNCIO_API asyncio_coroutine_t *(asyncio_coroutine)(asyncio_coroutine_function_t *fn,
+                                                     const void *arg);
+ASYNCIO_API asyncio_coroutine_t *(asyncio_coroutine_full)(
+    asyncio_coroutine_function_t *fn, const void *arg, const asyncio_coroutine_options_t *options);
+
 ASYNCIO_END_DECLS
 
 #endif

@@ -102,6 +102,10 @@ ASYNCIO_API int asyncio_loop_watch_fd_at(asyncio_loop_t *loop, int fd, unsigned 
 #define asyncio_loop_watch_fd(loop, fd, events, fn, arg) \
     asyncio_loop_watch_fd_at((loop), (fd), (events), (fn), (arg), ASYNCIO_PLACE)
 
+/* The macro above as a function, which passes no place: for pointers and other languages. */
+ASYNCIO_API int (asyncio_loop_watch_fd)(asyncio_loop_t *loop, int fd, unsigned events,
+                                        asyncio_fd_callback_t *fn, void *arg);
+
 /**
  * Ends a watch of asyncio_loop_watch_fd().
  *

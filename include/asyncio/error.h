@@ -112,6 +112,9 @@ ASYNCIO_API const char *asyncio_strerror(int code);
 ASYNCIO_API int asyncio_raise_at(int code, const char *place, const char *format, ...)
     ASYNCIO_PRINTF(3, 4);
 
+/* The macro above as a function, which passes no place: for pointers and other languages. */
+ASYNCIO_API int (asyncio_raise)(int code, const char *format, ...) ASYNCIO_PRINTF(2, 3);
+
 /**
  * Raises an error object again: it fills the slot and returns its code, as a bare `raise`.
  *

@@ -749,6 +749,39 @@ ASYNCIO_API int asyncio_loop_set_slow_callback_duration(asyncio_loop_t *loop, do
  */
 ASYNCIO_API double asyncio_loop_get_slow_callback_duration(const asyncio_loop_t *loop);
 
+/*
+ * The macros above, which pass the place of the call, as functions, which pass none: for function
+ * pointers and other languages.
+ */
+ASYNCIO_API int (asyncio_loop_call_soon)(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
+                                         asyncio_handle_t **ret_handle);
+ASYNCIO_API int (asyncio_loop_call_soon_full)(asyncio_loop_t *loop, asyncio_callback_t *fn,
+                                              void *arg, asyncio_context_t *context,
+                                              asyncio_handle_t **ret_handle);
+ASYNCIO_API int (asyncio_loop_call_later)(asyncio_loop_t *loop, double delay,
+                                          asyncio_callback_t *fn, void *arg,
+                                          asyncio_timer_handle_t **ret_handle);
+ASYNCIO_API int (asyncio_loop_call_later_full)(asyncio_loop_t *loop, double delay,
+                                               asyncio_callback_t *fn, void *arg,
+                                               asyncio_context_t *context,
+                                               asyncio_timer_handle_t **ret_handle);
+ASYNCIO_API int (asyncio_loop_call_at)(asyncio_loop_t *loop, double when, asyncio_callback_t *fn,
+                                       void *arg, asyncio_timer_handle_t **ret_handle);
+ASYNCIO_API int (asyncio_loop_call_at_full)(asyncio_loop_t *loop, double when,
+                                            asyncio_callback_t *fn, void *arg,
+                                            asyncio_context_t *context,
+                                            asyncio_timer_handle_t **ret_handle);
+ASYNCIO_API int (asyncio_loop_call_soon_threadsafe)(asyncio_loop_t *loop, asyncio_callback_t *fn,
+                                                    void *arg, asyncio_handle_t **ret_handle);
+ASYNCIO_API int (asyncio_loop_call_soon_threadsafe_full)(asyncio_loop_t *loop,
+                                                         asyncio_callback_t *fn, void *arg,
+                                                         asyncio_context_t *context,
+                                                         asyncio_handle_t **ret_handle);
+ASYNCIO_API int (asyncio_loop_add_reader)(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn,
+                                          void *arg);
+ASYNCIO_API int (asyncio_loop_add_writer)(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn,
+                                          void *arg);
+
 ASYNCIO_END_DECLS
 
 #endif

@@ -77,6 +77,10 @@ ASYNCIO_API int asyncio_loop_add_signal_handler_at(asyncio_loop_t *loop, int sig
  */
 ASYNCIO_API int asyncio_loop_remove_signal_handler(asyncio_loop_t *loop, int signo);
 
+/* The macro above as a function, which passes no place: for pointers and other languages. */
+ASYNCIO_API int (asyncio_loop_add_signal_handler)(asyncio_loop_t *loop, int signo,
+                                                  asyncio_callback_t *fn, void *arg);
+
 ASYNCIO_END_DECLS
 
 #endif

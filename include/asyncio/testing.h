@@ -254,6 +254,15 @@ ASYNCIO_API size_t asyncio_testing_take_reports(asyncio_testing_t *testing);
  */
 ASYNCIO_API const char *asyncio_testing_report(const asyncio_testing_t *testing);
 
+/*
+ * The macros above, which pass the place of the call, as functions, which pass none: for function
+ * pointers and other languages.
+ */
+ASYNCIO_API int (asyncio_testing_run)(asyncio_testing_t *testing, asyncio_coroutine_function_t *fn,
+                                      void *arg);
+ASYNCIO_API int (asyncio_testing_add_cleanup)(asyncio_testing_t *testing,
+                                              asyncio_coroutine_function_t *fn, void *arg);
+
 ASYNCIO_END_DECLS
 
 #endif

@@ -306,26 +306,42 @@ int asyncio_reraise(asyncio_error_t *error)
     return asyncio__fail_with(error->code, asyncio_error_ref(error));
 }
 
-int asyncio_raise_at(int code, const char *place, const char *format, ...)
+ASYNCIO_PRINTF(3, 0)
+static int raise_with(int code, const char *place, const char *format, va_list arguments)
 {
     if (code >= 0)
         code = -EINVAL;
     char text[256], *message = text;
-    va_list arguments;
-    va_start(arguments, format);
+    va_list again;
+    va_copy(again, arguments);
     int length = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
     size_t size = length < 0 ? 0 : (size_t)length + 1;
-    if (size > sizeof(text) && (message = asyncio__malloc(size))) {
-        va_start(arguments, format);
-        vsnprintf(message, size, format, arguments);
-        va_end(arguments);
-    }
+    if (size > sizeof(text) && (message = asyncio__malloc(size)))
+        vsnprintf(message, size, format, again);
+    va_end(again);
     asyncio_error_t *cause = asyncio__error_take();
     asyncio__fail_with(code, make_with_copy(code, message ? message : text, place, cause));
     asyncio_error_unref(cause);
     if (message != text)
         asyncio__free(message, size);
+    return code;
+}
+
+int asyncio_raise_at(int code, const char *place, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    code = raise_with(code, place, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+int (asyncio_raise)(int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    code = raise_with(code, /* place= */ "", format, arguments);
+    va_end(arguments);
     return code;
 }
 

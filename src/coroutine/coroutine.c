@@ -346,3 +346,16 @@ int asyncio_yield(void *value, void **ret_sent)
         *ret_sent = coroutine->transfer;
     return 0;
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+asyncio_coroutine_t *(asyncio_coroutine)(asyncio_coroutine_function_t *fn, const void *arg)
+{
+    return asyncio_coroutine_full_at(fn, arg, /* options= */ NULL, /* place= */ NULL);
+}
+
+asyncio_coroutine_t *(asyncio_coroutine_full)(asyncio_coroutine_function_t *fn, const void *arg,
+                                              const asyncio_coroutine_options_t *options)
+{
+    return asyncio_coroutine_full_at(fn, arg, options, /* place= */ NULL);
+}

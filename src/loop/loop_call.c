@@ -175,3 +175,45 @@ int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, asyncio_callback_
     return asyncio_loop_call_soon_threadsafe_full_at(loop, fn, arg, /* context= */ NULL, place,
                                                      ret_handle);
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+int (asyncio_loop_call_soon)(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
+                             asyncio_handle_t **ret_handle)
+{
+    return asyncio_loop_call_soon_at(loop, fn, arg, /* place= */ NULL, ret_handle);
+}
+
+int (asyncio_loop_call_soon_full)(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
+                                  asyncio_context_t *context, asyncio_handle_t **ret_handle)
+{
+    return asyncio_loop_call_soon_full_at(loop, fn, arg, context, /* place= */ NULL, ret_handle);
+}
+
+int (asyncio_loop_call_later)(asyncio_loop_t *loop, double delay, asyncio_callback_t *fn, void *arg,
+                              asyncio_timer_handle_t **ret_handle)
+{
+    return asyncio_loop_call_later_at(loop, delay, fn, arg, /* place= */ NULL, ret_handle);
+}
+
+int (asyncio_loop_call_later_full)(asyncio_loop_t *loop, double delay, asyncio_callback_t *fn,
+                                   void *arg, asyncio_context_t *context,
+                                   asyncio_timer_handle_t **ret_handle)
+{
+    return asyncio_loop_call_later_full_at(loop, delay, fn, arg, context, /* place= */ NULL,
+                                           ret_handle);
+}
+
+int (asyncio_loop_call_at)(asyncio_loop_t *loop, double when, asyncio_callback_t *fn, void *arg,
+                           asyncio_timer_handle_t **ret_handle)
+{
+    return asyncio_loop_call_at_at(loop, when, fn, arg, /* place= */ NULL, ret_handle);
+}
+
+int (asyncio_loop_call_at_full)(asyncio_loop_t *loop, double when, asyncio_callback_t *fn,
+                                void *arg, asyncio_context_t *context,
+                                asyncio_timer_handle_t **ret_handle)
+{
+    return asyncio_loop_call_at_full_at(loop, when, fn, arg, context, /* place= */ NULL,
+                                        ret_handle);
+}

@@ -101,3 +101,19 @@ int asyncio_loop_call_soon_threadsafe_owned(asyncio_loop_t *loop, asyncio_callba
         destroy(arg);
     return rc;
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+int (asyncio_loop_call_soon_threadsafe)(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
+                                        asyncio_handle_t **ret_handle)
+{
+    return asyncio_loop_call_soon_threadsafe_at(loop, fn, arg, /* place= */ NULL, ret_handle);
+}
+
+int (asyncio_loop_call_soon_threadsafe_full)(asyncio_loop_t *loop, asyncio_callback_t *fn,
+                                             void *arg, asyncio_context_t *context,
+                                             asyncio_handle_t **ret_handle)
+{
+    return asyncio_loop_call_soon_threadsafe_full_at(loop, fn, arg, context, /* place= */ NULL,
+                                                     ret_handle);
+}

@@ -47,3 +47,21 @@ int asyncio_loop_unwatch_fd(asyncio_loop_t *loop, int fd)
 {
     return asyncio__watch_remove(loop, fd, ASYNCIO__WATCH_EVENTS);
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+int (asyncio_loop_add_reader)(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn, void *arg)
+{
+    return asyncio_loop_add_reader_at(loop, fd, fn, arg, /* place= */ NULL);
+}
+
+int (asyncio_loop_add_writer)(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn, void *arg)
+{
+    return asyncio_loop_add_writer_at(loop, fd, fn, arg, /* place= */ NULL);
+}
+
+int (asyncio_loop_watch_fd)(asyncio_loop_t *loop, int fd, unsigned events,
+                            asyncio_fd_callback_t *fn, void *arg)
+{
+    return asyncio_loop_watch_fd_at(loop, fd, events, fn, arg, /* place= */ NULL);
+}

@@ -348,3 +348,11 @@ static void close_signals(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
     asyncio_remote_fini(&signals->remote);
     asyncio__free(signals, sizeof(*signals));
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+int (asyncio_loop_add_signal_handler)(asyncio_loop_t *loop, int signo, asyncio_callback_t *fn,
+                                      void *arg)
+{
+    return asyncio_loop_add_signal_handler_at(loop, signo, fn, arg, /* place= */ NULL);
+}

@@ -463,3 +463,16 @@ void asyncio_testing_unref(asyncio_testing_t *testing)
     if (!testing->runner)
         free_fixture(testing);
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+int (asyncio_testing_run)(asyncio_testing_t *testing, asyncio_coroutine_function_t *fn, void *arg)
+{
+    return asyncio_testing_run_at(testing, fn, arg, /* place= */ NULL);
+}
+
+int (asyncio_testing_add_cleanup)(asyncio_testing_t *testing, asyncio_coroutine_function_t *fn,
+                                  void *arg)
+{
+    return asyncio_testing_add_cleanup_at(testing, fn, arg, /* place= */ NULL);
+}
