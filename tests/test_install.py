@@ -34,6 +34,30 @@ int main(void)
 }
 """
 
+UNLOADING = r"""
+#include <dlfcn.h>
+#include <pthread.h>
+
+static void *use(void *path)
+{
+    void *library = dlopen(path, RTLD_NOW);
+    void *(*get_loop)(void) = (void *(*)(void))dlsym(library, "asyncio_get_event_loop");
+    void *loop = get_loop();
+    dlclose(library);
+    return loop;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    pthread_t thread;
+    void *loop = 0;
+    pthread_create(&thread, 0, use, argv[1]);
+    pthread_join(thread, &loop);
+    return !loop;
+}
+"""
+
 CMAKE = """
 cmake_minimum_required(VERSION 3.13)
 project(hello C)
@@ -191,6 +215,14 @@ def test_toolchain(root):
         expect(not os.path.exists(folder + "/called"), "it calls apt-get")
 
 
+def test_library_stays_mapped(build):
+    """A thread with a loop that ends after dlclose() finds its destructors."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(folder + "/unloading.c", UNLOADING)
+        run("cc", "unloading.c", "-o", "unloading", "-pthread", "-ldl", cwd=folder)
+        run(folder + "/unloading", os.path.join(build, "libasyncio.so"))
+
+
 def test_make_needs_no_packages(root):
     """Neither `make` nor `make install` installs packages; `make test` and `make demo` do."""
     for target, installs in (("all", False), ("install", False), ("test", True), ("demo", True)):
@@ -201,6 +233,7 @@ def test_make_needs_no_packages(root):
 def main(root, build):
     """Installs once, and runs each test on that."""
     tests = [("test_toolchain", lambda: test_toolchain(root)),
+             ("test_library_stays_mapped", lambda: test_library_stays_mapped(build)),
              ("test_make_needs_no_packages", lambda: test_make_needs_no_packages(root))]
     with tempfile.TemporaryDirectory() as folder:
         installed = Installed(root, build, folder)

@@ -411,6 +411,61 @@ static void test_accept_cheaply(void **state)
     run_clean(accept_cheaply, NULL);
 }
 
+/* --- handlers ------------------------------------------------------------------------------ */
+
+static asyncio_task_t *count_and_make(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                      const asyncio_task_options_t *options, void *arg)
+{
+    ++*(int *)arg;
+    return asyncio_task_new(loop, coroutine, options);
+}
+
+static int serve_by_factory(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    int made = 0;
+    asyncio_server_t *server = start(echo, NULL);
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    assert_int_equal(asyncio_loop_set_task_factory(loop, count_and_make, &made), 0);
+    peer_t peer = open_to(server, 0);
+    exchange(peer);
+    end(peer);
+    assert_true(made > 0);
+    assert_int_equal(asyncio_loop_set_task_factory(loop, NULL, NULL), 0);
+    stop(server);
+    return 0;
+}
+
+/* The task factory of the loop makes the tasks of handlers, too. */
+static void test_serve_by_factory(void **state)
+{
+    (void)state;
+    run_clean(serve_by_factory, NULL);
+}
+
+static int close_in_turn_of_accept(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    for (int turns = 0; turns < 4; turns++) {
+        asyncio_server_t *server = start(echo, NULL);
+        int client = connect_plainly(server);
+        for (int i = 0; i < turns; i++)
+            assert_int_equal(asyncio_sleep(0), 0);
+        asyncio_server_close(server);
+        close(client);
+        assert_int_equal(asyncio_server_wait_closed(server), 0);
+        asyncio_server_unref(server);
+    }
+    return 0;
+}
+
+/* A server that is closed in the turn of an accept, or next to it, ends and leaves nothing. */
+static void test_close_in_turn_of_accept(void **state)
+{
+    (void)state;
+    run_clean(close_in_turn_of_accept, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +479,8 @@ int main(void)
         cmocka_unit_test(test_serve_on_socket),
         cmocka_unit_test(test_close_under_server),
         cmocka_unit_test(test_accept_cheaply),
+        cmocka_unit_test(test_serve_by_factory),
+        cmocka_unit_test(test_close_in_turn_of_accept),
     };
     sweep_may_wait = true;
     return cmocka_run_group_tests_name("server", tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -624,6 +625,39 @@ static void test_close_while_looking_up(void **state)
     sem_destroy(&gate);
 }
 
+static int fill_backlog(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    /* An abstract name: the kernel chooses it, and nothing is left in the file system. */
+    socklen_t size = sizeof(sa_family_t);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc = 0, count = 0;
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    size = sizeof(address);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    asyncio_socket_t *clients[8];
+    while (rc == 0 && count < 8) {
+        clients[count] = asyncio_socket(AF_UNIX, SOCK_STREAM, 0);
+        rc = asyncio_loop_sock_connect(running(), clients[count++], (struct sockaddr *)&address,
+                                       size);
+    }
+    assert_int_equal(rc, -EAGAIN);
+    char byte;
+    assert_int_equal(recv(asyncio_socket_fileno(clients[count - 1]), &byte, 1, MSG_DONTWAIT), -1);
+    while (count > 0)
+        asyncio_socket_unref(clients[--count]);
+    close(listener);
+    return 0;
+}
+
+/* A connect to a Unix socket whose backlog is full fails, rather than to succeed without a peer. */
+static void test_full_backlog(void **state)
+{
+    (void)state;
+    run_clean(fill_backlog);
+}
+
 /* --- bad input ----------------------------------------------------------------------------- */
 
 static int refuse(void *arg, void **ret_result)
@@ -715,6 +749,7 @@ int main(void)
         cmocka_unit_test(test_many_look_ups),
         cmocka_unit_test(test_look_up_in_child),
         cmocka_unit_test(test_close_while_looking_up),
+        cmocka_unit_test(test_full_backlog),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_without_loop),
     };
