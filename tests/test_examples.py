@@ -70,20 +70,21 @@ def prints_what_it_must(name, program):
     compare(expected(name), output, done.stderr, done.returncode)
 
 
-def echoes():
-    """The client's line comes back from the server, which has seen it."""
+def echoes(server_name, client_name, server_lines):
+    """The client's text comes back from the server, which prints those lines."""
     if ENGINE == "sim":
         raise Skip("the simulated engine has no sockets")
-    server = subprocess.Popen([os.path.join(BUILD, "examples", "echo_server"), "0"],
+    server = subprocess.Popen([os.path.join(BUILD, "examples", server_name), "0"],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         port = server.stdout.readline().strip().rsplit(":", 1)[1]
-        done = subprocess.run([os.path.join(BUILD, "examples", "echo_client"), port],
+        done = subprocess.run([os.path.join(BUILD, "examples", client_name), port],
                               capture_output=True, text=True, timeout=LIMIT)
-        compare(expected("echo_client"), done.stdout, done.stderr, done.returncode)
-        seen = server.stdout.readline()
-        if seen != "received Hello World!\n":
-            raise Failure(f"the server printed {seen!r}")
+        compare(expected(client_name), done.stdout, done.stderr, done.returncode)
+        for wanted in server_lines:
+            seen = server.stdout.readline()
+            if seen != wanted:
+                raise Failure(f"the server printed {seen!r}")
     finally:
         server.terminate()
         server.communicate(timeout=LIMIT)
@@ -133,7 +134,12 @@ def main():
             program = os.path.join(BUILD, folder, name)
             tests.append((folder.split("/")[-1] + "_" + name,
                           lambda name=name, program=program: prints_what_it_must(name, program)))
-    tests.append(("examples_echo_server_and_echo_client", echoes))
+    tests.append(("examples_echo_server_and_echo_client",
+                  lambda: echoes("echo_server", "echo_client", ["received Hello World!\n"])))
+    tests.append(("examples_echo_by_protocols",
+                  lambda: echoes("tcp_echo_server_protocol", "tcp_echo_client_protocol",
+                                 ["Data received: Hello World!\n", "Send: Hello World!\n",
+                                  "Close the client socket\n"])))
     for number, (code, output) in enumerate(readme_programs(), 1):
         tests.append((f"readme_program_{number}",
                       lambda code=code, output=output: readme_program_runs(code, output)))
