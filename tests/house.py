@@ -45,10 +45,6 @@ def layers_below(layer):
 UNTIL_MOVED = {
 }
 
-# Headers whose macros are not functions too yet.
-UNTIL_FUNCTIONS = {"include/asyncio/future.h", "include/asyncio/task.h",
-                   "include/asyncio/task_group.h"}
-
 # In which layer each public header is implemented.
 PUBLIC_LAYERS = {
     "base": ["api", "context", "error", "error_group", "memory"],
@@ -395,7 +391,7 @@ def rule_macros(tree):
     names = {d.name for d in declarations(tree)}
     return [f"{path}: {macro}() is a macro only" for path in tree.c_paths("include")
             for macro in re.findall(r"^#define (asyncio_\w+)\(", tree.read(path), re.MULTILINE)
-            if macro not in names and path not in UNTIL_FUNCTIONS]
+            if macro not in names]
 
 
 def rule_negated_codes(tree):

@@ -96,6 +96,49 @@ static void objects_can_be_made_by_pointer(void **state)
     asyncio_error_clear();
 }
 
+static void count_done(asyncio_future_t *future, void *arg)
+{
+    (void)future;
+    ++*(int *)arg;
+}
+
+static int make_by_pointer(void *arg, void **ret_result)
+{
+    (void)ret_result;
+    int byte = 7;
+    const asyncio_task_options_t options = {.size = sizeof(options)};
+    asyncio_task_t *tasks[8];
+    asyncio_task_group_t group;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    asyncio_future_t *future = (asyncio_loop_create_future)(loop);
+    assert_int_equal((asyncio_future_add_done_callback)(future, count_done, arg), 0);
+    assert_int_equal((asyncio_future_add_done_callback_full)(future, count_done, arg, NULL), 0);
+    assert_int_equal(asyncio_future_set_result(future, NULL), 0);
+    asyncio_future_unref(future);
+    tasks[0] = (asyncio_create_task)(asyncio_coroutine(raise_byte, &byte));
+    tasks[1] = (asyncio_create_task_full)(asyncio_coroutine(raise_byte, &byte), &options);
+    tasks[2] = (asyncio_loop_create_task)(loop, asyncio_coroutine(raise_byte, &byte));
+    tasks[3] =
+        (asyncio_loop_create_task_full)(loop, asyncio_coroutine(raise_byte, &byte), &options);
+    tasks[4] = (asyncio_task_new)(loop, asyncio_coroutine(raise_byte, &byte), &options);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(asyncio_await_unref(tasks[i], NULL), -EPROTO);
+    assert_int_equal(asyncio_task_group_enter(&group), 0);
+    assert_non_null((asyncio_task_group_create_task)(&group, asyncio_sleep_coroutine(0)));
+    assert_non_null(
+        (asyncio_task_group_create_task_full)(&group, asyncio_sleep_coroutine(0), &options));
+    return asyncio_task_group_exit(&group, 0);
+}
+
+/* Futures and tasks can be made by pointer, alone and in a group. */
+static void tasks_can_be_made_by_pointer(void **state)
+{
+    int calls = 0;
+    assert_int_equal(run(*state, make_by_pointer, &calls), 0);
+    assert_int_equal(calls, 2);
+    asyncio_error_clear();
+}
+
 /* So are the parts of a test. */
 static void tests_can_be_run_by_pointer(void **state)
 {
@@ -115,6 +158,7 @@ int main(void)
         FIXTURE_TEST(calls_can_be_made_by_pointer),
         FIXTURE_TEST(watches_can_be_set_by_pointer),
         FIXTURE_TEST(objects_can_be_made_by_pointer),
+        FIXTURE_TEST(tasks_can_be_made_by_pointer),
         cmocka_unit_test(tests_can_be_run_by_pointer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

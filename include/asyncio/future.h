@@ -311,6 +311,17 @@ ASYNCIO_API bool asyncio_isfuture(const asyncio_awaitable_t *awaitable);
  */
 ASYNCIO_API asyncio_future_t *asyncio_ensure_future(asyncio_awaitable_t *awaitable);
 
+/*
+ * The macros above, which pass the place of the call, as functions, which pass none: for function
+ * pointers and other languages.
+ */
+ASYNCIO_API asyncio_future_t *(asyncio_loop_create_future)(asyncio_loop_t *loop);
+ASYNCIO_API int (asyncio_future_add_done_callback)(asyncio_future_t *future,
+                                                   asyncio_done_callback_t *fn, void *arg);
+ASYNCIO_API int (asyncio_future_add_done_callback_full)(asyncio_future_t *future,
+                                                        asyncio_done_callback_t *fn, void *arg,
+                                                        asyncio_context_t *context);
+
 ASYNCIO_END_DECLS
 
 #endif

@@ -440,6 +440,21 @@ ASYNCIO_API asyncio_eager_task_factory_t *asyncio_create_eager_task_factory(
  */
 ASYNCIO_API void asyncio_eager_task_factory_unref(asyncio_eager_task_factory_t *factory);
 
+/*
+ * The macros above, which pass the place of the call, as functions, which pass none: for function
+ * pointers and other languages.
+ */
+ASYNCIO_API asyncio_task_t *(asyncio_create_task)(asyncio_coroutine_t *coroutine);
+ASYNCIO_API asyncio_task_t *(asyncio_create_task_full)(asyncio_coroutine_t *coroutine,
+                                                       const asyncio_task_options_t *options);
+ASYNCIO_API asyncio_task_t *(asyncio_loop_create_task)(asyncio_loop_t *loop,
+                                                       asyncio_coroutine_t *coroutine);
+ASYNCIO_API asyncio_task_t *(asyncio_loop_create_task_full)(asyncio_loop_t *loop,
+                                                            asyncio_coroutine_t *coroutine,
+                                                            const asyncio_task_options_t *options);
+ASYNCIO_API asyncio_task_t *(asyncio_task_new)(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                               const asyncio_task_options_t *options);
+
 ASYNCIO_END_DECLS
 
 #endif

@@ -165,6 +165,16 @@ ASYNCIO_API int asyncio_task_group_exit(asyncio_task_group_t *group, int rc);
  */
 ASYNCIO_API void asyncio_task_group_cleanup(asyncio_task_group_t *group);
 
+/*
+ * The macros above, which pass the place of the call, as functions, which pass none: for function
+ * pointers and other languages.
+ */
+ASYNCIO_API asyncio_task_t *(asyncio_task_group_create_task)(asyncio_task_group_t *group,
+                                                             asyncio_coroutine_t *coroutine);
+ASYNCIO_API asyncio_task_t *(asyncio_task_group_create_task_full)(
+    asyncio_task_group_t *group, asyncio_coroutine_t *coroutine,
+    const asyncio_task_options_t *options);
+
 ASYNCIO_END_DECLS
 
 #endif

@@ -501,3 +501,22 @@ __attribute__((constructor)) static void say_what_it_is(void)
 {
     asyncio__describe_by(&describer);
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+asyncio_future_t *(asyncio_loop_create_future)(asyncio_loop_t *loop)
+{
+    return asyncio_loop_create_future_at(loop, /* place= */ NULL);
+}
+
+int (asyncio_future_add_done_callback)(asyncio_future_t *future, asyncio_done_callback_t *fn,
+                                       void *arg)
+{
+    return asyncio_future_add_done_callback_at(future, fn, arg, /* place= */ NULL);
+}
+
+int (asyncio_future_add_done_callback_full)(asyncio_future_t *future, asyncio_done_callback_t *fn,
+                                            void *arg, asyncio_context_t *context)
+{
+    return asyncio_future_add_done_callback_full_at(future, fn, arg, context, /* place= */ NULL);
+}

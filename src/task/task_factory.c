@@ -197,3 +197,35 @@ asyncio_task_t *asyncio_eager_task_factory(asyncio_loop_t *loop, asyncio_corouti
         return factory->constructor(loop, coroutine, &eager, factory->arg);
     return asyncio_task_new_at(loop, coroutine, &eager, "asyncio_eager_task_factory");
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+asyncio_task_t *(asyncio_create_task)(asyncio_coroutine_t *coroutine)
+{
+    return asyncio_create_task_at(coroutine, /* place= */ NULL);
+}
+
+asyncio_task_t *(asyncio_create_task_full)(asyncio_coroutine_t *coroutine,
+                                           const asyncio_task_options_t *options)
+{
+    return asyncio_create_task_full_at(coroutine, options, /* place= */ NULL);
+}
+
+asyncio_task_t *(asyncio_loop_create_task)(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine)
+{
+    return asyncio_loop_create_task_full_at(loop, coroutine, /* options= */ NULL,
+                                            /* place= */ NULL);
+}
+
+asyncio_task_t *(asyncio_loop_create_task_full)(asyncio_loop_t *loop,
+                                                asyncio_coroutine_t *coroutine,
+                                                const asyncio_task_options_t *options)
+{
+    return asyncio_loop_create_task_full_at(loop, coroutine, options, /* place= */ NULL);
+}
+
+asyncio_task_t *(asyncio_task_new)(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                   const asyncio_task_options_t *options)
+{
+    return asyncio_task_new_at(loop, coroutine, options, /* place= */ NULL);
+}

@@ -354,3 +354,18 @@ void asyncio_task_group_cleanup(asyncio_task_group_t *memory)
 {
     asyncio__ignore(asyncio_task_group_exit(memory, -ECANCELED));
 }
+
+/* --- the macros as functions --------------------------------------------------------------- */
+
+asyncio_task_t *(asyncio_task_group_create_task)(asyncio_task_group_t *group,
+                                                 asyncio_coroutine_t *coroutine)
+{
+    return asyncio_task_group_create_task_at(group, coroutine, /* place= */ NULL);
+}
+
+asyncio_task_t *(asyncio_task_group_create_task_full)(asyncio_task_group_t *group,
+                                                      asyncio_coroutine_t *coroutine,
+                                                      const asyncio_task_options_t *options)
+{
+    return asyncio_task_group_create_task_full_at(group, coroutine, options, /* place= */ NULL);
+}
