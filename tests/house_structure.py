@@ -16,13 +16,7 @@ TWIN = re.compile(r"\bASYNCIO__TWIN(?:_\w+)?\(\s*\w+,\s*(asyncio_\w+)")
 # The exported functions that stand elsewhere, and why; at most one in twenty.
 ELSEWHERE = {
     "asyncio_version": "declared in api.h, which has no source of its own",
-    "asyncio_loop_run_until_complete": "awaits a future, which src/loop does not know",
-    "asyncio_ensure_future": "await.c, until it moves",
-    "asyncio_await": "await.c, until it moves",
-    "asyncio_await_unref": "await.c, until it moves",
-    "asyncio_future_awaited_by": "awaiters.c, until it moves",
-    "asyncio_istask": "future.c, until it moves",
-    "asyncio_print_tasks": "task_tree.c, until it moves",
+    "asyncio_ensure_future": "makes tasks, which future.c does not know",
 }
 AT_HOME_MIN = 0.95
 

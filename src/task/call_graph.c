@@ -8,7 +8,7 @@
 #include <asyncio/call_graph.h>
 
 #include "base/memory.h"
-#include "task/awaiters.h"
+#include "task/future_awaiters.h"
 #include "task/task_stack.h"
 
 #define FRAMES_MOST 64  /* of a task */

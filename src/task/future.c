@@ -482,11 +482,6 @@ bool asyncio_isfuture(const asyncio_awaitable_t *awaitable)
     return asyncio__is_future(awaitable);
 }
 
-bool asyncio_istask(const asyncio_awaitable_t *awaitable)
-{
-    return asyncio__is_task(awaitable);
-}
-
 /* --- for debug mode ------------------------------------------------------------------------ */
 
 static void describe(asyncio__ready_t *item, asyncio__description_t *description)

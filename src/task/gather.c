@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "task/awaiters.h"
+#include "task/future_awaiters.h"
 #include "task/sources.h"
 #include "task/task.h"
 #include "task/twin.h"

@@ -7,7 +7,7 @@
  */
 #include <asyncio/shield.h>
 
-#include "task/awaiters.h"
+#include "task/future_awaiters.h"
 #include "task/task.h"
 
 typedef struct shield {

@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "coroutine/overflow.h"
 #include "loop/debug.h"
-#include "task/awaiters.h"
+#include "task/future_awaiters.h"
 
 static atomic_uint task_count;
 
@@ -207,6 +207,11 @@ asyncio__task_t *asyncio__task_running(void)
 }
 
 /* --- about tasks --------------------------------------------------------------------------- */
+
+bool asyncio_istask(const asyncio_awaitable_t *awaitable)
+{
+    return asyncio__is_task(awaitable);
+}
 
 asyncio_task_t *asyncio_task_ref(asyncio_task_t *task)
 {

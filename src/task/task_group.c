@@ -10,7 +10,7 @@
 #include <assert.h>
 
 #include "base/memory.h"
-#include "task/awaiters.h"
+#include "task/future_awaiters.h"
 #include "task/task.h"
 
 /* What is in the caller's memory. */

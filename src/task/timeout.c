@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "loop/debug.h"
 #include "loop/timer.h"
-#include "task/awaiters.h"
+#include "task/future_awaiters.h"
 #include "task/task.h"
 #include "task/twin.h"
 

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "loop/timer.h"
-#include "task/awaiters.h"
+#include "task/future_awaiters.h"
 #include "task/sources.h"
 #include "task/task.h"
 #include "task/twin.h"

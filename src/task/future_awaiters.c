@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Who waits for a future, and what a task waits for; see awaiters.h. */
-#include "task/awaiters.h"
+/* Who waits for a future, and what a task waits for; see future_awaiters.h. */
+#include "task/future_awaiters.h"
 
 #include <asyncio/call_graph.h>
 
 #include "base/error.h"
 
-/* Gatherings of gatherings are followed so far; behind that one stands for what awaits it. */
+/* Gatherings of gatherings are followed to this depth; a deeper one is itself an awaiter. */
 #define DEPTH_MOST 32
 
 static asyncio_future_t *follower_of(asyncio__callback_t *callback)
@@ -27,14 +27,14 @@ static asyncio_future_t *follower_of(asyncio__callback_t *callback)
     return follower && !asyncio__future_is_done(follower) ? follower : NULL;
 }
 
-/* A walk under way. */
+/* A walk over the awaiters of a future. */
 struct walk {
-    asyncio__awaiter_visit_t *visit; /* whom it tells */
+    asyncio__awaiter_visit_t *visit; /* called with each awaiter */
     void *arg;                       /* passed to it */
-    bool has_ended;                  /* it wants no more */
+    bool has_ended;                  /* visit() has returned false */
 };
 
-/* Answers whether anyone was told of. */
+/* Returns whether anyone waits. */
 static bool visit_from(asyncio_future_t *future, unsigned depth, struct walk *walk)
 {
     bool any = false;
@@ -62,11 +62,11 @@ void asyncio__awaiters_visit(asyncio_future_t *future, asyncio__awaiter_visit_t 
 
 /* --- public -------------------------------------------------------------------------------- */
 
-/* Where those that wait are put. */
+/* Where the awaiters are put. */
 struct room {
     asyncio_future_t **futures; /* NULL: they are only counted */
     size_t capacity;            /* of futures */
-    size_t count;               /* of those that wait */
+    size_t count;               /* of awaiters */
 };
 
 static bool put(asyncio_future_t *awaiter, void *arg)

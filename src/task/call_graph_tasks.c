@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "task/awaiters.h"
+#include "task/future_awaiters.h"
 
 #define INDENT_MOST 24 /* levels that are indented */
 
