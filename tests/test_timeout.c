@@ -309,7 +309,8 @@ static int misuse(void *arg, void **ret_result)
     assert_int_equal(asyncio_timeout_enter_at(NULL, 1), -EINVAL);
     assert_int_equal(asyncio_wait_for(NULL, 1, NULL), -EINVAL);
     assert_int_equal(asyncio_wait_for(answer_coroutine(1, 1), NAN, NULL), -EINVAL);
-    int no_awaitable[64] = {0};
+    int numbers[64] = {0};
+    void *no_awaitable = numbers; /* the compiler refuses the array itself */
     assert_int_equal(asyncio_wait_for(no_awaitable, 1, NULL), -EINVAL);
     assert_int_equal(asyncio_wait_for(no_awaitable, 0, NULL), -EINVAL);
     return 0;

@@ -36,8 +36,8 @@ typedef struct asyncio_as_completed asyncio_as_completed_t;
  * Cancellation: does not suspend.
  * Twin: `asyncio.as_completed`.
  */
-ASYNCIO_API asyncio_as_completed_t *asyncio_as_completed(asyncio_awaitable_t *const *awaitables,
-                                                         size_t count, double timeout);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_as_completed_t *
+asyncio_as_completed(asyncio_awaitable_t *const *awaitables, size_t count, double timeout);
 
 /**
  * Waits for the next one to complete.

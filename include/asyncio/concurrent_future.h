@@ -36,7 +36,7 @@ typedef void asyncio_concurrent_callback_t(asyncio_concurrent_future_t *future, 
  * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future`.
  */
-ASYNCIO_API asyncio_concurrent_future_t *asyncio_concurrent_future_new(void);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_concurrent_future_t *asyncio_concurrent_future_new(void);
 
 /**
  * Takes another reference.

@@ -52,7 +52,7 @@ typedef int asyncio_context_function_t(void *arg);
  * Cancellation: does not suspend.
  * Twin: `contextvars.ContextVar`.
  */
-ASYNCIO_API asyncio_context_var_t *asyncio_context_var_new(const char *name);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_context_var_t *asyncio_context_var_new(const char *name);
 
 /**
  * Makes a variable with a default: what it is where it was not set.
@@ -67,9 +67,8 @@ ASYNCIO_API asyncio_context_var_t *asyncio_context_var_new(const char *name);
  * Cancellation: does not suspend.
  * Twin: `contextvars.ContextVar`, `default`.
  */
-ASYNCIO_API asyncio_context_var_t *asyncio_context_var_new_full(const char *name,
-                                                                void *default_value,
-                                                                asyncio_destroy_t *destroy);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_context_var_t *
+asyncio_context_var_new_full(const char *name, void *default_value, asyncio_destroy_t *destroy);
 
 /**
  * Takes another reference.
@@ -247,7 +246,7 @@ ASYNCIO_API void asyncio_context_token_unref(asyncio_context_token_t *token);
  * Cancellation: does not suspend.
  * Twin: `contextvars.Context`.
  */
-ASYNCIO_API asyncio_context_t *asyncio_context_new(void);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_context_t *asyncio_context_new(void);
 
 /**
  * Makes a copy of the current context, in a time that does not depend on how much is set.

@@ -195,8 +195,8 @@ ASYNCIO_API int asyncio_errno(void);
  * Cancellation: does not suspend.
  * Twin: `Exception(message)`.
  */
-ASYNCIO_API asyncio_error_t *asyncio_error_new(int code, const char *message,
-                                               asyncio_error_t *cause);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_error_t *
+asyncio_error_new(int code, const char *message, asyncio_error_t *cause);
 
 /**
  * Takes another reference.

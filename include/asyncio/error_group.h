@@ -46,9 +46,8 @@ typedef bool asyncio_error_condition_t(const asyncio_error_t *error, void *arg);
  * Cancellation: does not suspend.
  * Twin: `ExceptionGroup(message, children)`.
  */
-ASYNCIO_API asyncio_error_t *asyncio_error_group_new(const char *message,
-                                                     asyncio_error_t *const *children,
-                                                     size_t count);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_error_t *
+asyncio_error_group_new(const char *message, asyncio_error_t *const *children, size_t count);
 
 /**
  * Makes a group of other errors with the message of this one.

@@ -41,8 +41,8 @@ typedef void asyncio_done_callback_t(asyncio_future_t *future, void *arg);
  * Cancellation: does not suspend.
  * Twin: `loop.create_future`.
  */
-ASYNCIO_API asyncio_future_t *asyncio_loop_create_future_at(asyncio_loop_t *loop,
-                                                            const char *place);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *
+asyncio_loop_create_future_at(asyncio_loop_t *loop, const char *place);
 #define asyncio_loop_create_future(loop) asyncio_loop_create_future_at((loop), ASYNCIO_PLACE)
 
 /**
@@ -309,7 +309,11 @@ ASYNCIO_API bool asyncio_isfuture(const asyncio_awaitable_t *awaitable);
  * Cancellation: does not suspend.
  * Twin: `asyncio.ensure_future`.
  */
-ASYNCIO_API asyncio_future_t *asyncio_ensure_future(asyncio_awaitable_t *awaitable);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *
+asyncio_ensure_future(asyncio_awaitable_t *awaitable);
+#if defined(ASYNCIO_CHECKED)
+#define asyncio_ensure_future(awaitable) asyncio_ensure_future(ASYNCIO_CHECKED(awaitable))
+#endif
 
 /*
  * The macros above, which pass the place of the call, as functions, which pass none: for function

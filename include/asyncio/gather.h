@@ -43,8 +43,9 @@ typedef struct asyncio_gather_options {
  * Cancellation: asyncio_future_cancel() of the answer cancels every child.
  * Twin: `asyncio.gather`.
  */
-ASYNCIO_API asyncio_future_t *asyncio_gather(asyncio_awaitable_t *const *awaitables, size_t count,
-                                             const asyncio_gather_options_t *options);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *
+asyncio_gather(asyncio_awaitable_t *const *awaitables, size_t count,
+               const asyncio_gather_options_t *options);
 
 /**
  * The same for a short list: `asyncio_gather_of(3, a, b, c)`.
@@ -57,7 +58,7 @@ ASYNCIO_API asyncio_future_t *asyncio_gather(asyncio_awaitable_t *const *awaitab
  * Cancellation: as asyncio_gather().
  * Twin: `asyncio.gather`.
  */
-ASYNCIO_API asyncio_future_t *asyncio_gather_of(size_t count, ...);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *asyncio_gather_of(size_t count, ...);
 
 /**
  * Answers what one of the gathered came to.

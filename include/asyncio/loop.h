@@ -86,7 +86,7 @@ typedef void asyncio_exception_handler_t(asyncio_loop_t *loop,
  * Cancellation: does not suspend.
  * Twin: `asyncio.new_event_loop`.
  */
-ASYNCIO_API asyncio_loop_t *asyncio_new_event_loop(void);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_loop_t *asyncio_new_event_loop(void);
 
 /**
  * Makes an event loop with options.
@@ -108,7 +108,8 @@ ASYNCIO_API asyncio_loop_t *asyncio_new_event_loop(void);
  * Cancellation: does not suspend.
  * Twin: `asyncio.new_event_loop`.
  */
-ASYNCIO_API asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *options);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_loop_t *
+asyncio_new_event_loop_full(const asyncio_loop_options_t *options);
 
 /**
  * Takes another reference.

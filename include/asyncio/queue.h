@@ -36,7 +36,7 @@ typedef int asyncio_queue_compare_t(const void *a, const void *b, void *arg);
  * Cancellation: does not suspend.
  * Twin: `asyncio.Queue`.
  */
-ASYNCIO_API asyncio_queue_t *asyncio_queue_new(size_t maxsize);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_queue_t *asyncio_queue_new(size_t maxsize);
 
 /**
  * Makes a queue: last in, first out.
@@ -49,7 +49,7 @@ ASYNCIO_API asyncio_queue_t *asyncio_queue_new(size_t maxsize);
  * Cancellation: does not suspend.
  * Twin: `asyncio.LifoQueue`.
  */
-ASYNCIO_API asyncio_queue_t *asyncio_lifo_queue_new(size_t maxsize);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_queue_t *asyncio_lifo_queue_new(size_t maxsize);
 
 /**
  * Makes a queue: the least comes first.
@@ -64,9 +64,8 @@ ASYNCIO_API asyncio_queue_t *asyncio_lifo_queue_new(size_t maxsize);
  * Cancellation: does not suspend.
  * Twin: `asyncio.PriorityQueue`.
  */
-ASYNCIO_API asyncio_queue_t *asyncio_priority_queue_new(size_t maxsize,
-                                                        asyncio_queue_compare_t *compare,
-                                                        void *arg);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_queue_t *
+asyncio_priority_queue_new(size_t maxsize, asyncio_queue_compare_t *compare, void *arg);
 
 /**
  * Takes another reference.

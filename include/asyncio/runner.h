@@ -114,7 +114,8 @@ ASYNCIO_API int asyncio_run_full(asyncio_coroutine_t *coroutine,
  * Cancellation: does not suspend.
  * Twin: `asyncio.Runner`.
  */
-ASYNCIO_API asyncio_runner_t *asyncio_runner_new(const asyncio_runner_options_t *options);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_runner_t *
+asyncio_runner_new(const asyncio_runner_options_t *options);
 
 /**
  * Takes another reference.

@@ -28,7 +28,10 @@ ASYNCIO_BEGIN_DECLS
  * Cancellation: of the answer does not reach the awaitable; of the awaitable cancels the answer.
  * Twin: `asyncio.shield`.
  */
-ASYNCIO_API asyncio_future_t *asyncio_shield(asyncio_awaitable_t *awaitable);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *asyncio_shield(asyncio_awaitable_t *awaitable);
+#if defined(ASYNCIO_CHECKED)
+#define asyncio_shield(awaitable) asyncio_shield(ASYNCIO_CHECKED(awaitable))
+#endif
 
 ASYNCIO_END_DECLS
 

@@ -44,8 +44,8 @@ typedef struct asyncio_task_options {
  * Cancellation: does not suspend.
  * Twin: `asyncio.create_task`.
  */
-ASYNCIO_API asyncio_task_t *asyncio_create_task_at(asyncio_coroutine_t *coroutine,
-                                                   const char *place);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_task_t *
+asyncio_create_task_at(asyncio_coroutine_t *coroutine, const char *place);
 #define asyncio_create_task(coroutine) asyncio_create_task_at((coroutine), ASYNCIO_PLACE)
 
 /**
@@ -67,9 +67,9 @@ ASYNCIO_API asyncio_task_t *asyncio_create_task_at(asyncio_coroutine_t *coroutin
  * Cancellation: does not suspend.
  * Twin: `asyncio.create_task`, `name`, `context`, `eager_start`.
  */
-ASYNCIO_API asyncio_task_t *asyncio_create_task_full_at(asyncio_coroutine_t *coroutine,
-                                                        const asyncio_task_options_t *options,
-                                                        const char *place);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_task_t *
+asyncio_create_task_full_at(asyncio_coroutine_t *coroutine, const asyncio_task_options_t *options,
+                            const char *place);
 #define asyncio_create_task_full(coroutine, options) \
     asyncio_create_task_full_at((coroutine), (options), ASYNCIO_PLACE)
 
@@ -87,10 +87,9 @@ ASYNCIO_API asyncio_task_t *asyncio_create_task_full_at(asyncio_coroutine_t *cor
  * Cancellation: does not suspend.
  * Twin: `loop.create_task`.
  */
-ASYNCIO_API asyncio_task_t *asyncio_loop_create_task_full_at(asyncio_loop_t *loop,
-                                                             asyncio_coroutine_t *coroutine,
-                                                             const asyncio_task_options_t *options,
-                                                             const char *place);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_task_t *
+asyncio_loop_create_task_full_at(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                                 const asyncio_task_options_t *options, const char *place);
 #define asyncio_loop_create_task(loop, coroutine) \
     asyncio_loop_create_task_full_at((loop), (coroutine), NULL, ASYNCIO_PLACE)
 #define asyncio_loop_create_task_full(loop, coroutine, options) \
@@ -110,10 +109,9 @@ ASYNCIO_API asyncio_task_t *asyncio_loop_create_task_full_at(asyncio_loop_t *loo
  * Cancellation: does not suspend.
  * Twin: `asyncio.Task`.
  */
-ASYNCIO_API asyncio_task_t *asyncio_task_new_at(asyncio_loop_t *loop,
-                                                asyncio_coroutine_t *coroutine,
-                                                const asyncio_task_options_t *options,
-                                                const char *place);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_task_t *
+asyncio_task_new_at(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
+                    const asyncio_task_options_t *options, const char *place);
 #define asyncio_task_new(loop, coroutine, options) \
     asyncio_task_new_at((loop), (coroutine), (options), ASYNCIO_PLACE)
 
@@ -425,8 +423,8 @@ ASYNCIO_API asyncio_task_t *asyncio_eager_task_factory(asyncio_loop_t *loop,
  * Cancellation: does not suspend.
  * Twin: `asyncio.create_eager_task_factory`.
  */
-ASYNCIO_API asyncio_eager_task_factory_t *asyncio_create_eager_task_factory(
-    asyncio_task_factory_t *constructor, void *arg);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_eager_task_factory_t *
+asyncio_create_eager_task_factory(asyncio_task_factory_t *constructor, void *arg);
 
 /**
  * Gives an eager task factory up.

@@ -89,7 +89,8 @@ typedef struct asyncio_testing_options {
  * Cancellation: does not suspend.
  * Twin: `unittest.IsolatedAsyncioTestCase`.
  */
-ASYNCIO_API asyncio_testing_t *asyncio_testing_new(const asyncio_testing_options_t *options);
+ASYNCIO_API ASYNCIO_MUST_USE asyncio_testing_t *
+asyncio_testing_new(const asyncio_testing_options_t *options);
 
 /**
  * Gives a fixture up; a test that is under way is ended first.

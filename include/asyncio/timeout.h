@@ -151,6 +151,10 @@ ASYNCIO_API void asyncio_timeout_cleanup(asyncio_timeout_t *scope);
  */
 ASYNCIO_API int asyncio_wait_for(asyncio_awaitable_t *awaitable, double timeout,
                                  void **ret_result);
+#if defined(ASYNCIO_CHECKED)
+#define asyncio_wait_for(awaitable, timeout, ret_result) \
+    asyncio_wait_for(ASYNCIO_CHECKED(awaitable), (timeout), (ret_result))
+#endif
 
 /**
  * Waits for a future for a limited time, gives the reference up, and moves its result out.

@@ -71,7 +71,7 @@ static void on_outer_done(asyncio__ready_t *self)
     asyncio_future_unref(outer);
 }
 
-asyncio_future_t *asyncio_shield(asyncio_awaitable_t *awaitable)
+asyncio_future_t *(asyncio_shield)(asyncio_awaitable_t *awaitable)
 {
     asyncio_loop_t *loop = asyncio_get_running_loop();
     asyncio_future_t *inner = asyncio__ensure_future(loop, awaitable);

@@ -119,7 +119,7 @@ asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable
     return asyncio_future_ref(future);
 }
 
-asyncio_future_t *asyncio_ensure_future(asyncio_awaitable_t *awaitable)
+asyncio_future_t *(asyncio_ensure_future)(asyncio_awaitable_t *awaitable)
 {
     return asyncio__ensure_future(asyncio_get_running_loop(), awaitable);
 }

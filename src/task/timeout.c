@@ -232,7 +232,7 @@ static int wait_no_time(asyncio_awaitable_t *awaitable, void **ret_result)
     return rc;
 }
 
-int asyncio_wait_for(asyncio_awaitable_t *awaitable, double timeout, void **ret_result)
+int (asyncio_wait_for)(asyncio_awaitable_t *awaitable, double timeout, void **ret_result)
 {
     if (!awaitable)
         return asyncio__fail_null();
