@@ -419,6 +419,64 @@ static void a_loop_that_stands_is_anybodys(void **state)
     assert_int_equal(end_of_task(world.tasks[0]), 0);
 }
 
+/* Whether the last error names that argument, in quotation marks. */
+static bool names(const char *argument)
+{
+    char quoted[64];
+    snprintf(quoted, sizeof(quoted), "\"%s\" must ", argument);
+    asyncio_error_t *error = asyncio_error_last();
+    const char *message = error ? asyncio_error_message(error) : "";
+    bool is_named = message && strstr(message, quoted) != NULL;
+    if (!is_named)
+        print_error("%s: %s\n", argument, message ? message : "no message");
+    asyncio_error_unref(error);
+    asyncio_error_clear();
+    return is_named;
+}
+
+#define ASSERT_NAMES(call, argument) \
+    do { \
+        assert_int_equal(call, -EINVAL); \
+        assert_true(names(argument)); \
+    } while (0)
+
+static int call_with_bad_arguments(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    char zeros[256] = {0};
+    void *other = zeros; /* not awaitable */
+    asyncio_awaitable_t *none[] = {NULL};
+    asyncio_timeout_t scope;
+    ASSERT_NAMES(asyncio_await(NULL, NULL), "awaitable");
+    ASSERT_NAMES(asyncio_await(other, NULL), "awaitable");
+    ASSERT_NAMES(asyncio_await_unref(other, NULL), "future");
+    ASSERT_NAMES(asyncio_future_result(NULL, NULL), "future");
+    ASSERT_NAMES(asyncio_future_add_done_callback(asyncio_current_task(), NULL, NULL), "fn");
+    ASSERT_NAMES(asyncio_task_set_name(asyncio_current_task(), NULL), "name");
+    ASSERT_NAMES(asyncio_task_set_name(NULL, "name"), "task");
+    ASSERT_NAMES(asyncio_task_detach(other), "task");
+    ASSERT_NAMES(asyncio_gather_result(asyncio_current_task(), 0, NULL), "gathering");
+    ASSERT_NAMES(asyncio_gather_await(NULL, 1, NULL), "awaitables");
+    ASSERT_NAMES(asyncio_gather_await(none, SIZE_MAX, NULL), "count");
+    ASSERT_NAMES(asyncio_wait(none, 1, NAN, ASYNCIO_ALL_COMPLETED, NULL), "timeout");
+    ASSERT_NAMES(asyncio_wait_for(asyncio_current_task(), NAN, NULL), "timeout");
+    ASSERT_NAMES(asyncio_timeout_enter(NULL, 1), "scope");
+    ASSERT_NAMES(asyncio_timeout_exit(NULL, 0), "scope");
+    ASSERT_NAMES(asyncio_timeout_reschedule(NULL, 1), "scope");
+    assert_int_equal(asyncio_timeout_enter(&scope, 1), 0);
+    ASSERT_NAMES(asyncio_timeout_reschedule(&scope, NAN), "when");
+    assert_int_equal(asyncio_timeout_exit(&scope, 0), 0);
+    ASSERT_NAMES(asyncio_task_group_enter(NULL), "group");
+    ASSERT_NAMES(asyncio_as_completed_next(NULL, NULL), "iteration");
+    return 0;
+}
+
+/* -EINVAL comes with a message that says which argument was bad. */
+static void bad_arguments_are_named(void **state)
+{
+    assert_int_equal(run(*state, call_with_bad_arguments, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +484,7 @@ int main(void)
         FIXTURE_TEST(a_child_inside_is_refused),
         FIXTURE_TEST(a_child_beside_is_refused),
         FIXTURE_TEST(a_loop_that_stands_is_anybodys),
+        FIXTURE_TEST(bad_arguments_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,7 +146,7 @@ asyncio_as_completed_t *asyncio_as_completed(asyncio_awaitable_t *const *awaitab
     else if (!loop)
         rc = asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
     else if (isnan(timeout))
-        rc = asyncio__fail(-EINVAL, "the timeout is not a number");
+        rc = asyncio__fail(-EINVAL, "\"timeout\" must be a number");
     if (rc < 0) {
         for (size_t i = 0; awaitables && i < count; i++)
             asyncio__discard(awaitables[i]);
@@ -196,7 +196,8 @@ static int wait_for_item(asyncio_as_completed_t *it)
 int asyncio_as_completed_next(asyncio_as_completed_t *it, asyncio_future_t **ret_future)
 {
     if (!it || !ret_future)
-        return asyncio__fail(-EINVAL, "no iteration, or no place for the future, was given");
+        return asyncio__fail(-EINVAL, it ? "\"ret_future\" must not be NULL"
+                                         : "\"iteration\" must not be NULL");
     if (!asyncio__thread.coroutine)
         return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
     if (it->promised == it->sources.count)

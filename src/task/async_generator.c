@@ -180,7 +180,8 @@ static int drive(asyncio_coroutine_t *coroutine, void *value, int code, void **r
 static int check(asyncio_coroutine_t *coroutine, const char *running)
 {
     if (asyncio__tag_of(coroutine) != ASYNCIO__TAG_COROUTINE)
-        return coroutine ? asyncio__fail(-EINVAL, "no coroutine object") : asyncio__fail_null();
+        return coroutine ? asyncio__fail(-EINVAL, "\"coroutine\" must be a coroutine object")
+                         : asyncio__fail_null();
     if (!asyncio__thread.coroutine)
         return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
     if (coroutine->agen & ASYNCIO__AGEN_RUNNING)
@@ -230,7 +231,7 @@ int asyncio_coroutine_athrow(asyncio_coroutine_t *coroutine, int code, void **re
 {
     int rc = check(coroutine, "athrow(): asynchronous generator is already running");
     if (rc == 0 && code >= 0)
-        rc = asyncio__fail(-EINVAL, "an error's code is negative");
+        rc = asyncio__fail(-EINVAL, "\"code\" must be negative");
     if (rc < 0)
         return rc;
     void *out = NULL;
@@ -354,7 +355,7 @@ static void report_failures(asyncio_loop_t *loop, asyncio_future_t *future,
 int asyncio_loop_shutdown_asyncgens(asyncio_loop_t *loop)
 {
     if (!loop)
-        return asyncio__fail(-EINVAL, "no loop was given");
+        return asyncio__fail(-EINVAL, "\"loop\" must not be NULL");
     if (loop != asyncio_get_running_loop() || !asyncio__thread.task)
         return asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task of that loop");
     asyncio__task_layer_t *hook = asyncio__task_layer_of(loop); /* there is one: a task runs */

@@ -102,7 +102,7 @@ static node_t *capture(asyncio_future_t *future, int limit, const void *caller)
     if (!future)
         future = asyncio__thread.task;
     int rc = future ? asyncio__future_check(future)
-                    : asyncio__fail(-EINVAL, "no future was given, and no task runs");
+                    : asyncio__fail(-EINVAL, "\"future\" must not be NULL outside a task");
     if (rc < 0) {
         asyncio__thread.constructor_code = rc;
         return NULL;
@@ -224,7 +224,7 @@ void asyncio_future_call_graph_unref(asyncio_future_call_graph_t *graph)
 int asyncio_print_call_graph(asyncio_future_t *future, int limit, FILE *file)
 {
     if (!file)
-        return asyncio__fail(-EINVAL, "no file was given");
+        return asyncio__fail(-EINVAL, "\"file\" must not be NULL");
     node_t *root = capture(future, limit, __builtin_return_address(0));
     if (!root)
         return asyncio_errno();
@@ -253,7 +253,7 @@ long asyncio_format_call_graph(asyncio_future_t *future, int limit, char *ret_te
                                size_t size_bytes)
 {
     if (!ret_text && size_bytes)
-        return asyncio__fail(-EINVAL, "no room for the text was given");
+        return asyncio__fail(-EINVAL, "\"ret_text\" must not be NULL");
     node_t *root = capture(future, limit, __builtin_return_address(0));
     if (!root)
         return asyncio_errno();

@@ -162,7 +162,7 @@ long asyncio_print_tasks(asyncio_loop_t *loop, FILE *file)
         return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
     long rc = asyncio__loop_check_thread(loop);
     if (rc == 0 && !file)
-        rc = asyncio__fail(-EINVAL, "no file was given");
+        rc = asyncio__fail(-EINVAL, "\"file\" must not be NULL");
     if (rc < 0)
         return rc;
     tree_t tree = {.file = file};

@@ -270,7 +270,7 @@ static __attribute__((noinline)) void free_callbacks(asyncio_future_t *future)
 int asyncio__future_check(const asyncio_future_t *future)
 {
     if (ASYNCIO__UNLIKELY(!asyncio__is_future(future)))
-        return asyncio__fail_kind(future, "no future was given");
+        return asyncio__fail_kind(future, "\"future\" must be a future or a task");
     return asyncio__loop_check_here(future->loop);
 }
 
@@ -284,7 +284,7 @@ int asyncio_future_add_done_callback_full_at(asyncio_future_t *future,
     if (rc < 0)
         return rc;
     if (!fn)
-        return asyncio__fail(-EINVAL, "no callback was given");
+        return asyncio__fail(-EINVAL, "\"fn\" must not be NULL");
     bool is_placed = future->loop->debug;
     size_t size = is_placed ? sizeof(placed_callback_t) : sizeof(done_callback_t);
     done_callback_t *done = asyncio__malloc(size);
@@ -367,7 +367,7 @@ void *asyncio__future_move_value(asyncio_future_t *future)
 int asyncio_future_result(asyncio_future_t *future, void **ret_value)
 {
     if (!asyncio__is_future(future))
-        return asyncio__fail_kind(future, "no future was given");
+        return asyncio__fail_kind(future, "\"future\" must be a future or a task");
     if (!asyncio__future_is_done(future))
         return asyncio__fail(ASYNCIO_EINVALIDSTATE, "Result is not ready.");
     if (future->state != ASYNCIO__FINISHED)
@@ -382,7 +382,7 @@ int asyncio_future_result(asyncio_future_t *future, void **ret_value)
 int asyncio_future_exception(asyncio_future_t *future, asyncio_error_t **ret_error)
 {
     if (!asyncio__is_future(future))
-        return asyncio__fail_kind(future, "no future was given");
+        return asyncio__fail_kind(future, "\"future\" must be a future or a task");
     if (!asyncio__future_is_done(future))
         return asyncio__fail(ASYNCIO_EINVALIDSTATE, "Exception is not set.");
     if (future->state == ASYNCIO__CANCELLED)
@@ -438,7 +438,7 @@ int asyncio_future_set_exception(asyncio_future_t *future, int code)
     asyncio_error_t *error = asyncio__error_take_of(code);
     int rc = check_settable(future);
     if (rc == 0 && code >= 0)
-        rc = asyncio__fail(-EINVAL, "an error's code is negative");
+        rc = asyncio__fail(-EINVAL, "\"code\" must be negative");
     if (rc < 0) {
         asyncio_error_unref(error);
         return rc;

@@ -211,7 +211,7 @@ asyncio_future_t *asyncio_gather(asyncio_awaitable_t *const *awaitables, size_t 
                       /* wants_values= */ true);
     for (size_t i = 0; awaitables && i < count; i++)
         asyncio__discard(awaitables[i]);
-    return loop ? asyncio__fail_new(-EINVAL, "the options' size is not set")
+    return loop ? asyncio__fail_new(-EINVAL, "\"size\" must be sizeof(asyncio_gather_options_t)")
                 : asyncio__fail_new(ASYNCIO_ERUNTIME, "no running event loop");
 }
 
@@ -245,10 +245,10 @@ asyncio_future_t *asyncio_gather_of(size_t count, ...)
 int asyncio_gather_result(asyncio_future_t *future, size_t index, void **ret_value)
 {
     if (!asyncio__is_future(future) || future->class != &gathering_class)
-        return asyncio__fail(-EINVAL, "no gathering was given");
+        return asyncio__fail(-EINVAL, "\"gathering\" must be a result of asyncio_gather()");
     asyncio_future_t *child = child_at(future, index);
     if (!child)
-        return asyncio__fail(-EINVAL, "the gathering has fewer children");
+        return asyncio__fail(-EINVAL, "\"index\" must be below the number of awaitables");
     if (child->state != ASYNCIO__CANCELLED)
         return asyncio_future_result(child, ret_value);
     /* Its stored CancelledError stays for who asks the child itself. */

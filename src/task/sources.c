@@ -124,7 +124,8 @@ int asyncio__sources_collect_marked(asyncio_loop_t *loop, asyncio_awaitable_t *c
     asyncio__sources_t sources = {.source_count = count};
     int rc = 0;
     if (count > SOURCES_MOST || (count && !awaitables))
-        return asyncio__fail(-EINVAL, "bad awaitables");
+        return asyncio__fail(-EINVAL, awaitables ? "\"count\" must not exceed 1 << 30"
+                                                 : "\"awaitables\" must not be NULL");
     size_t at = 0;
     if (count) {
         sources.futures = asyncio__malloc(count * sizeof(*sources.futures));

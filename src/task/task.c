@@ -242,7 +242,8 @@ const char *asyncio_task_get_name(asyncio_task_t *future)
 int asyncio_task_set_name(asyncio_task_t *future, const char *name)
 {
     if (!asyncio__is_task(future) || !name)
-        return asyncio__fail(-EINVAL, "no task, or no name, was given");
+        return asyncio__fail(-EINVAL, name ? "\"task\" must be a task"
+                                           : "\"name\" must not be NULL");
     int rc = asyncio__loop_check_here(future->loop);
     if (rc < 0)
         return rc;
@@ -265,7 +266,7 @@ asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *task)
 asyncio_context_t *asyncio_task_get_context(asyncio_task_t *task)
 {
     if (!asyncio__is_task(task))
-        return asyncio__fail_new(-EINVAL, "no task was given");
+        return asyncio__fail_new(-EINVAL, "\"task\" must be a task");
     asyncio__locals_t *locals = &asyncio__task_of(task)->locals;
     return asyncio__context_object(&locals->context, locals);
 }
@@ -297,7 +298,7 @@ int asyncio_task_detach(asyncio_task_t *task)
     if (!task)
         return asyncio__fail_null();
     if (!asyncio__is_task(task))
-        return asyncio__fail_kind(task, "no task was given");
+        return asyncio__fail_kind(task, "\"task\" must be a task");
     int rc = asyncio__loop_check_here(task->loop);
     if (rc == 0)
         asyncio_future_unref(task);

@@ -9,10 +9,13 @@
 #include "loop/debug.h"
 #include "task/switch.h"
 
+static const char not_awaitable[] =
+    "\"awaitable\" must be a future, a task or a coroutine object";
+
 int asyncio__fail_null(void)
 {
     int code = asyncio_errno();
-    return asyncio__fail(code < 0 ? code : -EINVAL, "no awaitable was given");
+    return asyncio__fail(code < 0 ? code : -EINVAL, "\"awaitable\" must not be NULL");
 }
 
 void asyncio__discard(asyncio_awaitable_t *awaitable)
@@ -89,14 +92,15 @@ int (asyncio_await)(asyncio_awaitable_t *awaitable, void **ret_result)
         return asyncio__future_is_done(awaitable) ? await_done(awaitable, ret_result)
                                                   : await_future(awaitable, ret_result);
     default:
-        return awaitable ? asyncio__fail_kind(awaitable, "not awaitable") : asyncio__fail_null();
+        return awaitable ? asyncio__fail_kind(awaitable, not_awaitable) : asyncio__fail_null();
     }
 }
 
 ASYNCIO__RETURNS_ANEW int asyncio_await_unref(asyncio_future_t *future, void **ret_result)
 {
     if (ASYNCIO__UNLIKELY(!asyncio__is_future(future)))
-        return future ? asyncio__fail_kind(future, "not a future") : asyncio__fail_null();
+        return future ? asyncio__fail_kind(future, "\"future\" must be a future or a task")
+                      : asyncio__fail_null();
     int rc = asyncio__future_is_done(future) ? await_done(future, NULL) : await_pending(future);
     if (rc == 0 && ret_result)
         *ret_result = asyncio__future_move_value(future);
@@ -110,7 +114,7 @@ asyncio_future_t *asyncio__ensure_future(asyncio_loop_t *loop, asyncio_awaitable
 {
     if (!asyncio__is_future(awaitable)) {
         if (awaitable && !asyncio_iscoroutine(awaitable))
-            return asyncio__fail_new_kind(awaitable, "not awaitable");
+            return asyncio__fail_new_kind(awaitable, not_awaitable);
         return asyncio__task_new(loop, awaitable, NULL);
     }
     asyncio_future_t *future = awaitable;

@@ -75,7 +75,7 @@ static const asyncio_task_options_t *check(const asyncio_task_options_t *options
     if (options->size >= sizeof(*options))
         return options;
     asyncio__discard(coroutine);
-    return asyncio__fail_new(-EINVAL, "the options' size is not set");
+    return asyncio__fail_new(-EINVAL, "\"size\" must be sizeof(asyncio_task_options_t)");
 }
 
 asyncio_task_t *asyncio__task_new_full(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
@@ -113,7 +113,7 @@ asyncio_task_t *asyncio_loop_create_task_full_at(asyncio_loop_t *loop,
 {
     if (!loop) {
         asyncio__discard(coroutine);
-        return asyncio__fail_new(-EINVAL, "no loop was given");
+        return asyncio__fail_new(-EINVAL, "\"loop\" must not be NULL");
     }
     return options ? asyncio__task_new_full(loop, coroutine, options, place)
                    : asyncio__task_new(loop, coroutine, place);
@@ -171,7 +171,7 @@ asyncio_eager_task_factory_t *asyncio_create_eager_task_factory(
     asyncio_task_factory_t *constructor, void *arg)
 {
     if (!constructor)
-        return asyncio__fail_new(-EINVAL, "no constructor was given");
+        return asyncio__fail_new(-EINVAL, "\"constructor\" must not be NULL");
     asyncio_eager_task_factory_t *factory = asyncio__malloc(sizeof(*factory));
     if (!factory)
         return asyncio__fail_new(-ENOMEM, NULL);

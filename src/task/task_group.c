@@ -59,7 +59,7 @@ int asyncio_task_group_init(asyncio_task_group_t *memory)
 {
     group_t *group = (group_t *)memory;
     if (!group)
-        return asyncio__fail(-EINVAL, "no group was given");
+        return asyncio__fail(-EINVAL, "\"group\" must not be NULL");
     *group = (group_t){0};
     return 0;
 }
@@ -68,7 +68,7 @@ int asyncio_task_group_aenter(asyncio_task_group_t *memory)
 {
     group_t *group = (group_t *)memory;
     if (!group)
-        return asyncio__fail(-EINVAL, "no group was given");
+        return asyncio__fail(-EINVAL, "\"group\" must not be NULL");
     if (group->parent)
         return asyncio__fail(ASYNCIO_ERUNTIME, "TaskGroup has already been entered");
     asyncio__task_t *task = asyncio__task_running();
@@ -94,7 +94,7 @@ int asyncio_task_group_cancel(asyncio_task_group_t *memory)
 {
     group_t *group = (group_t *)memory;
     if (!group)
-        return asyncio__fail(-EINVAL, "no group was given");
+        return asyncio__fail(-EINVAL, "\"group\" must not be NULL");
     if (!group->parent)
         group->cancel_on_enter = true;
     if (!group->parent || group->is_over)
@@ -322,7 +322,7 @@ int asyncio_task_group_exit(asyncio_task_group_t *memory, int rc)
 {
     group_t *group = (group_t *)memory;
     if (!group)
-        return asyncio__fail(-EINVAL, "no group was given");
+        return asyncio__fail(-EINVAL, "\"group\" must not be NULL");
     if (!group->parent || group->is_over || group->is_exiting)
         return rc;
     int refusal = asyncio__loop_check_here(group->parent->future.loop);

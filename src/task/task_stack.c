@@ -155,7 +155,7 @@ void asyncio__frame_name(asyncio__symbols_t *symbols, const asyncio__frame_t *fr
 static int check(asyncio_task_t *task)
 {
     if (!asyncio__is_task(task))
-        return asyncio__fail(-EINVAL, "no task was given");
+        return asyncio__fail(-EINVAL, "\"task\" must be a task");
     return asyncio__loop_check_thread(task->loop);
 }
 
@@ -193,7 +193,7 @@ int asyncio_task_print_stack(asyncio_task_t *task, int limit, FILE *file)
 {
     int rc = check(task);
     if (rc == 0 && !file)
-        rc = asyncio__fail(-EINVAL, "no file was given");
+        rc = asyncio__fail(-EINVAL, "\"file\" must not be NULL");
     if (rc < 0)
         return rc;
     asyncio__frame_t frames[FRAMES_MOST];

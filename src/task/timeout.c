@@ -71,10 +71,10 @@ static int enter(scope_t *scope, int64_t when_ns, int64_t now_ns)
 static int check_enter(scope_t *scope, double seconds)
 {
     if (!scope)
-        return asyncio__fail(-EINVAL, "no scope was given");
+        return asyncio__fail(-EINVAL, "\"scope\" must not be NULL");
     scope->state = CREATED;
     if (isnan(seconds))
-        return asyncio__fail(-EINVAL, "the time is not a number");
+        return asyncio__fail(-EINVAL, "the time must be a number");
     if (!asyncio__thread.task)
         return asyncio__fail(ASYNCIO_ERUNTIME, "Timeout should be used inside a task");
     return asyncio__loop_check_here(asyncio__thread.task->loop);
@@ -104,7 +104,7 @@ int asyncio_timeout_exit(asyncio_timeout_t *memory, int rc)
 {
     scope_t *scope = (scope_t *)memory;
     if (!scope)
-        return asyncio__fail(-EINVAL, "no scope was given");
+        return asyncio__fail(-EINVAL, "\"scope\" must not be NULL");
     if (scope->state != ENTERED && scope->state != EXPIRING)
         return rc;
     asyncio_future_t *task = &scope->task->future;
@@ -132,7 +132,8 @@ int asyncio_timeout_reschedule(asyncio_timeout_t *memory, double when)
 {
     scope_t *scope = (scope_t *)memory;
     if (!scope || isnan(when))
-        return asyncio__fail(-EINVAL, "no scope, or no time, was given");
+        return asyncio__fail(-EINVAL, scope ? "\"when\" must be a number"
+                                            : "\"scope\" must not be NULL");
     if (scope->state != ENTERED)
         return asyncio__fail(ASYNCIO_ERUNTIME, "the timeout is not entered, or has expired");
     int rc = asyncio__loop_check_here(scope->loop);
@@ -238,7 +239,7 @@ int (asyncio_wait_for)(asyncio_awaitable_t *awaitable, double timeout, void **re
         return asyncio__fail_null();
     int rc = 0;
     if (isnan(timeout))
-        rc = asyncio__fail(-EINVAL, "the timeout is not a number");
+        rc = asyncio__fail(-EINVAL, "\"timeout\" must be a number");
     else if (!asyncio__thread.task)
         rc = asyncio__fail(ASYNCIO_ERUNTIME, "not inside a task");
     if (rc < 0) {

@@ -94,8 +94,10 @@ static int check(asyncio_awaitable_t *const *awaitables, size_t count, double ti
         return asyncio__fail(ASYNCIO_ERUNTIME, "await outside a coroutine");
     if (!count || !awaitables)
         return asyncio__fail(-EINVAL, "Set of Tasks/Futures is empty.");
-    if (isnan(timeout) || (unsigned)return_when > ASYNCIO_FIRST_EXCEPTION)
-        return asyncio__fail(-EINVAL, "Invalid timeout or return_when value");
+    if (isnan(timeout))
+        return asyncio__fail(-EINVAL, "\"timeout\" must be a number");
+    if ((unsigned)return_when > ASYNCIO_FIRST_EXCEPTION)
+        return asyncio__fail(-EINVAL, "Invalid return_when value");
     return 0;
 }
 
