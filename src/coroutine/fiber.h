@@ -126,7 +126,8 @@ static inline void asyncio__fiber_prepare(asyncio__fiber_t *fiber, asyncio__stac
 }
 
 /* asyncio__fiber_switch() where no exception is in flight. */
-static inline void asyncio__fiber_switch_plain(asyncio__fiber_t *from, asyncio__fiber_t *to)
+static inline __attribute__((always_inline)) void
+asyncio__fiber_switch_plain(asyncio__fiber_t *from, asyncio__fiber_t *to)
 {
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
     asyncio__fiber_switch_checked(from, to);
@@ -138,7 +139,10 @@ static inline void asyncio__fiber_switch_plain(asyncio__fiber_t *from, asyncio__
 /* The same with exceptions in flight; of exceptions.c. */
 void asyncio__fiber_switch_with_exceptions(asyncio__fiber_t *from, asyncio__fiber_t *to);
 
-static inline void asyncio__fiber_switch(asyncio__fiber_t *from, asyncio__fiber_t *to)
+/* Always inline: a call to a function that switches returns on another stack, so that the
+ * processor would predict that return, and each one above it, wrongly. */
+static inline __attribute__((always_inline)) void asyncio__fiber_switch(asyncio__fiber_t *from,
+                                                                        asyncio__fiber_t *to)
 {
     if (ASYNCIO__UNLIKELY(asyncio__exceptions_in_flight()))
         asyncio__fiber_switch_with_exceptions(from, to);
