@@ -487,7 +487,9 @@ static int run(asyncio_loop_t *loop)
     return rc;
 }
 
-/* Runs a loop in a task of another one: a forked child has left that one, and may return later. */
+/* Runs a loop in a task of another one: a forked child has left that one, and may return later.
+ * asyncio allows this, because get_running_loop() returns None in the child: multiprocessing may
+ * fork inside a task, and its target may call asyncio.run(). */
 static ASYNCIO__COLD int run_in_task(asyncio_loop_t *loop)
 {
     asyncio__thread_t former = asyncio__thread;

@@ -164,12 +164,6 @@ struct asyncio__channel {
 void asyncio__channel_init(asyncio__channel_t *channel, const asyncio__channel_class_t *class,
                            asyncio_loop_t *loop);
 
-static inline asyncio__channel_t *asyncio__channel_ref(asyncio__channel_t *channel)
-{
-    channel->refs++;
-    return channel;
-}
-
 void asyncio__channel_free(asyncio__channel_t *channel);
 
 /* Drops a reference; NULL is ignored. */
