@@ -5,13 +5,6 @@
 #include <fcntl.h>
 #include <sys/un.h>
 
-#define TEST(name)                   \
-    static void test_##name(void **state) \
-    {                                \
-        (void)state;                 \
-        run_clean(name, NULL);       \
-    }
-
 static asyncio_loop_t *running(void)
 {
     return asyncio_get_running_loop();
@@ -87,7 +80,12 @@ static int echo_by_protocols(void *arg, void **ret_result)
     assert_int_equal(destroyed, 1);
     return 0;
 }
-TEST(echo_by_protocols)
+
+static void test_echo_by_protocols(void **state)
+{
+    (void)state;
+    run_clean(echo_by_protocols, NULL);
+}
 
 /* wait_closed() waits for connection_lost of the clients, whichever way they are ended. */
 static int ended_by_the_server(void *arg, void **ret_result)
@@ -114,7 +112,12 @@ static int ended_by_the_server(void *arg, void **ret_result)
     }
     return 0;
 }
-TEST(ended_by_the_server)
+
+static void test_ended_by_the_server(void **state)
+{
+    (void)state;
+    run_clean(ended_by_the_server, NULL);
+}
 
 static int one_at_a_time(void *arg, void **ret_result)
 {
@@ -137,7 +140,12 @@ static int one_at_a_time(void *arg, void **ret_result)
     stop(server);
     return 0;
 }
-TEST(one_at_a_time)
+
+static void test_one_at_a_time(void **state)
+{
+    (void)state;
+    run_clean(one_at_a_time, NULL);
+}
 
 /* --- factories that refuse ----------------------------------------------------------------- */
 
@@ -176,7 +184,12 @@ static int refuse_connections(void *arg, void **ret_result)
     stop(server);
     return 0;
 }
-TEST(refuse_connections)
+
+static void test_refuse_connections(void **state)
+{
+    (void)state;
+    run_clean(refuse_connections, NULL);
+}
 
 static int misuse(void *arg, void **ret_result)
 {
@@ -218,7 +231,12 @@ static int misuse(void *arg, void **ret_result)
     asyncio_socket_unref(file);
     return 0;
 }
-TEST(misuse)
+
+static void test_misuse(void **state)
+{
+    (void)state;
+    run_clean(misuse, NULL);
+}
 
 /* --- Unix sockets, sockets of the program, objects ------------------------------------------- */
 
@@ -250,7 +268,12 @@ static int by_path(void *arg, void **ret_result)
     assert_int_equal(access(path, F_OK), -1);
     return 0;
 }
-TEST(by_path)
+
+static void test_by_path(void **state)
+{
+    (void)state;
+    run_clean(by_path, NULL);
+}
 
 /* A socket of the program becomes a transport, or streams. */
 static int own_socket(void *arg, void **ret_result)
@@ -284,7 +307,12 @@ static int own_socket(void *arg, void **ret_result)
     stop(server);
     return 0;
 }
-TEST(own_socket)
+
+static void test_own_socket(void **state)
+{
+    (void)state;
+    run_clean(own_socket, NULL);
+}
 
 /* A task that is cancelled while connection_made is due: the connection is closed. */
 static int cancelled(void *arg, void **ret_result)
@@ -308,7 +336,12 @@ static int cancelled(void *arg, void **ret_result)
     close(fds[1]);
     return 0;
 }
-TEST(cancelled)
+
+static void test_cancelled(void **state)
+{
+    (void)state;
+    run_clean(cancelled, NULL);
+}
 
 /* --- pipes --------------------------------------------------------------------------------- */
 
@@ -341,7 +374,12 @@ static int through_a_pipe(void *arg, void **ret_result)
     asyncio_transport_unref(writing);
     return 0;
 }
-TEST(through_a_pipe)
+
+static void test_through_a_pipe(void **state)
+{
+    (void)state;
+    run_clean(through_a_pipe, NULL);
+}
 
 /* The reader of a pipe has closed: the writer's protocol is told, with an error if bytes are
  * unsent. */
@@ -367,7 +405,12 @@ static int pipe_without_reader(void *arg, void **ret_result)
     }
     return 0;
 }
-TEST(pipe_without_reader)
+
+static void test_pipe_without_reader(void **state)
+{
+    (void)state;
+    run_clean(pipe_without_reader, NULL);
+}
 
 int main(void)
 {

@@ -24,13 +24,6 @@ static void finish(recorder_t *recorder, asyncio_transport_t *transport, int fd,
     asyncio_transport_unref(transport);
 }
 
-#define TEST(name)                   \
-    static void test_##name(void **state) \
-    {                                \
-        (void)state;                 \
-        run_clean(name, NULL);       \
-    }
-
 /* --- order --------------------------------------------------------------------------------- */
 
 /* Bytes that are there before the transport is come after connection_made, and after the call that
@@ -54,7 +47,12 @@ static int order(void *arg, void **ret_result)
     finish(&recorder, transport, fds[1], "made data(early) lost(0) ");
     return 0;
 }
-TEST(order)
+
+static void test_order(void **state)
+{
+    (void)state;
+    run_clean(order, NULL);
+}
 
 static void pause_now(recorder_t *recorder)
 {
@@ -81,7 +79,12 @@ static int pause_in_made(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made data(later) lost(0) ");
     return 0;
 }
-TEST(pause_in_made)
+
+static void test_pause_in_made(void **state)
+{
+    (void)state;
+    run_clean(pause_in_made, NULL);
+}
 
 /* Waits until the loop has polled, with something that the poll finds. */
 static void poll_once(void)
@@ -114,7 +117,12 @@ static int pause_later(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made data(kept) eof lost(0) ");
     return 0;
 }
-TEST(pause_later)
+
+static void test_pause_later(void **state)
+{
+    (void)state;
+    run_clean(pause_later, NULL);
+}
 
 /* The same, and the transport is closed while it is paused: nothing is delivered. */
 static int close_paused(void *arg, void **ret_result)
@@ -130,7 +138,12 @@ static int close_paused(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made lost(0) ");
     return 0;
 }
-TEST(close_paused)
+
+static void test_close_paused(void **state)
+{
+    (void)state;
+    run_clean(close_paused, NULL);
+}
 
 /* --- the end of the input ------------------------------------------------------------------ */
 
@@ -152,7 +165,12 @@ static int eof_kept_open(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made eof lost(0) ");
     return 0;
 }
-TEST(eof_kept_open)
+
+static void test_eof_kept_open(void **state)
+{
+    (void)state;
+    run_clean(eof_kept_open, NULL);
+}
 
 /* eof_received returns false, or there is none: the transport is closed. */
 static int eof_closes(void *arg, void **ret_result)
@@ -171,7 +189,12 @@ static int eof_closes(void *arg, void **ret_result)
     }
     return 0;
 }
-TEST(eof_closes)
+
+static void test_eof_closes(void **state)
+{
+    (void)state;
+    run_clean(eof_closes, NULL);
+}
 
 /* --- closing ------------------------------------------------------------------------------- */
 
@@ -195,7 +218,12 @@ static int end_later(void *arg, void **ret_result)
     }
     return 0;
 }
-TEST(end_later)
+
+static void test_end_later(void **state)
+{
+    (void)state;
+    run_clean(end_later, NULL);
+}
 
 /* A close from the callback that got the data. */
 static void close_now(recorder_t *recorder, const void *data, size_t size)
@@ -221,7 +249,12 @@ static int close_flushes(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made data(reply) lost(0) ");
     return 0;
 }
-TEST(close_flushes)
+
+static void test_close_flushes(void **state)
+{
+    (void)state;
+    run_clean(close_flushes, NULL);
+}
 
 /* The peer has closed with bytes unread: it is a reset, which connection_lost is told. */
 static int reset(void *arg, void **ret_result)
@@ -239,7 +272,12 @@ static int reset(void *arg, void **ret_result)
     finish(&recorder, transport, dup(0), "made lost(ECONNRESET) ");
     return 0;
 }
-TEST(reset)
+
+static void test_reset(void **state)
+{
+    (void)state;
+    run_clean(reset, NULL);
+}
 
 static recorder_t *left; /* on the heap */
 static int left_destroyed;
@@ -303,7 +341,12 @@ static int back_pressure(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made pause resume lost(0) ");
     return 0;
 }
-TEST(back_pressure)
+
+static void test_back_pressure(void **state)
+{
+    (void)state;
+    run_clean(back_pressure, NULL);
+}
 
 /* abort() drops what is unsent; a write that waits is not resumed. */
 static int abort_unsent(void *arg, void **ret_result)
@@ -320,7 +363,12 @@ static int abort_unsent(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made pause lost(0) ");
     return 0;
 }
-TEST(abort_unsent)
+
+static void test_abort_unsent(void **state)
+{
+    (void)state;
+    run_clean(abort_unsent, NULL);
+}
 
 static int write_eof(void *arg, void **ret_result)
 {
@@ -344,7 +392,12 @@ static int write_eof(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made data(more) lost(0) ");
     return 0;
 }
-TEST(write_eof)
+
+static void test_write_eof(void **state)
+{
+    (void)state;
+    run_clean(write_eof, NULL);
+}
 
 /* --- the buffered kind --------------------------------------------------------------------- */
 
@@ -365,7 +418,12 @@ static int buffered(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made into(abcd) into(ef) into(gh) eof lost(0) ");
     return 0;
 }
-TEST(buffered)
+
+static void test_buffered(void **state)
+{
+    (void)state;
+    run_clean(buffered, NULL);
+}
 
 static int reports;
 
@@ -393,7 +451,12 @@ static int buffer_empty(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made lost(RuntimeError) ");
     return 0;
 }
-TEST(buffer_empty)
+
+static void test_buffer_empty(void **state)
+{
+    (void)state;
+    run_clean(buffer_empty, NULL);
+}
 
 static recorder_t second; /* that takes over */
 
@@ -432,7 +495,12 @@ static int exchange_protocol(void *arg, void **ret_result)
     assert_string_equal(third.log, "data(three) ");
     return 0;
 }
-TEST(exchange_protocol)
+
+static void test_exchange_protocol(void **state)
+{
+    (void)state;
+    run_clean(exchange_protocol, NULL);
+}
 
 /* --- what is known, and what is refused ---------------------------------------------------- */
 
@@ -488,7 +556,12 @@ static int misuse(void *arg, void **ret_result)
     finish(&recorder, transport, fd, "made lost(0) ");
     return 0;
 }
-TEST(misuse)
+
+static void test_misuse(void **state)
+{
+    (void)state;
+    run_clean(misuse, NULL);
+}
 
 /* --- contexts ------------------------------------------------------------------------------ */
 
@@ -522,7 +595,11 @@ static int contexts(void *arg, void **ret_result)
 }
 
 /* All callbacks of a transport run in one copy of the context that it was made in. */
-TEST(contexts)
+static void test_contexts(void **state)
+{
+    (void)state;
+    run_clean(contexts, NULL);
+}
 
 int main(void)
 {
