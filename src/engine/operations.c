@@ -182,6 +182,7 @@ static bool attempt_write(asyncio__operation_t *operation)
 }
 
 #define SOCKETS (1u << ASYNCIO__FILE_SOCKET | 1u << ASYNCIO__FILE_TCP)
+#define TCP     (1u << ASYNCIO__FILE_TCP)
 #define REGULAR (1u << ASYNCIO__FILE_REGULAR)
 
 const asyncio__operation_row_t asyncio__operation_rows[ASYNCIO__OPERATION_KINDS] = {
@@ -191,8 +192,10 @@ const asyncio__operation_row_t asyncio__operation_rows[ASYNCIO__OPERATION_KINDS]
                        ASYNCIO__ARGUMENT_BUFFER, false, MSG_NOSIGNAL | MSG_WAITALL},
     [ASYNCIO__RECVMSG] = {"recvmsg", attempt_recvmsg, ASYNCIO__INWARD, ASYNCIO__URING_RECVMSG,
                           SOCKETS, ASYNCIO__ARGUMENT_MESSAGE, false, MSG_CMSG_CLOEXEC},
+    /* Not on Unix sockets of datagrams: where the peer's queue is full the kernel has taken the
+     * bytes already, and sends an empty datagram when it tries again (seen with Linux 6.18). */
     [ASYNCIO__SENDMSG] = {"sendmsg", attempt_sendmsg, ASYNCIO__OUTWARD, ASYNCIO__URING_SENDMSG,
-                          SOCKETS, ASYNCIO__ARGUMENT_MESSAGE, false, MSG_NOSIGNAL | MSG_WAITALL},
+                          TCP, ASYNCIO__ARGUMENT_MESSAGE, false, MSG_NOSIGNAL | MSG_WAITALL},
     [ASYNCIO__ACCEPT] = {"accept", attempt_accept, ASYNCIO__INWARD, ASYNCIO__URING_ACCEPT, SOCKETS,
                          ASYNCIO__ARGUMENT_ADDRESS, false, SOCK_NONBLOCK | SOCK_CLOEXEC},
     [ASYNCIO__CONNECT] = {"connect", attempt_connect, ASYNCIO__OUTWARD, 0, 0,

@@ -150,6 +150,8 @@ static inline bool should_try(const engine_t *engine, const file_t *file,
         return false;
     if (file->has_more || file->base.kind == ASYNCIO__FILE_STREAM)
         return true;
+    if (operation->kind == ASYNCIO__SENDMSG && file->base.kind == ASYNCIO__FILE_SOCKET)
+        return true; /* else it would be polled first, and there nearly always is room */
     return row->direction == ASYNCIO__OUTWARD &&
            (file->last_direction == ASYNCIO__OUTWARD || !engine->is_modern);
 }
