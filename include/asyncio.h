@@ -41,7 +41,8 @@
 /* Futures. */
 #include <asyncio/future.h>
 
-/* Sockets. */
+/* Sockets and datagrams. */
+#include <asyncio/datagram.h>
 #include <asyncio/resolver.h>
 #include <asyncio/socket.h>
 

@@ -55,7 +55,7 @@ PUBLIC_LAYERS = {
              "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
     "executor": ["concurrent_future", "executor", "thread_pool"],
-    "net": ["protocol", "resolver", "server", "stream", "transport"],
+    "net": ["datagram", "protocol", "resolver", "server", "stream", "transport"],
     "process": ["process"],
     "run": ["runner"],
     "testing": ["testing"],
