@@ -140,6 +140,9 @@ def main():
                   lambda: echoes("tcp_echo_server_protocol", "tcp_echo_client_protocol",
                                  ["Data received: Hello World!\n", "Send: Hello World!\n",
                                   "Close the client socket\n"])))
+    tests.append(("examples_udp_echo",
+                  lambda: echoes("udp_echo_server", "udp_echo_client",
+                                 ["Received Hello World!\n"])))
     for number, (code, output) in enumerate(readme_programs(), 1):
         tests.append((f"readme_program_{number}",
                       lambda code=code, output=output: readme_program_runs(code, output)))
