@@ -28,6 +28,7 @@
 extern atomic_uint asyncio__in_use;
 #define ASYNCIO__USES_CONTEXTS  1u /* a variable or a context was made */
 #define ASYNCIO__USES_FACTORIES 2u /* tasks are made, or watched, by the program: see task.h */
+#define ASYNCIO__USES_BUDGETS   4u /* a loop limits awaits that do not suspend: see budget.h */
 
 static inline bool asyncio__uses(unsigned bits)
 {

@@ -137,6 +137,9 @@ struct asyncio_loop {
     unsigned fork_generation;         /* of the process that made it */
     atomic_bool debug_elsewhere;      /* debug, for other threads: not near what the loop writes */
     size_t stack_bytes;               /* of coroutines that do not say */
+    uint32_t await_budget;            /* of task/budget.h: awaits in a row; 0: no limit */
+    uint32_t budget_left;             /* of it, in this step */
+    uint64_t budget_step;             /* which step that is */
     asyncio_exception_handler_t *exception_handler; /* NULL: the default */
     void *exception_arg;                            /* passed to it */
     struct asyncio__overflow *overflow;             /* reports stack overflows; or NULL */

@@ -117,6 +117,9 @@ asyncio_loop_t *asyncio_new_event_loop_full(const asyncio_loop_options_t *option
     loop->now_ns = loop->is_virtual ? 0 : asyncio__clock_now();
     loop->pace.allowed = 1;
     loop->pace.budget_ticks = asyncio__ticks_of_half_millisecond();
+    loop->await_budget = options->await_budget;
+    if (options->await_budget)
+        atomic_fetch_or_explicit(&asyncio__in_use, ASYNCIO__USES_BUDGETS, memory_order_relaxed);
     loop->stack_bytes = options->stack_bytes ? options->stack_bytes : ASYNCIO__STACK_DEFAULT_BYTES;
     loop->slow_ns = SLOW_CALLBACK_NS;
     loop->debug = options->debug || is_set("ASYNCIO_DEBUG");

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "net/connection.h"
 #include "net/operation.h"
+#include "task/budget.h"
 #include "task/twin.h"
 
 /* How much is asked for when a line or a separator is searched. */
@@ -29,6 +30,12 @@ void asyncio_stream_reader_unref(asyncio_stream_reader_t *reader)
         asyncio__connection_unref(asyncio__connection_of_reader(reader));
 }
 
+static ASYNCIO__COLD int fail_waiting(void)
+{
+    return asyncio__fail(ASYNCIO_ERUNTIME, "read() called while another coroutine is already "
+                                           "waiting for incoming data");
+}
+
 /* Begins a call, which ends with end(): 0, or an error. Consumes what the last call has lent. The
  * reader stays alive until end(), even if the program drops its last reference meanwhile. */
 static int begin(asyncio_stream_reader_t *reader, bool has_arguments, const char *missing)
@@ -42,8 +49,7 @@ static int begin(asyncio_stream_reader_t *reader, bool has_arguments, const char
     if (rc < 0)
         return rc;
     if (reader->is_waiting)
-        return asyncio__fail(ASYNCIO_ERUNTIME, "read() called while another coroutine is already "
-                                               "waiting for incoming data");
+        return fail_waiting();
     reader->bytes.start += reader->lent;
     reader->lent = 0;
     reader->partial = 0;
@@ -55,7 +61,12 @@ static int begin(asyncio_stream_reader_t *reader, bool has_arguments, const char
     if (ASYNCIO__UNLIKELY(reader->is_overrun))
         return asyncio__fail(ASYNCIO_ELIMITOVERRUN, "reading has ended: a line exceeded the limit");
     connection->refs++;
-    return 0;
+    rc = asyncio__budget_spend();
+    if (ASYNCIO__UNLIKELY(rc == 0 && reader->is_waiting))
+        rc = fail_waiting(); /* by a task that ran meanwhile */
+    if (ASYNCIO__UNLIKELY(rc < 0))
+        asyncio__connection_unref(connection);
+    return rc;
 }
 
 static ssize_t end(asyncio_stream_reader_t *reader, ssize_t result)

@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "sync/lock.h"
+#include "task/budget.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
 
@@ -89,6 +90,8 @@ void asyncio_lock_fini(asyncio_lock_t *lock)
 int asyncio_lock_acquire(asyncio_lock_t *lock)
 {
     int rc = check_lock(lock);
+    if (rc == 0)
+        rc = asyncio__budget_spend();
     return rc < 0 ? rc : asyncio__lock_acquire((asyncio__lock_t *)lock);
 }
 

@@ -11,6 +11,7 @@
 #include <asyncio/queue.h>
 
 #include "base/memory.h"
+#include "task/budget.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
 
@@ -19,6 +20,8 @@ enum kind { FIFO, LIFO, PRIORITY };
 struct asyncio_queue {
     unsigned refs;                     /* references */
     enum kind kind;                    /* which end is taken from */
+    bool has_budget;                   /* a loop may limit awaits in a row: see task/budget.h */
+    bool is_slow;                      /* not first in, first out, or has_budget */
     void **items;                      /* capacity of them; of a FIFO a ring */
     size_t capacity;                   /* of items; a power of two, or 0 */
     size_t head;                       /* of a FIFO: where the oldest is */
@@ -43,6 +46,8 @@ static asyncio_queue_t *new_queue(enum kind kind, size_t maxsize)
         return asyncio__fail_new(-ENOMEM, NULL);
     queue->refs = 1;
     queue->kind = kind;
+    queue->has_budget = asyncio__uses(ASYNCIO__USES_BUDGETS);
+    queue->is_slow = kind != FIFO || queue->has_budget;
     queue->maxsize = maxsize;
     asyncio__list_init(&queue->getters);
     asyncio__list_init(&queue->putters);
@@ -96,7 +101,7 @@ static void set_quick(asyncio_queue_t *queue)
     queue->quick = queue->capacity;
     if (queue->maxsize > 0 && queue->maxsize < queue->capacity)
         queue->quick = queue->maxsize;
-    if (queue->kind != FIFO || queue->is_shut_down)
+    if (queue->kind != FIFO || queue->is_shut_down || queue->has_budget)
         queue->quick = 0;
 }
 
@@ -219,7 +224,7 @@ static inline bool put_quickly(asyncio_queue_t *queue, void *item)
 /* A get that only takes; false: not possible now. */
 static inline bool get_quickly(asyncio_queue_t *queue, void **ret_item)
 {
-    if (ASYNCIO__UNLIKELY(!queue || queue->count == 0 || queue->kind != FIFO ||
+    if (ASYNCIO__UNLIKELY(!queue || queue->count == 0 || queue->is_slow ||
                           !asyncio__list_is_empty(&queue->putters)))
         return false;
     void *item = take_oldest(queue);
@@ -387,6 +392,8 @@ static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int put_when_possible(
     asyncio_queue_t *queue, void *item)
 {
     int rc = check_queue(queue);
+    if (rc == 0 && queue->has_budget)
+        rc = asyncio__budget_spend();
     while (rc == 0 && is_full(queue)) {
         if (queue->is_shut_down)
             return fail_shut_down();
@@ -404,6 +411,8 @@ static ASYNCIO__RETURNS_ANEW __attribute__((noinline)) int get_when_possible(
     asyncio_queue_t *queue, void **ret_item)
 {
     int rc = check_queue(queue);
+    if (rc == 0 && queue->has_budget)
+        rc = asyncio__budget_spend();
     while (rc == 0 && queue->count == 0) {
         if (queue->is_shut_down)
             return fail_shut_down();

@@ -8,6 +8,7 @@
 #include <asyncio/semaphore.h>
 #include <assert.h>
 
+#include "task/budget.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
 
@@ -77,6 +78,8 @@ int asyncio_semaphore_acquire(asyncio_semaphore_t *memory)
 {
     semaphore_t *semaphore = (semaphore_t *)memory;
     int rc = check_semaphore(memory);
+    if (rc == 0)
+        rc = asyncio__budget_spend();
     if (rc < 0)
         return rc;
     if (!is_locked(semaphore)) {
