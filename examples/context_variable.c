@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which client a request is of, without passing it on: a variable with a value for each task. */
+/* The client of a request, without passing it as an argument: a variable with a value per task. */
 #include <asyncio.h>
 #include <stdio.h>
 
@@ -13,8 +13,8 @@ static const char *goodbye(void)                   /* def goodbye(): the client 
     return line;
 }
 
-static int answer(double delay, void **ret_result) /* async def answer(delay): awaited, so that */
-{                                                  /* the variable is that of who awaits */
+static int respond(double delay, void **ret_result) /* async def respond(delay): it is awaited, */
+{                                                   /* so it sees the variables of its caller */
     int rc = asyncio_sleep(delay);
     if (rc == 0)
         puts(goodbye());
@@ -25,11 +25,11 @@ static int answer(double delay, void **ret_result) /* async def answer(delay): a
 static int serve(const char *address, double delay, void **ret_result)
 {
     int rc = asyncio_context_var_set(client, (void *)address); /* client.set(address) */
-    return rc < 0 ? rc : answer(delay, ret_result);
+    return rc < 0 ? rc : respond(delay, ret_result);
 }
 ASYNCIO_COROUTINE(serve, (const char *, address), (double, delay));
 
-static void log_later(void *arg)                   /* in a copy of its scheduler's context */
+static void log_later(void *arg)                   /* runs in a copy of the scheduling context */
 {
     printf("%s: %s\n", (const char *)arg, goodbye());
 }
@@ -46,7 +46,7 @@ static int run(void *arg, void **ret_result)       /* async def main(): */
     rc = asyncio_task_group_exit(&group, 0);
     if (rc < 0)
         return rc;
-    puts(goodbye());                               /* what the tasks have set is theirs */
+    puts(goodbye());                               /* the tasks set their own values, not this */
 
     asyncio_context_token_t *token = NULL;         /* token = client.set('localhost') */
     rc = asyncio_context_var_set_full(client, "localhost", NULL, &token);

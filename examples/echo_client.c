@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sends a line to echo_server and prints what comes back. */
+/* Sends a line to echo_server and prints the reply. */
 #include <asyncio.h>
 #include <stdio.h>
 #include <stdlib.h>

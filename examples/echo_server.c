@@ -26,7 +26,7 @@ static int handle_echo(asyncio_stream_reader_t *reader, /* async def handle_echo
         /* line = await reader.readline() */
         size = asyncio_stream_reader_readline(reader, &line);
     }
-    return (int)size;                                          /* what is returned from is closed */
+    return (int)size;                                  /* the connection closes when this returns */
 }
 
 static int serve(int port, void **ret_result)                   /* async def serve(port): */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A loop of asyncio inside GLib's: a GSource polls its descriptor and runs its turns. */
+/* An asyncio loop inside GLib's main loop: a GSource polls its descriptor and runs its turns. */
 #include <asyncio.h>
 #include <glib.h>
 #include <stdio.h>
 
 typedef struct loop_source {
-    GSource source;       /* GLib's part, first */
-    asyncio_loop_t *loop; /* the loop inside */
-    gpointer fd_tag;      /* its descriptor, as GLib polls it */
+    GSource source;       /* the part of GLib; must be first */
+    asyncio_loop_t *loop; /* the embedded loop */
+    gpointer fd_tag;      /* GLib's handle of the polled descriptor */
 } loop_source_t;
 
 /* How long GLib may sleep; asked each time before it does. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Three factorials at once, their results in the order in which they were asked for. */
+/* Three factorials at the same time; gather() returns the results in the order of its arguments. */
 #include <asyncio.h>
 #include <stdio.h>
 

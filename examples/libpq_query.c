@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A query by libpq in a task: wherever libpq would block, the task waits for its socket.
+ * A query by libpq in a task: wherever libpq would block, the task waits for libpq's socket.
  *
- * Usage: libpq_query [CONNINFO [QUERY]]; by default there is no server, and the connect fails.
+ * Usage: libpq_query [CONNINFO [QUERY]]; the default names no server, so that connecting fails.
  */
 #include <asyncio.h>
 #include <libpq-fe.h>
@@ -10,7 +10,7 @@
 
 static const char *arguments[] = {"host=127.0.0.1 port=1", "SELECT 1"};
 
-/* Connects: libpq says what to wait for next. */
+/* Connects; libpq says after each step whether to wait for reading or for writing. */
 static int connect_to(PGconn *connection)
 {
     for (;;) {
@@ -27,7 +27,7 @@ static int connect_to(PGconn *connection)
     }
 }
 
-/* Sends what libpq has queued, then waits until a whole result has come. */
+/* Sends the output that libpq has queued, then waits until it has received a whole result. */
 static int wait_for_result(PGconn *connection)
 {
     for (int left = 1; left || PQisBusy(connection);) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A thread hands items to the loop of another: call_soon_threadsafe is the only way in. */
+/* A thread passes items to the loop of another thread by call_soon_threadsafe(), the only way. */
 #include <asyncio.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 /* What the thread and the loop share; the thread only reads it. */
 struct shop {
     asyncio_loop_t *loop;                                       /* where the callbacks run */
-    asyncio_future_t *closed;                     /* done when the last item has come; *borrowed* */
-    int items[3];                                               /* what is produced */
+    asyncio_future_t *closed;                  /* done when the last item has arrived; *borrowed* */
+    int items[3];                                               /* the items */
 };
 
 static void item_arrived(void *item)                            /* def item_arrived(item): */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Three workers share the work of one queue, until it is done. */
+/* Three workers process the items of one queue until all are done. */
 #include <asyncio.h>
 #include <stdio.h>
 

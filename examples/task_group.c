@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A task group waits for its tasks; when one fails it cancels the others and hands the error on. */
+/* A task group waits for its tasks; if one fails it cancels the others and returns the error. */
 #include <asyncio.h>
 #include <stdio.h>
 

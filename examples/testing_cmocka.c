@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of one's own, in cmocka: each test has a loop of its own, on a clock that jumps. */
+/* Tests in cmocka: each test has its own loop, on a virtual clock that jumps to the next timer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What takes too long is cancelled: by a scope round any lines, or by a wait with a limit. */
+/* Cancels what takes too long: by a scope around any statements, or by wait_for(). */
 #include <asyncio.h>
 #include <stdio.h>
 

@@ -33,6 +33,7 @@ DONE = [
     "src/sync",
     "src/run",
     "src/testing",
+    "examples",
     "include/asyncio/lock.h",
     "include/asyncio/event.h",
     "include/asyncio/condition.h",
@@ -72,6 +73,7 @@ DONE = [
     "tests/support",
     "tests/sweeps",
     "tests/house_structure.py",
+    "tests/test_fetch.py",
 ]
 
 # Files that may hold them, and why.

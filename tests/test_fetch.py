@@ -29,16 +29,16 @@ BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 FETCH = os.path.join(BUILD, "examples", "fetch")
 HTTP_SERVER = os.path.join(BUILD, "examples", "http_server")
 LIMIT = 500.0  # seconds for one run of a program: for one that hangs, not for a slow machine
-PATIENCE = "400"  # seconds that fetch may wait for an answer that comes for certain
+PATIENCE = "400"  # seconds that fetch may wait for a response that is certain to come
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 class Server:
-    """A server whose connections each run answer(connection, request, number of the request)."""
+    """A server whose connections each run respond(connection, request, number of the request)."""
 
-    def __init__(self, answer, keep=False):
-        self.answer, self.keep = answer, keep
+    def __init__(self, respond, keep=False):
+        self.respond, self.keep = respond, keep
         self.connections = self.requests = self.now = self.most = 0
         self.paths = collections.Counter()
         self.lock = threading.Lock()
@@ -71,7 +71,7 @@ class Server:
                     self.now += 1
                     self.most = max(self.most, self.now)
                 try:
-                    self.answer(connection, path, number)
+                    self.respond(connection, path, number)
                 finally:
                     with self.lock:
                         self.now -= 1
@@ -86,13 +86,13 @@ class Server:
 
 
 def says(*pieces, delay=0.0):
-    """Makes an answer of pieces, sent one by one."""
-    def answer(connection, _path, _number):
+    """Makes a response of pieces, sent one by one."""
+    def respond(connection, _path, _number):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
             connection.sendall(piece)
             time.sleep(delay)
-    return answer
+    return respond
 
 
 def run(*arguments, stdin=b"", **options):
@@ -111,9 +111,9 @@ def fetch(*arguments, status=None, **options):
     return pages
 
 
-def fails(answer, word, *arguments):
-    """Checks that a server's answer is a failure whose message holds a word; returns the page."""
-    with Server(answer) as server:
+def fails(respond, word, *arguments):
+    """Checks that a server's response is a failure whose message holds a word; returns the page."""
+    with Server(respond) as server:
         page, = fetch("--retries", "0", *arguments, server.url + "/", status=1)
     assert word in page["error"], page
     return page
@@ -141,10 +141,10 @@ def talk(port, request, end=True):
         connection.sendall(request)
         if end:
             connection.shutdown(socket.SHUT_WR)
-        answer = b""
+        response = b""
         while piece := connection.recv(65536):
-            answer += piece
-        return answer
+            response += piece
+        return response
 
 
 def test_what_is_no_url_fails_with_a_message():
@@ -185,8 +185,8 @@ def test_a_refused_connection_fails():
 
 
 def test_a_server_that_closes_early_fails():
-    """Closing before the answer, within the header or within the body is each told apart."""
-    fails(says(), "without an answer")
+    """A close before the response, within its header, and within its body give different errors."""
+    fails(says(), "without a response")
     fails(says(b"HTTP/1.1 200 OK\r\nContent-"), "within the header")
     page = fails(says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), "3 of 10 bytes")
     assert page["status"] == 200 and page["bytes"] == 3, page
@@ -194,13 +194,13 @@ def test_a_server_that_closes_early_fails():
 
 
 def test_a_server_that_never_answers_times_out():
-    """The timeout ends the wait for an answer, for the rest of a header, and for a body."""
+    """The timeout ends the wait for a response, for the rest of a header, and for a body."""
     for piece in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"):
-        def answer(connection, _path, _number, piece=piece):
+        def respond(connection, _path, _number, piece=piece):
             connection.sendall(piece)
             connection.recv(1)  # until the other side gives up
 
-        with Server(answer) as server:
+        with Server(respond) as server:
             page, = fetch("--timeout", "0.3", "--retries", "0", server.url, status=1)
         assert "timed out" in page["error"], page
 
@@ -222,11 +222,11 @@ def test_a_header_without_end_fails():
 
 
 def test_what_is_no_http_fails():
-    """An answer in another protocol, or with a broken chunk, is no crash and no success."""
-    fails(says(b"SSH-2.0-OpenSSH_9.2\r\n"), "no HTTP")
-    fails(says(b"\x00\xff\x00\xff" * 100), "no HTTP")
-    fails(says(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), "no HTTP")
-    fails(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "no HTTP")
+    """A response in another protocol, or with a broken chunk, is no crash and no success."""
+    fails(says(b"SSH-2.0-OpenSSH_9.2\r\n"), "not HTTP")
+    fails(says(b"\x00\xff\x00\xff" * 100), "not HTTP")
+    fails(says(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), "not HTTP")
+    fails(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "not HTTP")
 
 
 def test_bodies_come_whole_in_every_form():
@@ -256,14 +256,14 @@ def test_redirects_are_followed_and_bounded():
         "/g": b"?end", "/loop": b"/loop", "/secure": b"https://%s/", "/odd": b"http://",
     }
 
-    def answer(connection, path, _number):
+    def respond(connection, path, _number):
         if path not in places:
             return connection.sendall(OK)
         location = places[path].replace(b"%s", b"127.0.0.1:%d" % connection.getsockname()[1])
         return connection.sendall(b"HTTP/1.1 302 Found\r\nlOcAtIoN: " + location +
                                   b"\r\nContent-Length: 3\r\n\r\nno!")
 
-    with Server(answer, keep=True) as server:
+    with Server(respond, keep=True) as server:
         page, = fetch(server.url + "/a/b", status=0)
         assert (page["status"], page["bytes"]) == (200, 5), page
         assert set(server.paths) == {"/a/b", "/a/c", "/d?q=1", "/e", "/g", "/g?end"}, server.paths
@@ -285,7 +285,7 @@ def test_connections_are_kept():
 
 
 def test_a_kept_connection_that_was_closed_is_replaced():
-    """A server that closes after each answer without a word costs no failure, without retries."""
+    """A server that closes after each response unannounced causes no failure, without retries."""
     with Server(says(OK)) as server:
         pages = fetch("--retries", "0", "--concurrency", "2",
                       *(server.url + "/%d" % i for i in range(20)), status=0)
@@ -294,14 +294,14 @@ def test_a_kept_connection_that_was_closed_is_replaced():
 
 def test_retries_try_again():
     """A failed connection is tried again as often as was asked, and no more."""
-    def answer(connection, _path, number):
+    def respond(connection, _path, number):
         if number >= 3:
             connection.sendall(OK)
 
-    with Server(answer) as server:
+    with Server(respond) as server:
         page, = fetch("--retries", "2", server.url, status=0)
         assert page["status"] == 200 and server.requests == 3, page
-    with Server(answer) as server:
+    with Server(respond) as server:
         fetch("--retries", "1", server.url, status=1)
         assert server.requests == 2, server.requests
 
@@ -311,14 +311,14 @@ def test_at_most_so_many_at_once():
     for arguments, most in ((("--concurrency", "5"), 5), (("--sequential",), 1)):
         all_are_there = threading.Event()
 
-        def answer(connection, _path, _number, most=most, all_are_there=all_are_there):
+        def respond(connection, _path, _number, most=most, all_are_there=all_are_there):
             if server.most >= most:
                 all_are_there.set()
             all_are_there.wait(LIMIT)
             time.sleep(0.02)  # for one too many to be seen
             connection.sendall(OK)
 
-        with Server(answer, keep=True) as server:
+        with Server(respond, keep=True) as server:
             fetch(*arguments, *(server.url + "/%d" % i for i in range(30)), status=0)
             assert server.most == most, (arguments, server.most)
 
@@ -333,7 +333,7 @@ def test_exit_status_and_summary():
             assert word in done.stdout, (word, done.stdout)
         done = run(base + "/", base + "/missing", base + "/status/503")
         assert done.returncode == 1 and b"1 fetched, 2 failed" in done.stdout, done
-        assert b"/missing: the server answered 404" in done.stderr, done.stderr
+        assert b"/missing: the server returned 404" in done.stderr, done.stderr
     assert run(stdin=b"").returncode == 1 and json.loads(run("--json", stdin=b"").stdout) == []
     for wrong in (("--concurrency", "0"), ("--timeout", "x"), ("--nonsense",), ("--retries", "-1"),
                   ("--file", "/no/such/file"), ("--output", "/dev/null/x", "http://h/")):
@@ -358,7 +358,7 @@ def test_urls_come_from_arguments_files_and_standard_input():
 
 def test_output_has_a_file_for_each_body_inside_the_folder():
     """Names are unique, never lead out of the folder, and failures leave none."""
-    def answer(connection, path, _number):
+    def respond(connection, path, _number):
         status = b"404 No" if "missing" in path else b"200 OK"
         body = path.encode()
         connection.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s"
@@ -366,7 +366,7 @@ def test_output_has_a_file_for_each_body_inside_the_folder():
 
     paths = ["/", "/a", "/a", "/a.1", "/a", "/../../etc/x", "/..", "/.hidden", "/x/y?z", "/missing",
              "/%2e%2e%2f", "/" + "n" * 4000, "/" + "n" * 4000]
-    with Server(answer, keep=True) as server, tempfile.TemporaryDirectory() as parent:
+    with Server(respond, keep=True) as server, tempfile.TemporaryDirectory() as parent:
         folder = os.path.join(parent, "out")
         pages = fetch("--output", folder, *(server.url + path for path in paths), status=1)
         assert os.listdir(parent) == ["out"]
@@ -443,8 +443,8 @@ def test_http_server_answers_what_it_says():
                 (b"nonsense\r\n\r\n", b"400"), (b"DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
                 (b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\n\r\n", b"414"),
                 (b"GET / HTTP/1.1\r\nX: " + b"x" * 70000, b"431")):
-            answer = talk(port, request)
-            assert answer.startswith(b"HTTP/1.1 " + status), (request[:40], answer[:100])
+            response = talk(port, request)
+            assert response.startswith(b"HTTP/1.1 " + status), (request[:40], response[:100])
 
 
 def test_http_server_serves_files_and_no_others():
@@ -464,8 +464,8 @@ def test_http_server_serves_files_and_no_others():
         os.mkfifo(os.path.join(root, "fifo"))
         with http_server("--root", root) as port:
             def get(path):
-                answer = talk(port, b"GET %s HTTP/1.0\r\nHost: x\r\n\r\n" % path)
-                header, _, body = answer.partition(b"\r\n\r\n")
+                response = talk(port, b"GET %s HTTP/1.0\r\nHost: x\r\n\r\n" % path)
+                header, _, body = response.partition(b"\r\n\r\n")
                 return int(header.split()[1]), body
 
             for name, body in bodies.items():
@@ -482,10 +482,10 @@ def test_http_server_drops_slow_clients():
     """A client that sends no request loses its connection; one that sends half is told why."""
     with http_server("--idle-timeout", "0.2", "--request-timeout", "0.2") as port:
         assert talk(port, b"", end=False) == b""
-        answer = talk(port, b"GET / HTTP/1.1\r\nHost: x\r\nCookie: ", end=False)
-        assert answer.startswith(b"HTTP/1.1 408 ") and b"Connection: close" in answer, answer
-        answer = talk(port, b"GET /bytes/3 HTTP/1.1\r\nHost: x\r\n\r\nGET /", end=False)
-        assert b"\r\n\r\nabcHTTP/1.1 408 " in answer, answer
+        response = talk(port, b"GET / HTTP/1.1\r\nHost: x\r\nCookie: ", end=False)
+        assert response.startswith(b"HTTP/1.1 408 ") and b"Connection: close" in response, response
+        response = talk(port, b"GET /bytes/3 HTTP/1.1\r\nHost: x\r\n\r\nGET /", end=False)
+        assert b"\r\n\r\nabcHTTP/1.1 408 " in response, response
 
 
 def test_http_server_ends_while_connections_are_open():

@@ -8,12 +8,12 @@
 #include <asyncio.h>
 
 enum fetch_error {
-    FETCH_EURL = ASYNCIO_EUSER,          /* this is no URL that can be fetched */
-    FETCH_EPROTOCOL = ASYNCIO_EUSER - 1, /* what the server says is no HTTP */
+    FETCH_EURL = ASYNCIO_EUSER,          /* not a URL that can be fetched */
+    FETCH_EPROTOCOL = ASYNCIO_EUSER - 1, /* the response is not HTTP */
     FETCH_EHEADER = ASYNCIO_EUSER - 2,   /* the header is longer than the limit */
-    FETCH_ECLOSED = ASYNCIO_EUSER - 3,   /* the server closed before the answer was complete */
+    FETCH_ECLOSED = ASYNCIO_EUSER - 3,   /* the server closed before the response was complete */
     FETCH_EREDIRECT = ASYNCIO_EUSER - 4, /* too many redirects */
-    FETCH_ESTATUS = ASYNCIO_EUSER - 5    /* the answer has a status of 400 or more */
+    FETCH_ESTATUS = ASYNCIO_EUSER - 5    /* the response has a status of 400 or more */
 };
 
 #endif

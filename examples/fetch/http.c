@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request and its answer, as straight-line code: write, drain, read until the parser has all.
+ * One request and its response, as straight-line code: write, drain, read until the parser is done.
  * The parser is http_parser; its callbacks fill in an exchange. Knows nothing of retries.
  */
 #include "http.h"
@@ -14,21 +14,21 @@
 #include <string.h>
 #include <strings.h>
 
-/* What the callbacks of the parser need to know. */
+/* The state of the parser's callbacks. */
 typedef struct exchange {
-    http_parser parser;        /* its state */
-    http_response_t *response; /* what is filled in */
-    http_body_t *body;         /* where the body goes */
-    void *arg;                 /* passed to it */
-    int rc;                    /* why a callback ended the parsing */
-    bool is_done;              /* the answer is complete */
+    http_parser parser;        /* the state of the parser */
+    http_response_t *response; /* the response to fill in */
+    http_body_t *body;         /* called with each piece of the body */
+    void *arg;                 /* its argument */
+    int rc;                    /* the code with which a callback ended the parsing */
+    bool is_done;              /* the response is complete */
     bool has_header;           /* the header is complete */
-    bool is_in_value;          /* the parser was last in a value, so a name begins anew */
+    bool is_in_value;          /* the parser was last in a value: the next name is a new one */
     uint64_t promised;         /* the Content-Length; UINT64_MAX without one */
-    size_t name_size;          /* of the header's name, as far as it came */
-    char name[16];             /* its beginning: enough to know "Location" */
-    char *location;            /* the value of Location; NULL before it came */
-    size_t location_size;      /* of it */
+    size_t name_size;          /* length of the field name received so far */
+    char name[16];             /* its beginning: enough to recognize "Location" */
+    char *location;            /* the value of Location; NULL before it is received */
+    size_t location_size;      /* its length */
 } exchange_t;
 
 static bool is_redirect_status(unsigned status)
@@ -47,12 +47,12 @@ void http_response_fini(http_response_t *response)
     response->location = NULL;
 }
 
-/* Informational answers (100, 103) pass through here too, and leave no trace. */
+/* Informational responses (100, 103) pass through here too, and are ignored. */
 static int on_message_begin(http_parser *parser)
 {
     exchange_t *exchange = parser->data;
     if (exchange->is_done)
-        exchange->response->keep_alive = false; /* it answers what nobody asked */
+        exchange->response->keep_alive = false; /* a response without a request */
     return exchange->is_done;
 }
 
@@ -144,7 +144,8 @@ static int send_request(connection_t *connection, const url_t *url)
     return rc < 0 ? rc : asyncio_stream_writer_drain(connection->writer);
 }
 
-/* The server has closed: the end of a body without a length, or too early. */
+/* The server has closed the connection: either this ends a body without a length, or it is an
+ * error. */
 static int end_of_stream(exchange_t *exchange)
 {
     const http_response_t *response = exchange->response;
@@ -154,7 +155,7 @@ static int end_of_stream(exchange_t *exchange)
     if (exchange->is_done)
         return 0;
     if (!response->is_started)
-        return asyncio_raise(FETCH_ECLOSED, "the server closed the connection without an answer");
+        return asyncio_raise(FETCH_ECLOSED, "the server closed the connection without a response");
     if (!exchange->has_header)
         return asyncio_raise(FETCH_ECLOSED, "the server closed the connection within the header");
     if (exchange->promised != UINT64_MAX)
@@ -165,7 +166,7 @@ static int end_of_stream(exchange_t *exchange)
                          " bytes", response->bytes);
 }
 
-/* Why the parser stopped before the answer was complete. */
+/* Raises the reason why the parser stopped before the response was complete. */
 static int parser_error(const exchange_t *exchange)
 {
     enum http_errno code = HTTP_PARSER_ERRNO(&exchange->parser);
@@ -176,11 +177,11 @@ static int parser_error(const exchange_t *exchange)
     if (code == HPE_HEADER_OVERFLOW)
         return asyncio_raise(FETCH_EHEADER, "the header is longer than %d bytes",
                              HTTP_HEADER_BYTES_MAX);
-    return asyncio_raise(FETCH_EPROTOCOL, "the answer is no HTTP: %s",
+    return asyncio_raise(FETCH_EPROTOCOL, "the response is not HTTP: %s",
                          http_errno_description(code));
 }
 
-static int read_answer(connection_t *connection, exchange_t *exchange)
+static int read_response(connection_t *connection, exchange_t *exchange)
 {
     while (!exchange->is_done) {
         ssize_t size = asyncio_stream_reader_read(connection->reader, connection->buffer,
@@ -210,7 +211,7 @@ int http_get(connection_t *connection, const url_t *url, http_body_t *body, void
     exchange.parser.data = &exchange;
     int rc = send_request(connection, url);
     if (rc == 0)
-        rc = read_answer(connection, &exchange);
+        rc = read_response(connection, &exchange);
     free(exchange.location);
     return rc;
 }

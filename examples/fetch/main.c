@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fetch: fetches many URLs at once. Reads what to do, raises the limit of descriptors, runs the
- * workers, reports.
+ * fetch: fetches many URLs at once. Reads the command line, raises the limit of descriptors, runs
+ * the workers, and reports.
  */
 #include "report.h"
 
@@ -15,7 +15,8 @@
 /* Descriptors for the standard streams, the loop, the resolver and one file. */
 #define DESCRIPTORS_BESIDE 32
 
-/* Raises the limit of descriptors as far as needed; where that is not enough, says what to do. */
+/* Raises the limit of descriptors as far as needed; if it cannot, says how to raise it. Returns the
+ * number of URLs that can be fetched at once. */
 static size_t fit_concurrency(size_t concurrency)
 {
     struct rlimit limit;
@@ -37,7 +38,7 @@ static size_t fit_concurrency(size_t concurrency)
     return possible;
 }
 
-/* Starts a worker for each URL that may be in flight, and waits for all. */
+/* Starts a worker for each URL that may be in flight, and waits for all workers. */
 static int run_workers(fetcher_t *fetcher)
 {
     asyncio_task_group_t group;
@@ -91,7 +92,7 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-/* Says why the run as a whole was stopped, and of each page that had not ended that it failed. */
+/* Prints why the whole run was stopped, and marks each unfinished page as failed. */
 static void stop(fetcher_t *fetcher, int rc)
 {
     asyncio_error_t *error = asyncio_error_of(rc);
@@ -141,9 +142,9 @@ int main(int argc, char **argv)
 {
     options_t options;
     url_list_t list;
-    int answer = options_read(argc, argv, &options, &list);
-    if (answer != OPTIONS_GO)
-        return answer == OPTIONS_HELP ? 0 : 2;
+    int next = options_read(argc, argv, &options, &list);
+    if (next != OPTIONS_GO)
+        return next == OPTIONS_HELP ? 0 : 2;
     output_t output;
     fetcher_t fetcher = {.options = &options};
     int status = 2;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line and the list of URLs. Lines that are blank are skipped; whether the others are
- * URLs is found out when they are fetched.
+ * The command line and the list of URLs. Blank lines are skipped; whether the others are valid URLs
+ * is checked when they are fetched.
  */
 #include "options.h"
 
@@ -37,7 +37,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* Reads a number from low to high; says what is wrong otherwise. */
+/* Reads a number from low to high; prints what is wrong otherwise. */
 static bool read_number(const char *name, const char *text, double low, double high,
                         bool is_whole, double *ret_number)
 {
@@ -82,7 +82,7 @@ static bool read_option(int letter, const char *text, options_t *options)
     case 'j':
         options->is_json = true;
         break;
-    default: /* getopt has said what is wrong */
+    default: /* getopt has printed what is wrong */
         is_right = false;
     }
     return is_right;

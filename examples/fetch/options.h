@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the command line asks for, and the list of URLs.
+ * The options of the command line, and the list of URLs.
  */
 #ifndef FETCH_OPTIONS_H
 #define FETCH_OPTIONS_H
@@ -10,7 +10,7 @@
 
 /* The options, with their defaults filled in. */
 typedef struct options {
-    size_t concurrency;   /* how many URLs at once, at least 1 */
+    size_t concurrency;   /* number of URLs at once, at least 1 */
     double timeout;       /* seconds for each attempt */
     unsigned retries;     /* attempts after the first */
     bool is_sequential;   /* one after another */
@@ -21,21 +21,21 @@ typedef struct options {
 
 /* The URLs to fetch, in order. */
 typedef struct url_list {
-    char **urls;     /* count of them */
-    size_t count;    /* how many */
-    size_t capacity; /* of urls */
+    char **urls;     /* an array of count URLs */
+    size_t count;    /* the number of URLs */
+    size_t capacity; /* the length of the array */
 } url_list_t;
 
-/* What is left to do after the command line was read. */
-enum options_answer {
+/* What to do after the command line was read. */
+enum options_next {
     OPTIONS_GO = 0,    /* fetch */
-    OPTIONS_HELP = 1,  /* the help was asked for and printed */
-    OPTIONS_WRONG = -1 /* a message was printed */
+    OPTIONS_HELP = 1,  /* exit: help was requested and printed */
+    OPTIONS_WRONG = -1 /* exit with an error: a message was printed */
 };
 
 /*
- * Reads the command line and the URLs: arguments, and those of the file; where there are neither,
- * standard input.
+ * Reads the command line and the URLs: the arguments and those of the file, or from standard input
+ * if there are neither. Returns one of options_next.
  */
 int options_read(int argc, char **argv, options_t *ret_options, url_list_t *ret_list);
 

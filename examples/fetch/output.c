@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files for bodies. Names never hold a '/' and never begin with a dot, so that no URL reaches out
- * of the folder.
+ * Files for bodies. A name never contains a '/' and never begins with a dot, so that no URL can
+ * name a file outside the folder.
  */
 #include "output.h"
 
@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How much of a path goes into a name; file systems allow 255 bytes. */
+/* The length of a path that becomes part of a name; file systems allow 255 bytes. */
 #define STEM_SIZE_MAX 200
 
-/* A name that is taken. */
+/* A name that is in use. */
 typedef struct name {
-    unsigned next; /* the number that the next of the same stem tries */
+    unsigned next; /* the number to try for the next name of the same stem */
     char text[];   /* the name */
 } name_t;
 
@@ -29,7 +29,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const name_t *)a)->text, ((const name_t *)b)->text);
 }
 
-/* Makes a safe name of a URL's path; whatever the URL, it is a name. */
+/* Makes a safe file name of a URL's path, whatever the URL. */
 static void make_stem(const char *url, char ret_stem[STEM_SIZE_MAX + 1])
 {
     const char *start = strstr(url, "://");
@@ -39,7 +39,7 @@ static void make_stem(const char *url, char ret_stem[STEM_SIZE_MAX + 1])
     while (size > 0 && start[size - 1] == '/')
         size--;
     if (size > STEM_SIZE_MAX) {
-        start += size - STEM_SIZE_MAX; /* the end of a long path says more than its beginning */
+        start += size - STEM_SIZE_MAX; /* the end of a long path is more specific */
         size = STEM_SIZE_MAX;
     }
     for (size_t i = 0; i < size; i++) {
@@ -52,7 +52,7 @@ static void make_stem(const char *url, char ret_stem[STEM_SIZE_MAX + 1])
         strcpy(ret_stem, "index.html");
 }
 
-/* Takes a name if it is free; returns whose it is, or NULL when memory is out. */
+/* Reserves a name if it is free; returns its entry, new or not, or NULL: out of memory. */
 static name_t *take(output_t *output, const char *text, bool *ret_is_new)
 {
     name_t *name = malloc(sizeof(*name) + strlen(text) + 1);

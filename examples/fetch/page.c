@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fetching one URL. Each attempt stands in a timeout scope and follows its redirects; a connection
- * that was idle too long and turns out closed is replaced without counting as an attempt.
+ * Fetching one URL. Each attempt runs in a timeout scope and follows redirects; an idle connection
+ * that turns out to be closed is replaced without counting as an attempt.
  */
 #include "page.h"
 
@@ -12,16 +12,17 @@
 
 #define REDIRECTS_MAX 10
 
-/* Seconds before the first retry; they double with each. */
+/* Seconds before the first retry; doubled for each further one. */
 #define RETRY_DELAY 0.1
 
-/* What the sink of a body needs. */
+/* The argument of take_body(). */
 typedef struct target {
     fetcher_t *fetcher; /* the run */
     page_t *page;       /* the page */
 } target_t;
 
-/* Failures of the way there may pass; what the URL or the server says will be said again. */
+/* Whether to try again: failures of the network may be temporary, those of the URL or of the
+ * response are not. */
 static bool is_worth_retry(int rc)
 {
     switch (rc) {
@@ -40,7 +41,7 @@ static bool is_worth_retry(int rc)
     }
 }
 
-/* The sink of a body: counts it, and writes what belongs into a file. */
+/* Called with each piece of a body: counts it, and writes it to the file if there is one. */
 static int take_body(void *arg, const http_response_t *response, const char *data, size_t size)
 {
     target_t *target = arg;
@@ -50,7 +51,7 @@ static int take_body(void *arg, const http_response_t *response, const char *dat
     return output_append(target->fetcher->output, target->page->file, data, size);
 }
 
-/* Asks one server once, on a connection of the pool. */
+/* Sends one request to one server, on a connection of the pool. */
 static int ask(fetcher_t *fetcher, page_t *page, const url_t *url, http_response_t *response)
 {
     target_t target = {.fetcher = fetcher, .page = page};
@@ -69,7 +70,7 @@ static int ask(fetcher_t *fetcher, page_t *page, const url_t *url, http_response
     }
 }
 
-/* Asks, and goes where redirects point to. */
+/* Sends the request and follows redirects. */
 static int follow(fetcher_t *fetcher, page_t *page, const url_t *start)
 {
     url_t moved = {0};
@@ -115,7 +116,7 @@ static int attempt(fetcher_t *fetcher, page_t *page, const url_t *url)
     return rc;
 }
 
-/* Why the page failed, in words of its own. */
+/* Stores a copy of the message why the page failed. */
 static void set_error(page_t *page, int rc)
 {
     asyncio_error_t *error = asyncio_error_of(rc);
@@ -127,7 +128,7 @@ static void set_error(page_t *page, int rc)
     asyncio_error_unref(error);
 }
 
-/* Returns 0 also when the page failed: that is the page's matter. */
+/* Returns 0 also when the page failed: the page records its failure. */
 static int fetch_page(fetcher_t *fetcher, page_t *page)
 {
     url_t url = {0};
@@ -140,7 +141,7 @@ static int fetch_page(fetcher_t *fetcher, page_t *page)
     }
     url_fini(&url);
     if (rc == 0 && page->status >= 400)
-        rc = asyncio_raise(FETCH_ESTATUS, "the server answered %d", page->status);
+        rc = asyncio_raise(FETCH_ESTATUS, "the server returned %d", page->status);
     if (rc == 0)
         return 0;
     if (page->file != NULL)

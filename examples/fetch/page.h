@@ -10,27 +10,27 @@
 #include "output.h"
 #include "pool.h"
 
-/* What has become of a URL. */
+/* A URL and the result of fetching it. */
 typedef struct page {
-    const char *url;  /* as it was given; borrowed */
-    const char *file; /* for the body, the output's; NULL without --output */
-    int status;       /* of the last answer; 0: none */
-    uint64_t bytes;   /* of the last answer's body */
+    const char *url;  /* as the user gave it; borrowed */
+    const char *file; /* for the body; borrowed from the output; NULL without --output */
+    int status;       /* of the last response; 0: none */
+    uint64_t bytes;   /* of the body of the last response */
     double seconds;   /* from its start to its end, with every attempt */
     bool has_ended;   /* fetched or failed */
-    bool has_failed;  /* no answer, an incomplete one, or a status of 400 and more */
-    char *error;      /* why it failed, its own; NULL if it did not, or memory was out */
+    bool has_failed;  /* no response, an incomplete one, or a status of 400 and more */
+    char *error;      /* why it failed, owned; NULL if it did not, or memory ran out */
 } page_t;
 
 /* The whole run. */
 typedef struct fetcher {
     const options_t *options; /* borrowed */
     output_t *output;         /* borrowed; NULL without --output */
-    page_t *pages;            /* count of them, in the order given */
-    size_t count;             /* of pages */
-    size_t next;              /* the first that no worker has taken */
-    size_t done;              /* how many have ended */
-    size_t failed;            /* how many of them failed */
+    page_t *pages;            /* an array of count pages, in the order given */
+    size_t count;             /* the number of pages */
+    size_t next;              /* index of the first page that no worker has taken */
+    size_t done;              /* number of pages that have ended */
+    size_t failed;            /* number of pages that failed */
     uint64_t bytes;           /* of all bodies so far */
     pool_t pool;              /* the connections */
 } fetcher_t;

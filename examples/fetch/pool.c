@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections kept open. Idle ones are found by host and port, the latest used first (it is the
- * least likely to have been closed by its server), and dropped by age when there is no more room.
+ * Connections kept open. Idle ones are found by host and port, the latest used first (its server is
+ * the least likely to have closed it), and the oldest is closed when the limit is reached.
  */
 #include "pool.h"
 

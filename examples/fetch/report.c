@@ -11,7 +11,7 @@
 
 #define BAR_WIDTH 30
 
-/* So many pages, or failures, are listed one by one. */
+/* The number of pages, or of failures, that are listed one by one. */
 #define LISTED_MAX 20
 
 static void draw(const fetcher_t *fetcher)
@@ -49,7 +49,7 @@ static const char *error_of(const page_t *page)
     return page->error != NULL ? page->error : "out of memory";
 }
 
-/* Few pages are listed all; of many, the failures, and of many failures, the first. */
+/* Lists all pages if they are few, else the failures, at most LISTED_MAX. */
 static void list_pages(const fetcher_t *fetcher, FILE *stream)
 {
     bool is_short = fetcher->count <= LISTED_MAX;
@@ -74,7 +74,7 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The smallest time that so many per cent of the pages did not exceed. */
+/* Returns the smallest time that the given percentage of the pages did not exceed. */
 static double percentile(const double *sorted, size_t count, size_t percent)
 {
     size_t rank = (count * percent + 99) / 100;
@@ -109,7 +109,7 @@ static void print_statuses(const fetcher_t *fetcher, FILE *stream)
         if (status > 0)
             fprintf(stream, "%s%d x %zu", separator, status, counts[status]);
         else
-            fprintf(stream, "%sno answer x %zu", separator, counts[status]);
+            fprintf(stream, "%sno response x %zu", separator, counts[status]);
         separator = ", ";
     }
     fprintf(stream, "\n");
@@ -129,7 +129,7 @@ void report_summary(const fetcher_t *fetcher, double seconds)
     print_times(fetcher, stream);
 }
 
-/* Returns how many bytes of UTF-8 begin here, 0 where it is none. */
+/* Returns the length of the UTF-8 sequence that begins here, or 0 if it is not valid. */
 static size_t utf8_length(const unsigned char *text)
 {
     size_t length = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2
@@ -143,7 +143,7 @@ static size_t utf8_length(const unsigned char *text)
     return is_overlong || is_surrogate || is_beyond ? 0 : length;
 }
 
-/* Bytes that are no UTF-8 become U+FFFD: URLs come from anywhere, and JSON must be UTF-8. */
+/* Prints a JSON string. Bytes that are not UTF-8 become U+FFFD, since JSON must be UTF-8. */
 static void print_string(const char *text)
 {
     const unsigned char *c = (const unsigned char *)text;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the user sees: a progress bar while it runs, then a summary or a JSON list.
+ * The output for the user: a progress bar during the run, then a summary or a JSON list.
  */
 #ifndef FETCH_REPORT_H
 #define FETCH_REPORT_H
@@ -10,7 +10,7 @@
 /* The coroutine object that draws the bar on standard error until it is cancelled. */
 asyncio_coroutine_t *progress_new(fetcher_t *fetcher);
 
-/* Prints lines for the pages, and the summary: to standard output, or beside JSON to the error. */
+/* Prints the pages and the summary, to standard output, or with JSON to standard error. */
 void report_summary(const fetcher_t *fetcher, double seconds);
 
 /* Prints the JSON list to standard output. */

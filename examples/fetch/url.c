@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * URLs. The grammar is http_parser's; what is added here are reasons, the parts as strings, and
- * relative references as RFC 3986 resolves them. Knows nothing of connections.
+ * URLs. http_parser checks the grammar; this file adds the reasons for a refusal, the parts as
+ * strings, and the resolution of relative references by RFC 3986. Knows nothing of connections.
  */
 #include "url.h"
 
@@ -13,7 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Control characters and spaces would let a URL smuggle a second line into the request. */
+/* Returns whether a text is without control characters and spaces, by which a URL could smuggle a
+ * second line into the request. */
 static bool is_printable(const char *text)
 {
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
@@ -30,7 +31,7 @@ static size_t scheme_length(const char *text)
     return text[length] == ':' ? length : 0;
 }
 
-/* Path and query, with bytes beyond ASCII as %XX, which is how they travel. */
+/* Returns path and query with bytes beyond ASCII encoded as %XX. */
 static char *make_target(const char *path, size_t path_size, const char *query, size_t query_size)
 {
     char *target = malloc(3 * (path_size + query_size) + 3);
@@ -52,8 +53,8 @@ static char *make_target(const char *path, size_t path_size, const char *query, 
     return target;
 }
 
-/* Why a text is no URL that can be fetched, or 0. */
-static int check(const char *text, struct http_parser_url *ret_parts)
+/* Checks that a text is a URL that can be fetched; else raises the reason. */
+static int check_url(const char *text, struct http_parser_url *ret_parts)
 {
     size_t size = strlen(text);
     if (size > URL_SIZE_MAX)
@@ -78,7 +79,7 @@ static int check(const char *text, struct http_parser_url *ret_parts)
 int url_parse(const char *text, url_t *ret_url)
 {
     struct http_parser_url parts;
-    int rc = check(text, &parts);
+    int rc = check_url(text, &parts);
     if (rc < 0)
         return rc;
     const char *host = text + parts.field_data[UF_HOST].off;
@@ -103,7 +104,7 @@ int url_parse(const char *text, url_t *ret_url)
     return 0;
 }
 
-/* Returns whether "name" is all of the segment that begins here, up to "/", query or end. */
+/* Returns whether the path segment that begins here is `name`. */
 static bool is_segment(const char *text, const char *name)
 {
     size_t size = strlen(name);

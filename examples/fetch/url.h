@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * URLs: taken apart into what a connection and a request need, and joined with a Location.
+ * URLs: split into the parts that a connection and a request need, and joined with a Location.
  */
 #ifndef FETCH_URL_H
 #define FETCH_URL_H
@@ -10,7 +10,7 @@
 /* The longest URL that is accepted, in bytes. */
 #define URL_SIZE_MAX 8192
 
-/* The parts of a http URL; all strings are its own. */
+/* The parts of an http URL; it owns its strings. */
 typedef struct url {
     char *host;      /* a name or an address, without the brackets of IPv6 */
     char *authority; /* as it stands in the URL, for the Host header: "host:port" */
@@ -18,10 +18,10 @@ typedef struct url {
     uint16_t port;   /* 80 where the URL has none */
 } url_t;
 
-/* Takes a URL apart. Raises FETCH_EURL with a reason, or -ENOMEM; then *ret_url is untouched. */
+/* Splits a URL. Raises FETCH_EURL with a reason, or -ENOMEM; then *ret_url is untouched. */
 int url_parse(const char *text, url_t *ret_url);
 
-/* Resolves a Location against the URL that answered it. Fails as url_parse(). */
+/* Resolves a Location against the URL whose response has it. Fails as url_parse(). */
 int url_join(const url_t *base, const char *location, url_t *ret_url);
 
 /* Frees the parts; a zeroed one is allowed, and it is zeroed afterwards. */

@@ -20,7 +20,7 @@ static int hex_digit(char c)
     return at != NULL ? (int)(at - digits) : -1;
 }
 
-/* Undoes %XX up to the query. A NUL in a path could only be a trick. */
+/* Decodes %XX up to the query. Refuses a NUL, which no honest path contains. */
 static bool decode(const char *target, char *ret_path)
 {
     char *out = ret_path;
@@ -49,7 +49,7 @@ static int open_below(int folder, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-/* Walks to the file; a folder stands for its index.html. path is cut into names. */
+/* Opens the file of a path, or the index.html of a folder. Cuts path into names. */
 static int open_path(int root, char *path, struct stat *ret_status)
 {
     char *rest = path;
@@ -93,7 +93,7 @@ static const char *type_of(const char *target)
     return "application/octet-stream";
 }
 
-/* Sends so many bytes; a file that has shrunk meanwhile breaks the promise: close. */
+/* Sends that number of bytes; fails if the file has shrunk, which closes the connection. */
 static int send_file(const response_t *response, int fd, long long bytes)
 {
     char piece[16384];
@@ -118,7 +118,7 @@ int files_open(const char *root)
     return fd < 0 ? -errno : fd;
 }
 
-int files_answer(const response_t *response, int root)
+int files_respond(const response_t *response, int root)
 {
     char path[REQUEST_TARGET_BYTES];
     if (!decode(response->request->target, path))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of a folder: what the server answers with --root.
+ * The files of a folder, which the server serves with --root.
  */
 #ifndef HTTP_SERVER_FILES_H
 #define HTTP_SERVER_FILES_H
@@ -10,7 +10,7 @@
 /* Opens the folder. Returns its descriptor, or -errno. */
 int files_open(const char *root);
 
-/* Answers a request with a file of the folder. Returns the same as pages_answer(). */
-int files_answer(const response_t *response, int root);
+/* Responds to a request with a file of the folder. Returns the same as pages_respond(). */
+int files_respond(const response_t *response, int root);
 
 #endif

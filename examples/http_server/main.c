@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * http_server: a small HTTP/1.1 server on the loopback interface. Each connection is a task that
- * reads requests and answers them for as long as the client keeps the connection open. A client
+ * reads requests and responds to them for as long as the client keeps the connection open. A client
  * that takes too long to send a request loses its connection.
  *
  * SIGTERM and SIGINT end it. The loop calls their handlers like any other callback, so that they
@@ -19,15 +19,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Seconds that open connections have to end after the server was told to stop. */
+/* Seconds that open connections have to end after a signal to stop. */
 #define GRACE 1.0
 
-/* What the command line asks for. */
+/* The options of the command line. */
 typedef struct options {
     uint16_t port;           /* 0: any free one */
-    double delay;            /* seconds before each answer */
-    request_limits_t limits; /* how long a client may take */
-    int root;                /* file descriptor of the folder; -1: made-up pages */
+    double delay;            /* seconds before each response */
+    request_limits_t limits; /* the time limits of a client */
+    int root;                /* file descriptor of the folder; -1: generated pages */
 } options_t;
 
 /* Called by the loop when the process has received SIGTERM or SIGINT, perhaps both. */
@@ -38,7 +38,7 @@ static void on_signal(void *arg)
         asyncio_future_set_result(stop, NULL);
 }
 
-static int answer(const options_t *options, const response_t *response)
+static int respond(const options_t *options, const response_t *response)
 {
     const request_t *request = response->request;
     if (request->error != 0)
@@ -51,7 +51,7 @@ static int answer(const options_t *options, const response_t *response)
         if (rc < 0)
             return rc;
     }
-    return options->root >= 0 ? files_answer(response, options->root) : pages_answer(response);
+    return options->root >= 0 ? files_respond(response, options->root) : pages_respond(response);
 }
 
 /* Serves a connection from its first request to its last. A client that disconnects is no error. */
@@ -65,7 +65,7 @@ static int serve(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *write
     do {
         rc = request_read(&request, reader);
         if (rc > 0)
-            rc = answer(options, &response) < 0 ? -1 : 1;
+            rc = respond(options, &response) < 0 ? -1 : 1;
     } while (rc > 0 && request.keep_alive);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Made-up pages, each a function of the path alone.
+ * Generated pages; each depends on the path alone.
  */
 #include "pages.h"
 
@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The largest body that is made up, in bytes. */
+/* The largest body that is generated, in bytes. */
 #define BYTES_MAX (1LL << 30)
 
-/* Reads the number behind a prefix: "/bytes/12" and "/bytes/" give 12. */
+/* Reads the number after a prefix: 12 for the target "/bytes/12" and the prefix "/bytes/". */
 static bool number_behind(const char *target, const char *prefix, long long *ret_number)
 {
     size_t size = strlen(prefix);
@@ -59,7 +59,7 @@ static int send_chunked(const response_t *response)
     return rc < 0 ? rc : asyncio_stream_writer_drain(response->writer);
 }
 
-/* The path is the client's text: what means something in HTML is replaced. */
+/* Sends a page that shows the path, which comes from the client: escapes it for HTML. */
 static int send_page(const response_t *response, const char *target)
 {
     char path[256];
@@ -74,7 +74,7 @@ static int send_page(const response_t *response, const char *target)
     return response_text(response, 200, "text/html", text, "");
 }
 
-int pages_answer(const response_t *response)
+int pages_respond(const response_t *response)
 {
     const char *target = response->request->target;
     long long number;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Made-up pages: what the server answers without --root.
+ * Generated pages, which the server serves without --root.
  *
- *   /redirect/N    sends to /redirect/N-1, at last to /
+ *   /redirect/N    redirects to /redirect/N-1, finally to /
  *   /status/NNN    that status, 200 to 599
  *   /bytes/N       N bytes
  *   /chunked       a body in chunks, without a length
@@ -14,7 +14,7 @@
 
 #include "response.h"
 
-/* Answers a request. Returns 0, or a negative code: the connection cannot be used any more. */
-int pages_answer(const response_t *response);
+/* Responds to a request. Returns 0, or a negative code: the connection cannot be used any more. */
+int pages_respond(const response_t *response);
 
 #endif

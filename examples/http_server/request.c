@@ -58,7 +58,7 @@ void request_init(request_t *request, request_limits_t limits)
     request->target[0] = '\0';
 }
 
-/* Ends a request that cannot be served: the connection closes after the answer. */
+/* Refuses a request with a status: the connection closes after the response. */
 static int refuse(request_t *request, int status)
 {
     request->error = status;
@@ -68,7 +68,7 @@ static int refuse(request_t *request, int status)
     return 1;
 }
 
-/* The status that tells the client why the parser stopped. */
+/* Returns the status that tells the client why the parser stopped. */
 static int refusal(const request_t *request)
 {
     if (request->error != 0)
@@ -121,6 +121,6 @@ int request_read(request_t *request, asyncio_stream_reader_t *reader)
     rc = asyncio_timeout_exit(&deadline, rc);
     if (rc != -ETIMEDOUT)
         return rc;
-    /* A client that sent nothing gets no answer: it may be about to send the next request. */
+    /* A client that sent nothing gets no response: it may be about to send the next request. */
     return request->has_begun ? refuse(request, 408) : 0;
 }

@@ -24,14 +24,14 @@ typedef struct request {
     request_limits_t limits;           /* how long the client may take */
     bool has_begun;                    /* its first byte has been received */
     bool is_complete;                  /* the request has been read */
-    bool is_head;                      /* HEAD: answered without a body */
+    bool is_head;                      /* HEAD: the response has no body */
     bool is_allowed;                   /* GET or HEAD */
-    bool keep_alive;                   /* another may follow */
-    int error;                         /* the status to refuse it with; 0: none */
+    bool keep_alive;                   /* another request may follow */
+    int error;                         /* the status to refuse the request with; 0: none */
     size_t target_size;                /* of target */
     char target[REQUEST_TARGET_BYTES]; /* path and query, with a terminating NUL */
-    size_t begin;                      /* of the bytes in buffer that are not parsed yet */
-    size_t end;                        /* of the bytes in buffer */
+    size_t begin;                      /* begin of the bytes in buffer that are not parsed yet */
+    size_t end;                        /* end of the bytes in buffer */
     char buffer[4096];                 /* received bytes */
 } request_t;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing answers. Each function ends with a drain, so a slow client slows its own task down.
+ * Writing responses. Each function ends with a drain, so that a slow client delays its own task.
  */
 #include "response.h"
 
@@ -30,7 +30,7 @@ static int make_header(const response_t *response, int status, const char *type,
 {
     char length[64] = "";
     if (status == 204)
-        length[0] = '\0'; /* a 204 must not say a length */
+        length[0] = '\0'; /* a 204 must not have a Content-Length */
     else if (bytes < 0)
         snprintf(length, sizeof(length), "Transfer-Encoding: chunked\r\n");
     else

@@ -7,24 +7,24 @@
 
 #include "request.h"
 
-/* What an answer needs to know; the task's, for one request. */
+/* The response to one request; lives in the frame of the connection's task. */
 typedef struct response {
-    asyncio_stream_writer_t *writer; /* where it goes */
-    const request_t *request;        /* what is answered */
+    asyncio_stream_writer_t *writer; /* of the connection */
+    const request_t *request;        /* the request */
 } response_t;
 
-/* Writes the header. bytes < 0: the body comes in chunks. extra: more lines, or "". */
+/* Writes the header. bytes < 0: the body is sent in chunks. extra: more lines, or "". */
 int response_begin(const response_t *response, int status, const char *type, long long bytes,
                    const char *extra);
 
-/* Writes a whole answer with a text as its body; HEAD and 204, 304 leave the body out. */
+/* Writes a whole response with a text as its body, which HEAD, 204 and 304 omit. */
 int response_text(const response_t *response, int status, const char *type, const char *text,
                   const char *extra);
 
-/* Writes a small page that says the status and nothing more. */
+/* Writes a small page that shows the status. */
 int response_status(const response_t *response, int status);
 
-/* The words that go with a status. */
+/* Returns the reason phrase of a status. */
 const char *response_reason(int status);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Awaiting a coroutine runs it at once; the task, made before, gets its turn only when the
- * coroutine that runs waits for something.
+ * Awaiting a coroutine runs it at once; the task that was created before it runs only when the
+ * running coroutine suspends.
  */
 #include <asyncio.h>
 #include <stdio.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A task ends with a value, with an error or by a cancel; one asks which afterwards. */
+/* A task ends with a value, with an error or by a cancel; its future says which. */
 #include <asyncio.h>
 #include <stdio.h>
 
-static int answer(void **ret_result)                            /* async def answer(): */
+static int number(void **ret_result)                            /* async def number(): */
 {
     *ret_result = ASYNCIO_INT(42);                              /*     return 42 */
     return 0;
 }
-ASYNCIO_COROUTINE(answer);
+ASYNCIO_COROUTINE(number);
 
 static int bad_luck(void **ret_result)                          /* async def bad_luck(): */
 {
@@ -47,7 +47,7 @@ static int run(void *arg, void **ret_result)                    /* async def mai
 {
     (void)arg, (void)ret_result;
     asyncio_task_t *tasks[3];                                   /*     tasks = [ */
-    tasks[0] = asyncio_create_task(answer_coroutine());         /*         create_task(answer()), */
+    tasks[0] = asyncio_create_task(number_coroutine());         /*         create_task(number()), */
     tasks[1] = asyncio_create_task(bad_luck_coroutine());     /*         create_task(bad_luck()), */
     tasks[2] = asyncio_create_task(for_ever_coroutine());     /*         create_task(for_ever())] */
     int rc = asyncio_sleep(0);                                  /*     await asyncio.sleep(0) */

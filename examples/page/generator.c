@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A coroutine driven by hand is a generator: it yields values, and takes values from outside. */
+/* A coroutine driven by hand is a generator: it yields values, and receives values by send(). */
 #include <asyncio.h>
 #include <stdio.h>
 

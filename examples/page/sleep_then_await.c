@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * While the coroutine sleeps, the task has its turn: its line comes first, and that of the await
- * a second later.
+ * While the coroutine sleeps, the task runs: its line is printed first, and that of the awaited
+ * coroutine a second later.
  */
 #include <asyncio.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sleeping for no time still gives every other task its turn: the line of the task comes first,
- * and that of the await right behind it.
+ * A sleep of zero seconds still lets every other task run once: the line of the task is printed
+ * first, and that of the awaited coroutine right after it.
  */
 #include <asyncio.h>
 #include <stdio.h>

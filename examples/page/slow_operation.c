@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A task, what to do when it is done, and a loop that runs until it is told to stop. */
+/* A task, a callback for when it is done, and a loop that runs until the callback stops it. */
 #include <asyncio.h>
 #include <stdio.h>
 

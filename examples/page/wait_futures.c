@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Five futures are waited for together, and their results read afterwards. */
+/* Waits for five futures together, and reads their results afterwards. */
 #include <asyncio.h>
 #include <stdio.h>
 
