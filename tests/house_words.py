@@ -34,6 +34,7 @@ DONE = [
     "src/run",
     "src/testing",
     "examples",
+    "bench",
     "include/asyncio/lock.h",
     "include/asyncio/event.h",
     "include/asyncio/condition.h",

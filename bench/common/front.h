@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the programs in C and C++ have in common on their outside: a result, how it is printed, the
- * rules of the warm-up; and peer_main(), the front of a peer.
+ * The command line that the programs in C and C++ share: the result and how it is printed, the
+ * warm-up, and peer_main(), the main function of a peer.
  *
- * A work is called twice: once with a tenth of the count, whose time is dropped, and once for the
- * result (so many times as the third word says, for a small count measures little). It makes what
- * it needs, starts the stopwatch, does its idea so many times, stops it, and tears down. Compiles
- * as C11 and C++20, and knows neither libasyncio nor any peer.
+ * A work is called once with a tenth of the count, whose time is dropped, and then for the result,
+ * as many times as the third argument says, since a small count measures little. It sets up what it
+ * needs, starts the stopwatch, runs its operation count times, stops the stopwatch, and tears down.
+ * Compiles as C11 and C++20, and knows neither libasyncio nor any peer.
  */
 #ifndef BENCH_FRONT_H
 #define BENCH_FRONT_H
@@ -15,16 +15,16 @@
 
 #include <string.h>
 
-/** How long a work took, and what else it found out. */
+/** The time that a work took, and its other results. */
 typedef struct bench_result {
     int64_t elapsed_ns;    /**< of the timed part */
     int64_t end_ns;        /**< of a second timed part, for the work `asleep` */
     double bytes_per_task; /**< of the resident set, for the work `asleep` */
     double table_bytes_per_task; /**< of page tables, for the work `asleep`; 0: not measured */
-    long operations;       /**< in the timed part, if they are not as many as the count */
+    long operations;       /**< number of them in the timed part, if it differs from the count */
 } bench_result_t;
 
-/** How much is done before the stopwatch counts: a tenth. */
+/** Returns the count of the warm-up: a tenth. */
 static inline long bench_warm_up(const char *name, long count)
 {
     long warm_up = count / 10;
@@ -34,7 +34,7 @@ static inline long bench_warm_up(const char *name, long count)
     return warm_up;
 }
 
-/** Adds what the next time of a work took; the bytes stay those of the first time. */
+/** Adds the result of another run of a work; the bytes stay those of the first run. */
 static inline void bench_add(bench_result_t *total, long count, const bench_result_t *result)
 {
     if (total->operations == 0) {
@@ -46,7 +46,7 @@ static inline void bench_add(bench_result_t *total, long count, const bench_resu
     total->operations += result->operations ? result->operations : count;
 }
 
-/** Prints the mean of all times. */
+/** Prints the mean of all runs. */
 static inline void bench_print(const char *name, const bench_result_t *result)
 {
     double each_ns = (double)result->elapsed_ns / (double)result->operations;
@@ -63,27 +63,27 @@ static inline void bench_print(const char *name, const bench_result_t *result)
 
 /** One line of a peer's table: a work, or a server. */
 typedef struct peer_entry {
-    const char *name;                                   /**< the word on the command line */
+    const char *name;                                   /**< its name on the command line */
     void (*work)(long count, bench_result_t *result);   /**< NULL: a server */
     void (*server)(uint16_t port);                      /**< NULL: a work */
-    bool has_threads;                                   /**< it makes threads, not to be pinned */
+    bool has_threads;                                   /**< it starts threads, not to be pinned */
 } peer_entry_t;
 
-/** Ends a peer's program with a message, for a measurement that failed is none. */
+/** Ends a peer's program with a message: a measurement that failed has no result. */
 static inline void peer_die(const char *what)
 {
     fprintf(stderr, "failed: %s\n", what);
     exit(1);
 }
 
-/** Ends the program unless what is expected is so. */
+/** Ends the program unless a condition holds. */
 static inline void peer_check(bool is_so, const char *what)
 {
     if (!is_so)
         peer_die(what);
 }
 
-/** How many times the work is done, from the command line: once, if it does not say. */
+/** Returns the number of runs of the work from the command line; 1 by default. */
 static inline long bench_times(int argc, char **argv)
 {
     long times = argc >= 4 ? strtol(argv[3], NULL, 10) : 1;
@@ -102,7 +102,7 @@ static inline int peer_main(const peer_entry_t *entries, size_t entry_count, int
         const peer_entry_t *entry = &entries[i];
         if (strcmp(argv[1], entry->name) != 0)
             continue;
-        /* Threads must not inherit the pin: where there are some, they are made warming up. */
+        /* Threads must not inherit the pin: those of a work are started by its warm-up. */
         if (!entry->has_threads)
             bench_pin();
         if (entry->server) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An inbox of callbacks that other threads post: what a program writes whose library can only wake
- * its loop (the work `wake` of libuv and State Threads). A mutex, and two arrays that change
- * places, so that the loop runs a whole batch without the lock.
+ * An inbox of callbacks that other threads post, as a program needs it whose library can only wake
+ * its loop (the work `wake` of libuv and State Threads). A mutex, and two arrays that are swapped,
+ * so that the loop runs a whole batch without holding the lock.
  */
 #ifndef BENCH_INBOX_H
 #define BENCH_INBOX_H
@@ -13,21 +13,21 @@
 
 /** A callback that was posted. */
 typedef struct inbox_post {
-    void (*call)(void *arg); /**< what to run */
-    void *arg;               /**< given to it */
+    void (*call)(void *arg); /**< the callback */
+    void *arg;               /**< its argument */
 } inbox_post_t;
 
-/** A batch of them. */
+/** A batch of callbacks. */
 typedef struct inbox_batch {
-    inbox_post_t *posts; /**< in the order in which they came */
-    size_t count;        /**< how many there are */
-    size_t room;         /**< how many fit */
+    inbox_post_t *posts; /**< in the order in which they were posted */
+    size_t count;        /**< their number */
+    size_t room;         /**< the length of the array */
 } inbox_batch_t;
 
 /** Zero it, and set the mutex, before use. */
 typedef struct inbox {
     pthread_mutex_t mutex; /**< guards `waiting` */
-    inbox_batch_t waiting; /**< what was posted since the last run */
+    inbox_batch_t waiting; /**< callbacks posted since the last run */
     inbox_batch_t running; /**< the loop's thread only */
 } inbox_t;
 
@@ -51,7 +51,7 @@ static inline bool inbox_post(inbox_t *inbox, void (*call)(void *arg), void *arg
     return was_empty;
 }
 
-/** Runs what was posted, on the loop's thread. */
+/** Runs the posted callbacks, on the loop's thread. */
 static inline void inbox_run(inbox_t *inbox)
 {
     pthread_mutex_lock(&inbox->mutex);

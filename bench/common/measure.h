@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is measured in the same way in every program in C and C++, ours and the peers': the clock,
- * the pin to a CPU, resident bytes, and the numbers that scatter deadlines.
+ * Measurements that every program in C and C++ does in the same way, ours and the peers': the
+ * clock, the pin to a CPU, resident bytes, and the numbers that scatter deadlines.
  *
  * It compiles as C11 and C++20, and knows neither libasyncio nor any peer.
  */
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/** Nanoseconds on a clock that only goes forward. */
+/** Returns nanoseconds of a monotonic clock. */
 static inline int64_t bench_now_ns(void)
 {
     struct timespec now;
@@ -24,25 +24,25 @@ static inline int64_t bench_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/** Pins this thread, and those that it makes from now on, to CPU 0. */
+/** Pins this thread, and those that it starts from now on, to CPU 0. */
 static inline void bench_pin(void)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(0, &set);
-    /* A machine that has no CPU 0 for us is measured without the pin. */
+    /* Where CPU 0 is not available the program runs without the pin. */
     if (sched_setaffinity(0, sizeof(set), &set) < 0)
         perror("not pinned");
 }
 
-/** Takes back the pin that this thread inherited: it shall run beside the loop, not before it. */
+/** Undoes the pin that this thread inherited, so that it does not share the CPU of the loop. */
 static inline void bench_run_beside(void)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     for (int cpu = 1; cpu < CPU_SETSIZE; cpu++)
         CPU_SET(cpu, &set);
-    /* With one CPU there is no other; then it stays where it is. */
+    /* On a machine with one CPU it stays on it. */
     (void)sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -59,7 +59,7 @@ static inline int64_t bench_resident_bytes(void)
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-/** Bytes of page tables of this process (VmPTE), which are no part of its resident set. */
+/** Returns the bytes of this process's page tables (VmPTE), which its resident set excludes. */
 static inline int64_t bench_page_table_bytes(void)
 {
     char line[128];
@@ -73,7 +73,7 @@ static inline int64_t bench_page_table_bytes(void)
     return (int64_t)kib * 1024;
 }
 
-/** A step of a generator that is good enough to scatter deadlines, and the same in each run. */
+/** Returns the next number of a generator to scatter deadlines; the same numbers in each run. */
 static inline uint64_t bench_scatter(uint64_t *state)
 {
     *state ^= *state << 13;
@@ -118,14 +118,14 @@ static inline bool bench_deadlines_init(bench_deadlines_t *deadlines, long count
     return true;
 }
 
-/** How many of so many timers are cancelled. */
+/** Returns the number of timers that are cancelled, of count. */
 static inline long bench_cancelled(long count)
 {
     return count / 10 * 9;
 }
 
-/** How often each of so many tasks does its thing in the works of scale: 300,000 times in all, but
- * at least three times each, so that a pass over cold memory is in it. */
+/** Returns the number of operations of each task in the works of scale: 300,000 for all tasks
+ * together, but at least three for each, so that the time includes a pass over cold memory. */
 static inline long bench_rounds(long tasks)
 {
     return tasks > 100000 ? 3 : 300000 / tasks;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The load client: `load PORT CONNECTIONS BYTES SECONDS PID` keeps one request in flight on each
- * connection and prints `requests/s`, the microseconds of CPU that the server PID spent on each
- * with all its threads, and which part of the time the client itself was busy: near 1 the client
- * is the limit, and only the microseconds tell servers apart.
+ * connection and prints `requests/s`, the microseconds of CPU that all threads of the server PID
+ * spent on each request, and the share of the time in which the client itself was busy: near 1 the
+ * client is the limit, and only the microseconds tell servers apart.
  *
- * It runs on another CPU than the server, if there is one. It warms up for a fifth of the time,
- * checks each connection's first answer byte by byte and the size of every one. It knows nothing
- * of libasyncio.
+ * It runs on another CPU than the server, if there is one. It warms up for a fifth of the time. It
+ * compares the first response of each connection byte by byte, and checks the size of the others.
+ * It knows nothing of libasyncio.
  *
- * It shall cost less than any server: its epoll is edge-triggered, and answers after the first are
- * not copied out of the kernel. What is left is the kernel's work for the two packets. Driven by
+ * It must cost less than any server: its epoll is edge-triggered, and responses after the first are
+ * not copied out of the kernel. What remains is the kernel's work for the two packets. With
  * io_uring it was not cheaper.
  */
 #include "measure.h"
@@ -26,20 +26,20 @@
 
 enum { EVENTS = 256 };
 
-/* So many connections come from one address, since its ports are limited. */
+/* The number of connections from one address, whose ports are limited. */
 enum { CONNECTIONS_OF_ADDRESS = 10000 };
 
 /** A connection with one request in flight. */
 typedef struct connection {
     int fd;         /**< its socket */
-    bool checked;   /**< the first answer was compared */
-    size_t awaited; /**< bytes of the answer still to come */
+    bool checked;   /**< the first response was compared */
+    size_t awaited; /**< bytes of the response that have not arrived yet */
 } connection_t;
 
 static size_t request_bytes;
 static char *request;
-static char *answer;
-static uint64_t answers;
+static char *response;
+static uint64_t response_count;
 
 static void die(const char *what)
 {
@@ -86,12 +86,12 @@ static int connect_to(uint16_t port, size_t number)
     own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(number / CONNECTIONS_OF_ADDRESS));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    /* The server may just have been started: it is given two seconds. */
+    /* The server may have been started just now: retry for two seconds. */
     for (int attempt = 0; attempt < 200; attempt++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
             die("socket");
-        /* The port is chosen when the other end is known, or ports would run out sooner. */
+        /* Choose the port in connect(), since a port can be used for several destinations. */
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
         if (bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
             die("bind");
@@ -106,16 +106,16 @@ static int connect_to(uint16_t port, size_t number)
     return -1;
 }
 
-/** Ends the program, for a server that answers something else is not measured. */
+/** Ends the program: a server that returns other bytes is not measured. */
 static void refuse(const char *what)
 {
-    fprintf(stderr, "load: the answer %s\n", what);
+    fprintf(stderr, "load: the response %s\n", what);
     exit(1);
 }
 
 static void ask(connection_t *connection)
 {
-    /* The answer to the last request has come, so that there is room for this one. */
+    /* The previous request was answered, so that the socket's buffer has room for this one. */
     if (send(connection->fd, request, request_bytes, MSG_NOSIGNAL) != (ssize_t)request_bytes)
         die("send");
     connection->awaited = request_bytes;
@@ -124,7 +124,7 @@ static void ask(connection_t *connection)
 static void on_readable(connection_t *connection)
 {
     int flags = connection->checked ? MSG_DONTWAIT | MSG_TRUNC : MSG_DONTWAIT;
-    ssize_t count = recv(connection->fd, answer, connection->awaited + 1, flags);
+    ssize_t count = recv(connection->fd, response, connection->awaited + 1, flags);
     if (count < 0 && errno == EAGAIN)
         return;
     if (count <= 0)
@@ -132,36 +132,36 @@ static void on_readable(connection_t *connection)
     if ((size_t)count > connection->awaited)
         refuse("is longer than the request");
     size_t from = request_bytes - connection->awaited;
-    if (!connection->checked && memcmp(answer, request + from, (size_t)count) != 0)
+    if (!connection->checked && memcmp(response, request + from, (size_t)count) != 0)
         refuse("is not the request");
     connection->awaited -= (size_t)count;
     if (connection->awaited > 0)
         return;
     connection->checked = true;
-    answers++;
+    response_count++;
     ask(connection);
 }
 
-/** Serves the connections until then, and until at least one answer has come; but 30 s at most. */
+/** Serves the connections until end_ns, but at least one response, and at most for 30 s. */
 static void run_until(int epoll, int64_t end_ns)
 {
-    uint64_t answers_before = answers;
+    uint64_t count_before = response_count;
     int64_t last_ns = end_ns + 30 * (int64_t)1000000000;
     do {
         struct epoll_event events[EVENTS];
         int count = epoll_wait(epoll, events, EVENTS, 100);
         for (int i = 0; i < count; i++)
             on_readable(events[i].data.ptr);
-    } while (bench_now_ns() < (answers == answers_before ? last_ns : end_ns));
+    } while (bench_now_ns() < (response_count == count_before ? last_ns : end_ns));
 }
 
-/** Opens connections, and asks on each. */
+/** Opens connections and sends the first request on each. */
 static void open_connections(int epoll, uint16_t port, size_t count)
 {
     connection_t *connections = calloc(count, sizeof(*connections));
     request = malloc(request_bytes);
-    answer = malloc(request_bytes + 1);
-    if (!request || !answer || !connections)
+    response = malloc(request_bytes + 1);
+    if (!request || !response || !connections)
         die("memory");
     for (size_t i = 0; i < request_bytes; i++)
         request[i] = (char)(i * 31 + 7);
@@ -194,7 +194,7 @@ int main(int argc, char **argv)
     open_connections(epoll, port, connection_count);
 
     run_until(epoll, bench_now_ns() + span_ns / 5);
-    uint64_t answers_before = answers;
+    uint64_t count_before = response_count;
     int64_t own_before_ns = cpu_ns("self");
     int64_t cpu_before_ns = cpu_ns(pid);
     int64_t begin_ns = bench_now_ns();
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
     int64_t elapsed_ns = bench_now_ns() - begin_ns;
     int64_t spent_ns = cpu_ns(pid) - cpu_before_ns;
     int64_t own_ns = cpu_ns("self") - own_before_ns;
-    double count = (double)(answers - answers_before);
+    double count = (double)(response_count - count_before);
     printf("%.0f requests/s\n", count / ((double)elapsed_ns / 1e9));
     printf("%.2f us\n", (double)spent_ns / count / 1e3);
     printf("%.2f client busy\n", (double)own_ns / (double)elapsed_ns);

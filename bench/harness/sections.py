@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The three parts of a run: works, servers, scales. Each answers plain lists and dictionaries,
+"""The three parts of a run: works, servers, scales. Each returns plain lists and dictionaries,
 which table.py and plots.py read, and which are kept as JSON.
 
 In each repeat everybody is measured once on a work before the next work begins, in an order that

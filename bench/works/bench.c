@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The benchmark's front: `bench WORK N [TIMES]` runs one work over N and prints `WORK VALUE UNIT`.
+ * The main program: `bench WORK N [TIMES]` runs one work with the count N and prints
+ * `WORK VALUE UNIT`.
  *
- * One work a process, so that no work inherits another's caches, heaps and mappings. The thread
- * of the loop is pinned to one CPU, because a migration in the middle costs more than most works.
+ * A process runs one work, so that no work inherits another's caches, heaps and mappings. The
+ * thread of the loop is pinned to one CPU, because a migration costs more than most works.
  * Threads of the library's own must not inherit the pin, or the work would measure how two threads
  * share one CPU: works with threads warm up first, which starts the threads, and pin afterwards.
  */
@@ -15,10 +16,10 @@
 
 /** One line of the table of works. */
 typedef struct bench_entry {
-    const char *name;       /**< the word on the command line */
-    bench_work_t *work;     /**< NULL: not there yet, or a server */
+    const char *name;       /**< its name on the command line */
+    bench_work_t *work;     /**< NULL: a server */
     bench_server_t *server; /**< NULL: a work */
-    bool has_threads;       /**< it makes threads, which must not be pinned */
+    bool has_threads;       /**< it starts threads, which must not be pinned */
 } bench_entry_t;
 
 static const bench_entry_t entries[] = {
@@ -46,12 +47,12 @@ static const bench_entry_t entries[] = {
     {.name = "tls"},
 };
 
-/** What the main coroutine is asked for. */
+/** The argument and the result of the main coroutine. */
 typedef struct bench_job {
-    const bench_entry_t *entry; /**< which */
+    const bench_entry_t *entry; /**< the work or server to run */
     long count;                 /**< N, or the port */
-    long times;                 /**< how often the work is done */
-    bench_result_t total;       /**< what it took, all times */
+    long times;                 /**< number of runs of the work */
+    bench_result_t total;       /**< the sum of the results of all runs */
 } bench_job_t;
 
 static int bench_main(void *arg, void **ret_result)

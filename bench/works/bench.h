@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the works of the benchmark share: the form of a work, and of its result.
+ * What the works of the benchmark share: the signature of a work, and its result.
  *
- * A work is a function of a count that runs inside a task. It makes what it needs, starts the
- * stopwatch, does its idea so many times, stops it, and tears down. bench.c calls it twice: once
- * with a tenth of the count, whose time is dropped, and once for the result. A work uses the
- * public API only, in the way that the manual would show.
+ * A work is a function of a count that runs inside a task. It sets up what it needs, starts the
+ * stopwatch, runs its operation count times, stops the stopwatch, and tears down. bench.c calls it
+ * twice: once with a tenth of the count, whose time is dropped, and once for the result. A work
+ * uses only the public API, in the way that the manual shows.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The work of many tasks that wait: what a task that sleeps costs in memory, to make, and to end.
+ * The work of many tasks that wait: what a sleeping task costs in memory, to create, and to end.
  */
 #include "bench.h"
 
@@ -30,7 +30,7 @@ int bench_asleep(long count, bench_result_t *result)
     asyncio_task_t **tasks = malloc((size_t)count * sizeof(asyncio_task_t *));
     if (!tasks)
         return -ENOMEM;
-    /* The array is the benchmark's, not the tasks': its pages are there before the first look. */
+    /* The array belongs to the benchmark, not to the tasks: touch its pages before measuring. */
     for (long i = 0; i < count; i++)
         tasks[i] = NULL;
     __asm__ volatile("" : : "r"(tasks) : "memory");

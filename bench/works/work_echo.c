@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The echo servers: one task a connection, on sockets and on streams. They are not timed; load.c
- * asks them, and the process ends by a signal.
+ * The echo servers: one task for each connection, on sockets and on streams. They do not measure
+ * time: load.c sends requests to them, and a signal ends the process.
  */
 #include "bench.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Works of the executor: trivial jobs handed to its threads, one at a time and 64 at once.
+ * Works of the executor: trivial jobs for its threads, one at a time and 64 at the same time.
  */
 #include "bench.h"
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Works of scale, whose count is that of the tasks: what giving way, a lock, a queue and a
- * gathering cost when so many tasks share them. A cost that grows shows a search, or the caches.
+ * Works of scale, whose count is the number of tasks: the cost of a yield, a lock, a queue and a
+ * gathering that count tasks share. A cost that grows comes from a search or from cache misses.
  */
 #include "bench.h"
 
 #include <stdlib.h>
 
-/** A coroutine of two arguments, made for each task of a crowd. */
+/** Creates the coroutine of each task of a crowd. */
 typedef asyncio_awaitable_t *make_t(void *shared, long rounds);
 
-/** Runs a crowd of tasks to its end; the time is that from the first start to the last end. */
+/** Runs a crowd of tasks to its end; measures the time from the first start to the last end. */
 static int run_crowd(make_t *make, make_t *make_odd, void *shared, long tasks,
                      bench_result_t *result)
 {
@@ -125,10 +125,10 @@ int bench_queue_tasks(long count, bench_result_t *result)
     return rc;
 }
 
-/** What the one who resolves needs. */
+/** The argument of the task that resolves the futures. */
 typedef struct crowd {
     asyncio_future_t **futures; /**< all of them */
-    long count;                 /**< how many */
+    long count;                 /**< their number */
 } crowd_t;
 
 static int resolve_all(crowd_t *crowd, void **ret_result)
@@ -141,7 +141,7 @@ static int resolve_all(crowd_t *crowd, void **ret_result)
 }
 ASYNCIO_COROUTINE(resolve_all, (crowd_t *, crowd));
 
-/** A gathering of so many pending futures, which another task resolves; the time is per future. */
+/** A gathering of count pending futures, which another task resolves; the time is per future. */
 int bench_gather(long count, bench_result_t *result)
 {
     asyncio_loop_t *loop = asyncio_get_running_loop();

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Works of switching: tasks that give way to each other, and tasks that wait for a future.
+ * Works of switching: tasks that yield to each other, and tasks that wait for a future.
  */
 #include "bench.h"
 
 #include <stdlib.h>
 
-/** What the tasks that give way share: the stopwatch, started by the first and stopped by the last.
- */
+/** The state that yielding tasks share: a stopwatch, which the first starts and the last stops. */
 typedef struct turns {
-    long each;        /**< how often each task gives way */
-    long rest;        /**< how often in addition, by the first task */
-    long started;     /**< tasks that run */
-    long ended;       /**< tasks that have given way often enough */
-    long tasks;       /**< how many there are */
+    long each;        /**< yields of each task */
+    long rest;        /**< additional yields of the first task */
+    long started;     /**< tasks that have started */
+    long ended;       /**< tasks that have done all their yields */
+    long tasks;       /**< number of tasks */
     int64_t begin_ns; /**< when the first began */
     int64_t end_ns;   /**< when the last ended */
 } turns_t;
@@ -61,9 +60,9 @@ int bench_yield1000(long count, bench_result_t *result)
     return run_turns(1000, count, result);
 }
 
-/** A place where one task puts the future that it waits for, and the other resolves it. */
+/** Through which one task passes the future that it awaits to the one that resolves it. */
 typedef struct meeting {
-    asyncio_future_t *future; /**< NULL: none waits; *borrowed* from who awaits it */
+    asyncio_future_t *future; /**< *borrowed* from the task that awaits it; NULL: none */
     long count;               /**< round trips */
 } meeting_t;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Works of making tasks: one after the other, many at once, and tasks that are cancelled.
+ * Works of creating tasks: one after the other, many at once, and tasks that are cancelled.
  */
 #include "bench.h"
 

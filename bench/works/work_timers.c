@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Works of timers: many deadlines of which most are cancelled, and a timeout round a short thing.
+ * Works of timers: many deadlines, most of which are cancelled, and a timeout around a switch.
  */
 #include "bench.h"
 

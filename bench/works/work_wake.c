@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-/** What the thread that posts and the loop share. */
+/** The state that the posting thread and the loop share. */
 typedef struct wakes {
     asyncio_loop_t *loop;   /**< *borrowed*; outlives the thread */
     asyncio_future_t *done; /**< resolved by the last callback */
@@ -27,7 +27,7 @@ static void *post(void *arg)
 {
     wakes_t *wakes = arg;
     bench_run_beside();
-    /* Here, for the loop's thread reads the line of `count` each time. */
+    /* A local variable: the loop's thread reads the cache line of `count` each time. */
     int rc = 0;
     for (long i = 0; i < wakes->count && rc == 0; i++)
         rc = asyncio_loop_call_soon_threadsafe(wakes->loop, woken, wakes, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The works on Boost.Asio with C++20 coroutines: the front, giving way, and making tasks.
+ * The works on Boost.Asio with C++20 coroutines: the command line, yielding, and creating tasks.
  */
 #include "bench.h"
 

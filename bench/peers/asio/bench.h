@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the works on Boost.Asio share: the context, and how a coroutine is run to its end.
+ * What the works on Boost.Asio share: the context, and a function that runs a coroutine to its end.
  *
- * Asio has executors, operations and coroutines, and no tasks of its own; what other libraries call
- * a task is a co_spawn here, and a join is waiting for its completion.
+ * Asio has executors, operations and coroutines, but no tasks: a task of other libraries is a
+ * co_spawn here, and a join waits for its completion.
  */
 #ifndef BENCH_ASIO_H
 #define BENCH_ASIO_H
@@ -25,13 +25,13 @@ using asio::deferred;
 using asio::use_awaitable;
 using boost::system::error_code;
 
-/** The one context; the hint says that one thread runs it. */
+/** The only context; the hint says that one thread runs it. */
 inline asio::io_context context(1);
 
 /** Completes with an error code instead of throwing. */
 inline constexpr auto no_throw = asio::as_tuple(deferred);
 
-/** Runs a coroutine until it, and all that it left behind, has ended. */
+/** Runs a coroutine until it and everything that it started has ended. */
 inline void run(awaitable<void> body)
 {
     asio::co_spawn(context, std::move(body), [](std::exception_ptr failure) {
@@ -42,13 +42,13 @@ inline void run(awaitable<void> body)
     context.run();
 }
 
-/** Gives way to whatever is ready. */
+/** Yields to everything that is ready. */
 inline auto give_way()
 {
     return asio::post(context, deferred);
 }
 
-/** Starts so many coroutines, and awaits them all. */
+/** Starts count coroutines, and awaits them all. */
 template <typename Make> awaitable<void> run_all(long count, Make make)
 {
     using operation = decltype(asio::co_spawn(context, make(0L), deferred));

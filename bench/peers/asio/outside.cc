@@ -8,7 +8,7 @@
 
 using asio::ip::tcp;
 
-/** As many threads as a machine of the benchmark can use beside the loop. */
+/** The thread pool, with as many threads as the machine can use beside the loop. */
 static asio::thread_pool &pool()
 {
     static asio::thread_pool threads(4);

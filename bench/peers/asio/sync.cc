@@ -91,9 +91,9 @@ void work_lock_tasks(long count, bench_result_t *result)
     run_lock(count, result->operations, result);
 }
 
-/** Where one puts the future that it waits for, and the other resolves it. */
+/** Through which one coroutine passes the future that it awaits to the one that resolves it. */
 struct meeting_t {
-    signal_t *future = nullptr; /**< none waits, or the one that is waited for */
+    signal_t *future = nullptr; /**< the awaited future; NULL: none */
 };
 
 static awaitable<void> wait_for_other(meeting_t &meeting, long count)

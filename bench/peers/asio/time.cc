@@ -69,7 +69,7 @@ void work_asleep(long count, bench_result_t *result)
     run(body());
 }
 
-/* Codes, not exceptions: throwing would cost more than all the rest. */
+/* Returns error codes instead of exceptions: a throw would dominate the time. */
 static awaitable<bool> wait_for_ever()
 {
     asio::steady_timer timer(context, asio::steady_timer::time_point::max());

@@ -19,12 +19,12 @@ now_ns = time.perf_counter_ns
 
 
 def rounds(tasks):
-    """Returns how often each of so many tasks does its thing in the works of scale."""
+    """Returns the number of operations of each task in the works of scale."""
     return 3 if tasks > 100000 else 300000 // tasks
 
 
 def share(count, parts, part):
-    """Returns how much of a count falls to one of so many."""
+    """Returns the part of a count that falls to one of several tasks."""
     return count // parts + (part < count % parts)
 
 
@@ -298,7 +298,7 @@ async def work_wake(count):
 
 
 class Echo(asyncio.Protocol):
-    """Sends back what comes; TCP_NODELAY is set by the loop itself."""
+    """Sends back what it receives; the loop itself sets TCP_NODELAY."""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -310,7 +310,7 @@ class Echo(asyncio.Protocol):
 class BufferedEcho(asyncio.BufferedProtocol):
     """The same from one buffer.
 
-    What the socket does not take stays in that buffer: until it is gone nothing is received.
+    What the socket does not accept stays in that buffer; until it is sent nothing is received.
     """
 
     def connection_made(self, transport):
@@ -361,13 +361,13 @@ def set_affinity(cpus):
 
 
 def run_beside():
-    """Takes back the pin that a thread inherited, if there is another CPU."""
+    """Undoes the pin that a thread inherited, if there is another CPU."""
     if os.cpu_count() > 1:
         set_affinity(range(1, os.cpu_count()))
 
 
 async def run_work(name, work, count, times):
-    """Runs a work warming up, and so many times for the results, which it answers."""
+    """Runs a work once to warm up, then a number of times; returns the results."""
     has_threads = name in ("executor", "executor64", "wake")
     warm_up = min(count // 10, 1000) if name == "asleep" else count // 10
     if warm_up > 0:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The measure of the echo works: `epoll_echo PORT`, a bare echo server on level-triggered epoll,
- * as one would write it without a library. It knows nothing of libasyncio.
+ * The reference of the echo works: `epoll_echo PORT`, a bare echo server on level-triggered epoll,
+ * written without a library. It knows nothing of libasyncio.
  */
 #include "measure.h"
 
@@ -19,12 +19,12 @@
 
 enum { BUFFER_BYTES = 65536, EVENTS = 256 };
 
-/** What could not be sent at once; most connections never have any. */
+/** A connection, and the bytes that could not be sent at once, which most never have. */
 typedef struct connection {
     int fd;           /**< its socket */
     char *rest;       /**< bytes to send before more is read, or NULL */
-    size_t rest_from; /**< how many of them are sent */
-    size_t rest_size; /**< how many there are */
+    size_t rest_from; /**< number of them that are sent */
+    size_t rest_size; /**< number of all of them */
 } connection_t;
 
 static char buffer[BUFFER_BYTES];

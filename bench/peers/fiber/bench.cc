@@ -15,8 +15,8 @@
 namespace fibers = boost::fibers;
 using namespace std::chrono_literals;
 
-/** Of 16 KiB, near what the others use: these come from the heap, where those of the default size
- * would be mapped and unmapped each time. The pooled ones were measured too, and are slower. */
+/** Stacks of 16 KiB, near the size that the others use: these are allocated from the heap, whereas
+ * stacks of the default size would be mapped and unmapped each time. Pooled ones are slower. */
 static fibers::fixedsize_stack stacks(16384);
 
 template <typename Body> static fibers::fiber spawn(Body body)
@@ -24,7 +24,7 @@ template <typename Body> static fibers::fiber spawn(Body body)
     return fibers::fiber(fibers::launch::post, std::allocator_arg, stacks, std::move(body));
 }
 
-/** Runs so many fibers to their end; returns the time from the first start to the last end. */
+/** Runs count fibers to their end; returns the time from the first start to the last end. */
 template <typename Make> static int64_t run_crowd(long count, Make make)
 {
     std::vector<fibers::fiber> all;
@@ -83,8 +83,8 @@ static void work_spawn_batch(long count, bench_result_t *result)
     result->elapsed_ns = bench_now_ns() - begin_ns;
 }
 
-/** A fiber cannot be cancelled, so that the sleepers wait on a condition with a limit of an hour,
- * and all are woken. */
+/** A fiber cannot be cancelled: the sleepers wait on a condition with a limit of an hour, and are
+ * woken together. */
 static void work_asleep(long count, bench_result_t *result)
 {
     fibers::mutex mutex;
@@ -193,7 +193,7 @@ static void work_future(long count, bench_result_t *result)
     });
 }
 
-/** There is no scope with a limit of time; a wait with one is signalled by another fiber. */
+/** There is no timeout scope: another fiber signals a wait that has a time limit. */
 static void work_timeout(long count, bench_result_t *result)
 {
     fibers::mutex mutex;
@@ -215,10 +215,10 @@ static void work_timeout(long count, bench_result_t *result)
     signaller.join();
 }
 
-/** A plain callback, and what is given to it. */
+/** A plain callback and its argument. */
 struct post_t {
-    void (*call)(long &ran); /**< what to run */
-    long *ran;               /**< given to it */
+    void (*call)(long &ran); /**< the callback */
+    long *ran;               /**< its argument */
 };
 
 static void work_wake(long count, bench_result_t *result)

@@ -2,10 +2,10 @@
 
 // The works in Go, each as Go is written: goroutines, channels, contexts, WaitGroups.
 //
-// One thread runs goroutines (GOMAXPROCS 1) but for the works with other threads, for which there
-// are two. Go has no tasks with results, so a join is a channel or a WaitGroup; and no executor: a
-// goroutine that blocks gets a thread by itself. The jobs of `executor` go to goroutines that hold
-// a thread each, which is what one needs for libraries that are bound to their thread.
+// One thread runs the goroutines (GOMAXPROCS 1), except in the works with other threads, which have
+// two. Go has no tasks with results, so a join is a channel or a WaitGroup; and no executor: a
+// goroutine that blocks gets a thread by itself. The jobs of `executor` go to goroutines that are
+// locked to a thread each, as libraries that are bound to a thread need it.
 package main
 
 import (
@@ -58,7 +58,7 @@ func check(isSo bool, what string) {
 	}
 }
 
-// share answers how much of a count falls to one of so many.
+// share returns the part of a count that falls to one of several workers.
 func share(count, parts, part int) int {
 	if part < count%parts {
 		return count/parts + 1
@@ -66,7 +66,7 @@ func share(count, parts, part int) int {
 	return count / parts
 }
 
-// rounds answers how often each of so many tasks does its thing in the works of scale.
+// rounds returns the number of operations of each task in the works of scale.
 func rounds(tasks int) int {
 	if tasks > 100000 {
 		return 3
@@ -79,7 +79,7 @@ func scale(tasks int, result *result) int {
 	return result.operations
 }
 
-// crowd runs so many goroutines to their end, from one signal on.
+// crowd starts goroutines by one signal and runs them to their end.
 func crowd(tasks int, result *result, body func(task int)) {
 	var group sync.WaitGroup
 	start := make(chan struct{})
@@ -223,12 +223,12 @@ func future(count int, result *result) {
 	crowd(2, result, func(task int) {
 		for i := 0; i < count; i++ {
 			if task == 0 {
-				answer := make(chan int, 1)
-				asked <- answer
-				check(<-answer == i, "the answer")
+				reply := make(chan int, 1)
+				asked <- reply
+				check(<-reply == i, "the reply")
 			} else {
-				answer := <-asked
-				answer <- i
+				reply := <-asked
+				reply <- i
 			}
 		}
 	})
@@ -274,7 +274,7 @@ func timeout(count int, result *result) {
 
 type job struct {
 	call   func() int
-	answer chan int
+	reply chan int
 }
 
 func executor(inFlight, count int, result *result) {
@@ -283,15 +283,15 @@ func executor(inFlight, count int, result *result) {
 		go func() {
 			runtime.LockOSThread()
 			for job := range jobs {
-				job.answer <- job.call()
+				job.reply <- job.call()
 			}
 		}()
 	}
 	crowd(inFlight, result, func(task int) {
-		answer := make(chan int, 1)
+		reply := make(chan int, 1)
 		for n := share(count, inFlight, task); n > 0; n-- {
-			jobs <- job{func() int { return n }, answer}
-			check(<-answer == n, "the answer of a job")
+			jobs <- job{func() int { return n }, reply}
+			check(<-reply == n, "the reply of a job")
 		}
 	})
 	close(jobs)

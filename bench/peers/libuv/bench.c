@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The works that libuv can express: it has handles and callbacks, and no tasks, so whatever is
- * about tasks is not there. `asleep` is a timer that waits an hour; its bytes are those of a
- * uv_timer_t.
+ * The works that libuv can express: it has handles and callbacks, but no tasks, so that the works
+ * of tasks are missing. `asleep` is a timer of one hour; its bytes are those of a uv_timer_t.
  *
  * The echo server is the idiomatic one, as in libuv's own guide: a buffer allocated for each read
- * of the size that libuv suggests, and a write request for each answer. echo_tuned.c is the other.
+ * of the size that libuv suggests, and a write request for each response. echo_tuned.c is the other
+ * one.
  */
 #include "front.h"
 #include "inbox.h"
@@ -74,10 +74,10 @@ static void work_asleep(long count, bench_result_t *result)
     free(timers);
 }
 
-/** Jobs that go to the threads of libuv, one after the other on each request. */
+/** Jobs for the threads of libuv; each request runs one after the other. */
 typedef struct jobs {
-    long to_queue; /**< jobs that are not given away yet */
-    long ended;    /**< jobs whose end was seen */
+    long to_queue; /**< jobs that are not queued yet */
+    long ended;    /**< jobs that have completed */
 } jobs_t;
 
 static void job(uv_work_t *request)
@@ -121,7 +121,7 @@ static void work_executor64(long count, bench_result_t *result)
     run_jobs(64, count, result);
 }
 
-/** What the thread that posts and the loop share. */
+/** The state that the posting thread and the loop share. */
 typedef struct wakes {
     inbox_t inbox;    /**< the callbacks */
     uv_async_t async; /**< wakes the loop */
@@ -173,18 +173,18 @@ static void work_wake(long count, bench_result_t *result)
 }
 
 /** A write request, and the buffer that it sends. */
-typedef struct answer {
-    uv_write_t request; /**< first, so that a request is the whole */
-    char *bytes;        /**< what it sends; freed with it */
-} answer_t;
+typedef struct response {
+    uv_write_t request; /**< first, so that a pointer to it is one to the response */
+    char *bytes;        /**< the buffer; freed with the request */
+} response_t;
 
 static void on_written(uv_write_t *request, int status)
 {
-    answer_t *answer = (answer_t *)request;
+    response_t *response = (response_t *)request;
     if (status < 0)
         uv_server_drop((uv_handle_t *)request->handle);
-    free(answer->bytes);
-    free(answer);
+    free(response->bytes);
+    free(response);
 }
 
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -202,11 +202,11 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
             uv_server_drop((uv_handle_t *)stream);
         return;
     }
-    answer_t *answer = malloc(sizeof(*answer));
-    answer->bytes = buffer->base;
+    response_t *response = malloc(sizeof(*response));
+    response->bytes = buffer->base;
     uv_buf_t piece = uv_buf_init(buffer->base, (unsigned)count);
-    if (uv_write(&answer->request, stream, &piece, 1, on_written) < 0)
-        on_written(&answer->request, -1);
+    if (uv_write(&response->request, stream, &piece, 1, on_written) < 0)
+        on_written(&response->request, -1);
 }
 
 static void server_echo(uint16_t port)

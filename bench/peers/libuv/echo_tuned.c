@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The echo server on libuv as one tunes it: one buffer for all reads, since each is answered before
- * the next, and uv_try_write, which sends at once; what the socket does not take is copied and
- * written in the usual way, and nothing is read from that connection until then.
+ * The tuned echo server on libuv: one buffer for all reads, since each is answered before the next,
+ * and uv_try_write, which sends at once. The bytes that the socket does not accept are copied and
+ * written in the usual way, and until then the server does not read from that connection.
  */
 #include "front.h"
 #include "uv_server.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the idiomatic and the tuned echo server on libuv have in common: listening, accepting, and
- * closing. How they read and write is their own.
+ * What the idiomatic and the tuned echo server on libuv share: listening, accepting, and closing.
+ * They differ in how they read and write.
  */
 #ifndef BENCH_UV_SERVER_H
 #define BENCH_UV_SERVER_H
@@ -18,7 +18,7 @@ static void uv_server_free(uv_handle_t *handle)
     free(handle);
 }
 
-/** Closes a connection, if that was not done yet. */
+/** Closes a connection unless it is closing already. */
 static void uv_server_drop(uv_handle_t *handle)
 {
     if (!uv_is_closing(handle))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The works on State Threads (libst 1.9), each as its own manual would write it: threads that are
- * joined, condition variables, mutexes, and st_usleep(0) to give way, as there is no yield.
+ * joined, condition variables, mutexes, and st_usleep(0) in the place of a yield, which is missing.
  *
  * Not there: timers with callbacks, and an executor.
  */
@@ -32,15 +32,15 @@ static void join(st_thread_t thread)
     peer_check(st_thread_join(thread, NULL) == 0, "st_thread_join");
 }
 
-/** What the threads of a crowd share. */
+/** The state that the threads of a crowd share. */
 typedef struct crowd {
-    long rounds;      /**< how often each does its thing */
-    long more;        /**< how many threads do it once more */
+    long rounds;      /**< operations of each thread */
+    long more;        /**< number of threads that do one operation more */
     long started;     /**< threads that run */
     st_mutex_t mutex; /**< of `lock` */
 } crowd_t;
 
-/** Runs so many threads to their end, and returns the nanoseconds from first start to last end. */
+/** Runs threads to their end; returns the nanoseconds from the first start to the last end. */
 static int64_t run_crowd(void *(*start)(void *arg), crowd_t *crowd, long threads)
 {
     st_thread_t *all = malloc((size_t)threads * sizeof(*all));
@@ -170,10 +170,10 @@ static void work_asleep(long count, bench_result_t *result)
 /** A bounded queue of a ring and two condition variables. */
 typedef struct queue {
     long *items;         /**< the ring */
-    long bound;          /**< how many fit */
-    long count;          /**< how many there are */
-    long first;          /**< where the oldest is */
-    long rounds;         /**< how many items each thread puts or gets */
+    long bound;          /**< its capacity */
+    long count;          /**< number of items in it */
+    long first;          /**< index of the oldest item */
+    long rounds;         /**< number of items that each thread puts or gets */
     st_cond_t not_full;  /**< signalled when one was taken */
     st_cond_t not_empty; /**< signalled when one was put */
 } queue_t;
@@ -257,13 +257,13 @@ static void work_queue1000(long count, bench_result_t *result)
     run_queue(1000, count, result);
 }
 
-/** A future: a value that comes once, and a condition variable. */
+/** A future: a flag that is set once, and a condition variable. */
 typedef struct future {
-    bool is_done;   /**< whether the value has come */
-    st_cond_t done; /**< signalled then */
+    bool is_done;   /**< whether it is resolved */
+    st_cond_t done; /**< signalled when it is resolved */
 } future_t;
 
-/** Where one puts the future that it waits for, and the other resolves it. */
+/** Through which one thread passes the future that it awaits to the one that resolves it. */
 typedef struct meeting {
     future_t *future; /**< NULL: none waits */
     st_cond_t asked;  /**< signalled when one waits */
@@ -331,9 +331,9 @@ static void work_cancel(long count, bench_result_t *result)
     st_cond_destroy(never);
 }
 
-/** Who waits with a limit of time, and who signals before that. */
+/** A wait with a time limit, which another thread signals before the limit. */
 typedef struct limited {
-    st_cond_t cond; /**< what is waited for */
+    st_cond_t cond; /**< the condition of the wait */
     bool is_over;   /**< the signaller may end */
 } limited_t;
 
@@ -360,7 +360,7 @@ static void work_timeout(long count, bench_result_t *result)
     st_cond_destroy(limited.cond);
 }
 
-/** What the thread that posts and the loop share. */
+/** The state that the posting thread and the loop share. */
 typedef struct wakes {
     inbox_t inbox; /**< the callbacks */
     int fd;        /**< an eventfd, on which the loop waits */

@@ -83,7 +83,7 @@ pub async fn future(count: usize) -> Outcome {
     });
     let resolver = spawn(async move {
         for i in 0..count {
-            asked.recv().await.expect("one who waits").send(i).expect("one who waits");
+            asked.recv().await.expect("a waiting task").send(i).expect("a waiting task");
         }
     });
     let begin = Instant::now();

@@ -14,7 +14,7 @@ use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{spawn, JoinHandle};
 
-/// What a work found out.
+/// The result of a work.
 #[derive(Default)]
 pub struct Outcome {
     pub elapsed_ns: f64,
@@ -27,17 +27,17 @@ pub fn elapsed_ns(begin: Instant) -> f64 {
     begin.elapsed().as_nanos() as f64
 }
 
-/// An outcome of so many operations since a moment.
+/// The outcome of a number of operations since a moment.
 pub fn since(begin: Instant, operations: usize) -> Outcome {
     Outcome { elapsed_ns: elapsed_ns(begin), operations, ..Outcome::default() }
 }
 
-/// How much of a count falls to one of so many.
+/// Returns the part of a count that falls to one of several tasks.
 pub fn share(count: usize, parts: usize, part: usize) -> usize {
     count / parts + usize::from(part < count % parts)
 }
 
-/// How often each of so many tasks does its thing in the works of scale.
+/// Returns the number of operations of each task in the works of scale.
 pub fn rounds(tasks: usize) -> usize {
     if tasks > 100_000 { 3 } else { 300_000 / tasks }
 }
@@ -48,7 +48,7 @@ pub async fn join_all<T>(handles: Vec<JoinHandle<T>>) {
     }
 }
 
-/// Pins this thread to a CPU; where there is none such, it stays where it is.
+/// Pins this thread to a CPU; a no-op where that CPU does not exist.
 pub fn pin(cpu: usize) {
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
@@ -75,12 +75,12 @@ async fn spawn_batch(count: usize) -> Outcome {
     since(begin, count)
 }
 
-/// Runs a work as a task, as tokio advises: what block_on() itself awaits is slower to wake.
+/// Runs a work as a task, as tokio advises: block_on() itself is slower to wake.
 fn run<F: Future<Output = Outcome> + Send + 'static>(runtime: &Runtime, work: F) -> Outcome {
     runtime.block_on(async { spawn(work).await.expect("a task") })
 }
 
-/// Runs a work warming up, and so many times for the result.
+/// Runs a work once to warm up, and then a number of times for the result.
 fn measure<F: Future<Output = Outcome> + Send + 'static>(
     runtime: &Runtime,
     name: &str,
