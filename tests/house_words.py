@@ -35,6 +35,8 @@ DONE = [
     "src/testing",
     "examples",
     "bench",
+    "docs",
+    "tools",
     "include/asyncio/lock.h",
     "include/asyncio/event.h",
     "include/asyncio/condition.h",

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Tasks of libasyncio in gdb: their list, their backtraces, a look into their frames.
+"""Tasks of libasyncio in gdb: lists them, shows their backtraces, selects their frames.
 
     (gdb) source tools/asyncio-gdb.py
     (gdb) asyncio tasks              the pending tasks of the loops that run
-    (gdb) asyncio bt                 the backtraces of all that are suspended
-    (gdb) asyncio bt NAME            of the task with that name, or at that address
+    (gdb) asyncio bt                 the backtraces of all suspended tasks
+    (gdb) asyncio bt NAME            the backtrace of the task with that name or address
     (gdb) asyncio select NAME        `bt`, `up`, `info locals` show that task ...
     (gdb) asyncio select             ... and the thread itself again
 
-It only reads: of a process that stands still as of a core dump, of a release build as well, as
-long as that has debug information. A task that is suspended has where it goes on in its coroutine;
-an unwinder says of the thread's newest frame that it was called from there, and gdb does the rest.
+It only reads memory, so that it works on a stopped process and on a core dump, and on a release
+build with debug information. The coroutine of a suspended task holds the registers with which it
+will continue; an unwinder tells gdb that the thread's newest frame was called from there.
 
-A core dump is best the kernel's: gdb's own generate-core-file gives a mapping up at the first page
-that it cannot read, and where Linux has MADV_GUARD_INSTALL the guards of stacks are such pages.
+Use core dumps that the kernel wrote: gdb's own generate-core-file stops writing a mapping at the
+first page that it cannot read, such as the guards of stacks where Linux has MADV_GUARD_INSTALL.
 """
 
 import re
@@ -23,13 +23,13 @@ import gdb.unwinder
 
 
 class Error(gdb.GdbError):
-    """What the user is told instead of a traceback."""
+    """An error that the user sees as a message, without a traceback."""
 
 
-# --- what the library has ---------------------------------------------------------------------
+# --- reading the library's data ---------------------------------------------------------------
 
 def value_of(expression):
-    """Returns the value of an expression, or None where it has none here."""
+    """Returns the value of an expression, or None if gdb cannot evaluate it."""
     try:
         value = gdb.parse_and_eval(expression)
         value.fetch_lazy()
@@ -61,7 +61,7 @@ def running_loops():
 
 
 def members(head, type_name, field):
-    """Yields pointers to the objects of that type whose field is in the list."""
+    """Yields pointers to the objects of a type that a list links by a field."""
     offset = next(f.bitpos // 8 for f in gdb.lookup_type(type_name).fields() if f.name == field)
     link = head["next"]
     while int(link) != int(head.address):
@@ -79,7 +79,7 @@ def name_of(task):
 
 
 def describe(task, running):
-    """Returns what a task is at, in words."""
+    """Returns the state of a task in words."""
     if int(task) == running:
         return "running"
     if not int(task["is_started"]):
@@ -111,14 +111,14 @@ def find(name):
     raise Error(f"no pending task of a running loop is called {name}")
 
 
-# --- where a fiber goes on --------------------------------------------------------------------
+# --- the registers of a suspended fiber -------------------------------------------------------
 
 def word(address, index):
     return int((cast(address, "unsigned long") + index).dereference())
 
 
 def registers_of(fiber):
-    """Returns the registers of a fiber that is away, by gdb's names."""
+    """Returns the registers of a suspended fiber, by gdb's names."""
     machine = string(gdb.parse_and_eval("(const char *)&asyncio__fiber_machine"))
     stack = int(fiber["sp"])
     if machine == "x86_64":
@@ -135,7 +135,7 @@ def registers_of(fiber):
 
 
 class FiberUnwinder(gdb.unwinder.Unwinder):
-    """Says that the newest frame of a thread was called from where a fiber goes on."""
+    """Tells gdb that the newest frame of a thread was called from the suspended fiber."""
 
     def __init__(self):
         super().__init__("libasyncio")
@@ -143,7 +143,7 @@ class FiberUnwinder(gdb.unwinder.Unwinder):
         self.newest = None
 
     def aim(self, registers):
-        """From now on, or with None no longer; of the thread that is selected."""
+        """Shows a fiber from now on, in the selected thread; None: the thread itself again."""
         self.registers = None
         gdb.invalidate_cached_frames()
         if registers:
@@ -170,7 +170,7 @@ class FiberUnwinder(gdb.unwinder.Unwinder):
 
 
 class FrameId:
-    """What gdb wants to tell frames apart by."""
+    """The values by which gdb identifies a frame."""
 
     def __init__(self, sp, pc):
         self.sp = sp
@@ -182,7 +182,7 @@ gdb.unwinder.register_unwinder(None, unwinder, replace=True)
 
 
 def aim_at(thread, task, running):
-    """Aims the unwinder at a suspended task; returns why it cannot be, or None."""
+    """Points the unwinder at a suspended task; returns why that is not possible, or None."""
     if int(task) == running:
         return f"it is running: thread {thread.num} is in it"
     coroutine = task["coroutine"]
@@ -193,7 +193,7 @@ def aim_at(thread, task, running):
 
 
 def frames():
-    """Returns gdb's backtrace without the newest frame, which is the thread's own."""
+    """Returns gdb's backtrace without the newest frame, which belongs to the thread."""
     width = gdb.parameter("width")
     gdb.execute("set width 0", to_string=True)
     try:
@@ -221,7 +221,7 @@ class Asyncio(gdb.Command):
 
 
 class Tasks(gdb.Command):
-    """Lists the pending tasks of the loops that run: address, name, what it is at, its place."""
+    """Lists the pending tasks of the running loops: address, name, state, source location."""
 
     def __init__(self):
         super().__init__("asyncio tasks", gdb.COMMAND_STACK)
@@ -236,7 +236,7 @@ class Tasks(gdb.Command):
 
 
 class Backtrace(gdb.Command):
-    """Shows where a task is suspended, by its name or address; without one: where all are."""
+    """Shows the backtrace of a suspended task, by name or address; of all tasks without one."""
 
     def __init__(self):
         super().__init__("asyncio bt", gdb.COMMAND_STACK)
@@ -255,7 +255,7 @@ class Backtrace(gdb.Command):
 
 
 class Select(gdb.Command):
-    """Has bt, up and info locals show a suspended task; without one: the thread itself again."""
+    """Makes bt, up and info locals show a suspended task; without one: the thread itself again."""
 
     def __init__(self):
         super().__init__("asyncio select", gdb.COMMAND_STACK)

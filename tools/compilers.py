@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tries the switch of coroutines as each compiler makes it: `python3 tools/compilers.py BUILD`.
+"""Tests the switch of coroutines as each compiler builds it: `python3 tools/compilers.py BUILD`.
 
 Each of gcc and clang, at -O0 to -O3, with and without optimisation at link time, with and without
 control-flow protection, and gcc once without predicted returns, builds the library and the tests
-that switch most, into one folder below BUILD, and runs them on the engines epoll and sim. The last
-line is "N passed, N failed"; a compiler that is missing is said and left out. In the environment:
-COMPILERS=gcc picks some.
+that switch most, in one folder below BUILD, and runs them on the engines epoll and sim. The last
+line is "N passed, N failed". A missing compiler is reported and left out. COMPILERS=gcc in the
+environment selects compilers.
 """
 
 import itertools
@@ -21,7 +21,7 @@ LEVELS = ["0", "1", "2", "3"]
 
 
 def build(folder, compiler, level, lto, protected, predicts=True):
-    """Configures and builds one combination; returns whether that went well, and the output."""
+    """Configures and builds one combination; returns whether it succeeded, and the output."""
     setup = ["meson", "setup", folder, "-Dtests=true",
              "-Dbench=false", "-Dexamples=false", "-Db_ndebug=false", f"-Doptimization={level}",
              f"-Db_lto={'true' if lto else 'false'}",
@@ -37,7 +37,7 @@ def build(folder, compiler, level, lto, protected, predicts=True):
 
 
 def run(folder, program, engine):
-    """Runs one program on one engine; returns whether it passed, and what it printed."""
+    """Runs one program on one engine; returns whether it passed, and its output."""
     try:
         done = subprocess.run([f"{folder}/tests/{program}"], text=True, timeout=300,
                               env={**os.environ, "ASYNCIO_ENGINE": engine},

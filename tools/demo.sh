@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Shows what the library does: the programs of the page, then 2,000 pages fetched from a server of
-# our own on the loopback interface, each of which takes 50 ms to answer.
+# Shows what the library does: runs the programs of examples/page, then fetches 2,000 pages from a
+# local server on the loopback interface that delays each response by 50 ms.
 # Usage: tools/demo.sh BUILD
 set -euo pipefail
 build=${1:-build}
@@ -16,7 +16,7 @@ say() {
 for program in slow_operation wait_coroutines wait_futures await_then_task sleep_then_await \
                sleep_zero generator executor exceptions callbacks; do
     say "$program"
-    # What a program shows stands at the head of its source.
+    # The head of each source says what the program shows.
     awk 'NR > 1 { text = $0; gsub(/^ *\/?\*+ ?| *\*\/ *$/, "", text); if (text != "") print text }
          NR > 1 && /\*\// { exit }' "examples/page/$program.c"
     "$examples/page/$program" | sed 's/^/    /'

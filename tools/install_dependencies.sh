@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: MIT
 # Installs the missing packages that the build, the examples and the tests need.
 #
-#   install_dependencies.sh [PACKAGE ...]              those, and the packages named
-#   install_dependencies.sh --list FILE [PACKAGE ...]  instead: the packages of a file, one a line;
+#   install_dependencies.sh [PACKAGE ...]              those, and the named packages
+#   install_dependencies.sh --list FILE [PACKAGE ...]  the packages of a file instead, one a line;
 #       a second word names a program that makes the package unnecessary if it is on the path.
 #       A package of a list that cannot be installed is reported and skipped.
 #
 # Prints nothing when nothing is missing. On a system without dpkg it prints what to install.
-# Build folders that are configured already are configured again when something was installed, so
-# that they find it.
+# After an installation it configures existing build folders again, so that they find the packages.
 set -u
 
 list=
@@ -60,7 +59,7 @@ install_missing() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$log" 2>&1
 }
-# The lists of a fresh system are empty or old, so a first failure is followed by an update.
+# On a new system the package lists are empty or old: update them after a first failure.
 if ! install_missing; then
     "${as_root[@]}" apt-get update -qq >>"$log" 2>&1
     if ! install_missing; then

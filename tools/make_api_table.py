@@ -4,7 +4,7 @@
 
 The names come from asyncio_names.txt; the twins from the `Twin:` lines of the public headers, from
 the types and codes that the headers define, and from asyncio_without_twin.txt, which says why some
-have none. A name with neither, and a reason that nothing needs any more, is an error.
+have none. A name with neither is an error, and so is a reason that applies to no name.
 
 Usage: make_api_table.py [--check] [ROOT]; --check compares instead of writing.
 """
@@ -34,7 +34,7 @@ suspends has a coroutine object too, `NAME_coroutine(…)`, which is left out be
 
 
 def macros_of(text):
-    """Returns {function: [macros that call it with the place filled in]}."""
+    """Returns {function: [macros that call it with the source location added]}."""
     found = {}
     for macro, body in re.findall(r"^#define (asyncio_\w+)\([^)]*\)((?:[^\n]*\\\n)*[^\n]*)", text,
                                   re.MULTILINE):

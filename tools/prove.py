@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs everything that can show a fault, one step after another: `python3 tools/prove.py BUILD`.
+"""Runs every kind of test, one step after another: `python3 tools/prove.py BUILD`.
 
-What it takes is hours. A step that fails does not end it: its output stays in BUILD-prove/, and the
-end of it is shown. `--only tsan,fuzz` picks steps, `--list` names them. The last line is "N passed,
-N failed", of steps; the exit status is 0 only if something passed and nothing failed.
+It takes hours. When a step fails, the next one runs all the same; the output of a step stays in
+BUILD-prove/, and the end of a failed one is printed. `--only tsan,fuzz` selects steps, `--list`
+lists them. The last line is "N passed, N failed", counting steps; the exit status is 0 only if a
+step passed and none failed.
 """
 
 import argparse
@@ -39,7 +40,7 @@ STEPS = [
 
 
 def run_step(step, build, folder):
-    """Runs one step, prints what became of it, returns whether it passed."""
+    """Runs one step and prints its result; returns whether it passed."""
     name, shows, command, environment = step
     print(f"{name}: {shows} ...", flush=True)
     path = os.path.join(folder, name + ".log")
@@ -76,7 +77,7 @@ def main():
             print(f"{name:12} {shows:45} {settings}{command.format(build=options.build)}")
         return 0
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    folder = options.build + "-prove"  # a step may make the build folder anew
+    folder = options.build + "-prove"  # a step may create the build folder again
     os.makedirs(folder, exist_ok=True)
     passed = [run_step(step, options.build, folder) for step in steps]
     print(f"{sum(passed)} passed, {len(passed) - sum(passed)} failed")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the tests of one or more build folders and says how many passed.
+"""Runs the tests of one or more build folders and counts those that passed.
 
 Test programs announce each test function as cmocka does ("[ RUN      ] name", then "[       OK ]"
-or "[  SKIPPED ]"); those are what is counted, so a program that dies in its third function has two
-passed and one failed. A program that announces none counts as one. The last line of the output is
-"N passed, N failed"; the exit status is 0 only if something passed and nothing failed.
+or "[  SKIPPED ]"). This counts test functions: a program that crashes in its third function counts
+as two passed and one failed, and a program that announces none counts as one. The last line of the
+output is "N passed, N failed"; the exit status is 0 only if a test passed and none failed.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def count(record):
 
 
 def is_ours(program):
-    """Returns whether this machine runs a program without an emulator: both have one e_machine."""
+    """Returns whether this machine runs a program without an emulator: by the same e_machine."""
     heads = []
     for path in (program, sys.executable):
         with open(path, "rb") as file:
@@ -87,7 +87,7 @@ def run_folder(folder, extra, suite, patience):
 
 
 def report_failure(folder, record):
-    """Prints what a program that failed had to say."""
+    """Prints the output of a program that failed."""
     print(f"\n=== {folder}: {record['name']}: {record['result']} "
           f"(status {record['returncode']}) ===")
     for stream in ("stdout", "stderr"):

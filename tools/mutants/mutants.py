@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Plants known mistakes in a copy of the sources, and holds that a test notices each.
+"""Plants known mistakes in a copy of the sources, and checks that a test notices each.
 
 usage: mutants.py [--sample N | --only NAME,...] [--list] [--folder FOLDER]
 
-The mistakes stand in core.txt beside this, each a small change of text with its reason. For each
-one the copy in FOLDER (build-mutants) is changed, the static library is built anew, and tests run
-until one fails: first the one that the mistake names, or that noticed it last time; then every unit
-test on sim, the golden conformance traces, and the unit tests on epoll. A mistake that no test
-notices is a failure, and so is one whose place is not found in the sources any more.
+core.txt beside this script lists the mistakes, each a small change of text with its reason. For
+each one the copy in FOLDER (build-mutants) is changed, the static library is rebuilt, and tests run
+until one fails: first the test that the mistake names, or that noticed it last time; then every
+unit test on sim, the golden conformance traces, and the unit tests on epoll. A mistake that no test
+notices is a failure, and so is one whose lines are not found in the sources any more.
 
-What was found out stays in FOLDER/found.json: a run that was broken off goes on where it was, as
-long as sources and tests are the same. --sample takes N of them, others each day.
+The results stay in FOLDER/found.json: an interrupted run continues where it stopped, as long as
+sources and tests are the same. --sample takes N mistakes, others each day.
 """
 
 import argparse
@@ -38,7 +38,7 @@ CONFORMANCE = "conformance"
 # --- the list -------------------------------------------------------------------------------------
 
 class Mutant:
-    """One mistake: what to change where, and which test is thought to notice."""
+    """One mistake: the change, its file, and the test that is expected to notice it."""
 
     def __init__(self, text):
         head, path, *lines = text.strip("\n").split("\n")
@@ -53,12 +53,12 @@ class Mutant:
             raise ValueError(f"{self.name}: not a change")
 
     def applied(self, source):
-        """The text of its file with the mistake in it, or None where its place is not found."""
+        """Returns the text of its file with the mistake in it, or None: its lines are not there."""
         return source.replace(self.old, self.new) if source.count(self.old) == 1 else None
 
 
 def read_mutants():
-    """All of core.txt, in order."""
+    """Returns the mistakes of core.txt, in order."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "core.txt")
     with open(path, encoding="utf-8") as file:
         parts = re.split(r"^== ", file.read(), flags=re.MULTILINE)[1:]
@@ -69,7 +69,7 @@ def read_mutants():
 
 
 def lost(mutants):
-    """Those whose place is not in the sources exactly once."""
+    """Returns the mistakes whose lines are not in the sources exactly once."""
     sources = {}
     for mutant in mutants:
         if mutant.path not in sources:
@@ -81,7 +81,7 @@ def lost(mutants):
 # --- the copy -------------------------------------------------------------------------------------
 
 def write_if_changed(path, text):
-    """Leaves a file alone that holds the text already, so that nothing is built for it."""
+    """Writes a file unless it holds the text already, so that nothing is rebuilt for it."""
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             if file.read() == text:
@@ -106,7 +106,7 @@ def synchronize(source, copy):
 
 
 class Copy:
-    """The sources under FOLDER/source, their build beside them."""
+    """The copy: the sources in FOLDER/source, their build beside it."""
 
     def __init__(self, folder):
         self.source = os.path.join(folder, "source")
@@ -120,14 +120,14 @@ class Copy:
         self.targets = self.programs()
 
     def must(self, command):
-        """Runs a command, or ends with what it said."""
+        """Runs a command; on failure exits with its output."""
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"mutants.py: {' '.join(command)}\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def programs(self):
-        """The test programs: name to path in the build folder."""
+        """Returns the test programs: {name: path in the build folder}."""
         tests = json.loads(self.must(["meson", "introspect", "--tests", self.build]))
         found = {}
         for test in tests:
@@ -137,7 +137,7 @@ class Copy:
         return found
 
     def digest(self):
-        """Of all that decides whether a test notices."""
+        """Returns a hash of everything that decides whether a test notices."""
         state = hashlib.sha256()
         for place in PLACES:
             path = os.path.join(self.source, place)
@@ -149,13 +149,13 @@ class Copy:
         return state.hexdigest()
 
     def make(self, names):
-        """Builds programs: None, or what the compiler said."""
+        """Builds programs; returns None, or the output of the compiler."""
         done = subprocess.run(["ninja", "-C", self.build, *(self.targets[n] for n in names)],
                               capture_output=True, text=True, check=False)
         return None if done.returncode == 0 else done.stdout[-4000:]
 
     def run(self, command, engine):
-        """Runs a program: its output, and how it ended (None if well)."""
+        """Runs a program; returns its output, and how it failed (None: it succeeded)."""
         environment = {**os.environ, "ASYNCIO_ENGINE": engine}
         with open(self.log, "w+b") as log:
             child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
@@ -179,7 +179,7 @@ class Copy:
 # --- tests ----------------------------------------------------------------------------------------
 
 def failing_function(text):
-    """The test function that failed first in what cmocka printed."""
+    """Returns the first test function that failed in the output of cmocka."""
     failed = re.search(r"\[  FAILED  \] (\w+)", text)
     if failed:
         return failed.group(1)
@@ -188,7 +188,7 @@ def failing_function(text):
 
 
 class Golden:
-    """All golden scenarios in one file, and the traces that they must have."""
+    """All golden scenarios in one file, and their expected traces."""
 
     def __init__(self, copy):
         sys.path.insert(0, os.path.join(ROOT, "tests"))
@@ -203,7 +203,7 @@ class Golden:
         write_if_changed(self.path, json.dumps(scenarios))
 
     def check(self, text, end):
-        """Which scenario's trace is not what it must be; None: all are."""
+        """Returns the scenario whose trace differs from the expected one, or None."""
         found = self.split(text)
         for i, (group, want) in enumerate(self.expected):
             if i >= len(found) or (i + 1 == len(found) and end):
@@ -214,7 +214,7 @@ class Golden:
 
 
 def killer(copy, golden, name, engine):
-    """Runs a test: who noticed, or None."""
+    """Runs a test; returns the name of what noticed the mistake, or None."""
     program = os.path.join(copy.build, copy.targets[name])
     if name == CONFORMANCE:
         scenario = golden.check(*copy.run([program, golden.path], engine))
@@ -224,7 +224,7 @@ def killer(copy, golden, name, engine):
 
 
 def order(copy, first):
-    """What is run, in order: pairs of a test and an engine."""
+    """Yields what to run, in order: pairs of a test and an engine."""
     units = [name for name in copy.targets if name != CONFORMANCE]
     all_of_them = [(name, "sim") for name in units]
     all_of_them += [(CONFORMANCE, "sim")] + [(name, "epoll") for name in units]
@@ -233,7 +233,7 @@ def order(copy, first):
 
 
 def try_mutant(copy, golden, mutant, former):
-    """Plants a mistake and runs tests: who noticed, or None. Leaves the copy as it was."""
+    """Plants a mistake, runs tests, and restores the copy. Returns what noticed it, or None."""
     path = os.path.join(copy.source, mutant.path)
     with open(path, encoding="utf-8") as file:
         source = file.read()
@@ -257,7 +257,7 @@ def try_mutant(copy, golden, mutant, former):
 # --- the run --------------------------------------------------------------------------------------
 
 class Notes:
-    """What was found out, on disk after each mistake."""
+    """The results, saved after each mistake."""
 
     def __init__(self, path):
         self.path = path
@@ -276,14 +276,14 @@ class Notes:
 
 
 def sample(mutants, count):
-    """So many of them, spread over the list, others each day."""
+    """Returns a number of mistakes, spread over the list, others each day."""
     step = max(1, len(mutants) // count)
     start = datetime.date.today().toordinal() % step
     return mutants[start::step][:count]
 
 
 def check_clean(copy, golden, notes, state):
-    """Without a mistake every test passes: else nothing that follows would mean anything."""
+    """Checks that every test passes without a mistake: otherwise the results mean nothing."""
     if notes.data.get("", {}).get("key") == state:
         return
     said = copy.make(list(copy.targets))
@@ -297,7 +297,7 @@ def check_clean(copy, golden, notes, state):
 
 
 def run(mutants, folder):
-    """Tries each: the exit status."""
+    """Tries each mistake; returns the exit status."""
     copy = Copy(folder)
     golden = Golden(copy)
     notes = Notes(os.path.join(folder, "found.json"))
