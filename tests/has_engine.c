@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers by its exit status whether a loop can be had on the engine that ASYNCIO_ENGINE names:
- * tools/run_tests.py asks before it runs the tests of that engine.
+ * Tells by its exit status whether a loop can use the engine that ASYNCIO_ENGINE names:
+ * tools/run_tests.py asks it before it runs the tests of that engine.
  */
 #include <asyncio.h>
 #include <stdio.h>

@@ -354,13 +354,13 @@ def block_faults(declaration):
 
 
 def is_twin(declaration, names):
-    """Answers whether a function makes the coroutine object of another one."""
+    """Returns whether a function makes the coroutine object of another one."""
     call = declaration.name.removesuffix("_coroutine")
     return call != declaration.name and call in names
 
 
 def twin_faults(declaration):
-    """Answers what is wrong with the one sentence at a twin; the call has the block."""
+    """Returns what is wrong with the one sentence at a twin; the call has the block."""
     sentence = "Makes the coroutine object of %s()" % declaration.name.removesuffix("_coroutine")
     block = declaration.block or ""
     is_good = block.startswith(sentence) and block.endswith(".") and "\n" not in block
@@ -428,7 +428,7 @@ def rule_tests_run(tree):
 
 
 def rule_words(tree):
-    """What is marked as rewritten holds none of the phrases that readers stop at."""
+    """No text of the tree holds a phrase that readers stop at."""
     bad = []
     for path in tree.texts(*house_words.DONE):
         if path in house_words.EXCEPT:

@@ -42,7 +42,7 @@ static void count_down(void *arg)
     --*(long *)arg;
 }
 
-/* A thousand callbacks a turn. */
+/* A thousand callbacks per turn. */
 static int call_soon(long count, bench_result_t *result)
 {
     (void)result;
@@ -70,7 +70,7 @@ static int serve(void *arg, void **ret_result)
     return 0;
 }
 
-/* Two tasks over a pair of sockets: a message there and back is two requests. */
+/* Two tasks on a pair of sockets: a message there and back is two requests. */
 static int echo(long count, bench_result_t *result)
 {
     (void)result;

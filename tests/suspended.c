@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Where the breakpoint is. */
+/* The function of the breakpoint. */
 __attribute__((noinline)) void stop_here(int number);
 
 void stop_here(int number)

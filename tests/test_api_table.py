@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds that docs/api_table.md is what the headers say, and that this can fail.
+"""Checks that docs/api_table.md is what the headers say, and that this can fail.
 
 Usage: test_api_table.py ROOT
 """

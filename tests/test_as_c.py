@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds that scenarios in calls of the library (conformance/as_c.py) leave CPython's traces.
+"""Checks that scenarios in calls of the library (conformance/as_c.py) leave CPython's traces.
 
 usage: test_as_c.py [--count N] ROOT BUILD [HAS_ENGINE]
 
@@ -181,7 +181,7 @@ class Compiler:
 
 
 def sample(group, count):
-    """So many scenarios of a group, from all of it, and their traces; all of those by hand."""
+    """A number of scenarios of a group, spread over it, with traces; all of those by hand."""
     pairs = [pair for pair in zip(*golden(group), strict=True) if pair[1][1:] != ["skip"]]
     if group != "edges":
         pairs = pairs[::max(1, len(pairs) // count)][:count]

@@ -30,7 +30,7 @@ static int iterate(void *arg, void **ret_result)
     return 0;
 }
 
-/* They come in the order in which they complete, and then no more. */
+/* The iteration yields futures in the order in which they complete, and then ends. */
 static void they_come_as_they_complete(void **state)
 {
     assert_int_equal(run(*state, iterate, NULL), 0);
@@ -52,7 +52,7 @@ static int run_out_of_time(void *arg, void **ret_result)
     return 0;
 }
 
-/* When the time is over each of the rest is -ETIMEDOUT, once, and goes on. */
+/* When the time is over each remaining one is -ETIMEDOUT, once, and keeps running. */
 static void the_rest_times_out(void **state)
 {
     assert_int_equal(run(*state, run_out_of_time, NULL), 0);
@@ -94,7 +94,7 @@ static int cancel_getter(void *arg, void **ret_result)
     return asyncio_sleep(100);
 }
 
-/* Who is cancelled when its future is on the way passes that on to the next who waits. */
+/* A waiter that is cancelled after its future completed passes the future on to the next waiter. */
 static void a_cancelled_getter_passes_on(void **state)
 {
     assert_int_equal(run(*state, cancel_getter, NULL), 0);
@@ -114,7 +114,7 @@ static int use_twin(void *arg, void **ret_result)
     return asyncio_sleep(3);
 }
 
-/* The coroutine object answers the same; an iteration may be given up half way. */
+/* The coroutine object returns the same; an iteration may be dropped half way. */
 static void the_twin_answers_the_same(void **state)
 {
     assert_int_equal(run(*state, use_twin, NULL), 0);
@@ -141,7 +141,7 @@ static int misuse(void *arg, void **ret_result)
     return asyncio_sleep(2);
 }
 
-/* Bad input is refused, and coroutine objects are taken all the same. */
+/* Bad input is refused, and coroutine objects are taken even then. */
 static void bad_input_is_refused(void **state)
 {
     asyncio_awaitable_t *outside[] = {work_coroutine(1)};

@@ -22,7 +22,7 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
     va_end(arguments);
 }
 
-/* Writes how a call came out; with the message of a RuntimeError, and what caused an error. */
+/* Logs the outcome of a call, with the message of a RuntimeError and the cause of an error. */
 static int came_out(const char *name, int rc, void *value)
 {
     if (rc >= 0) {
@@ -94,7 +94,7 @@ static int count_up(void *arg, void **ret_result)
     return rc;
 }
 
-/* Goes on so often although it was told to end, then ends. */
+/* Yields that number of times after it was told to end, then ends. */
 static int ignore_exit(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -108,7 +108,7 @@ static int ignore_exit(void *arg, void **ret_result)
     return 0;
 }
 
-/* Cleans up a second long, awaiting. */
+/* Awaits for a second while it cleans up. */
 static int slow(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -171,7 +171,7 @@ static int iterate(void *arg, void **ret_result)
     return 0;
 }
 
-/* Values come out and go in; at its end it stops, and is stopped ever after. */
+/* Values are yielded and sent; a generator that has ended stays ended. */
 static void values_come_out_and_go_in(void **state)
 {
     scenario(state, iterate, "anext=0 got7 asend=1 finally anext!StopAsyncIteration "
@@ -201,7 +201,7 @@ static int throw_in(void *arg, void **ret_result)
     return asyncio_sleep(2); /* in which the one that was dropped is closed */
 }
 
-/* What is thrown in is raised at its yield; no value can be sent to its start. */
+/* An error that is thrown in is raised at its yield; the first send takes no value. */
 static void errors_go_in_at_the_yield(void **state)
 {
     fixture_t *fixture = *state;
@@ -233,7 +233,7 @@ static int use_unstarted(void *arg, void **ret_result)
     return 0;
 }
 
-/* One that has not started ends without running. */
+/* A generator that has not started ends without running. */
 static void what_has_not_started_ends_without_running(void **state)
 {
     scenario(state, use_unstarted, "athrow!EIO anext!StopAsyncIteration "
@@ -254,7 +254,8 @@ static int close_the_unwilling(void *arg, void **ret_result)
     return 0;
 }
 
-/* A yield behind GeneratorExit is a RuntimeError; it goes on after that, but is closed no more. */
+/* A yield after GeneratorExit is a RuntimeError; the generator may continue, but is not closed
+ * again. */
 static void a_yield_behind_the_exit_is_an_error(void **state)
 {
     scenario(state, close_the_unwilling,
@@ -296,7 +297,8 @@ static int use_while_running(void *arg, void **ret_result)
     return 0;
 }
 
-/* While it runs or awaits nobody else may drive it; a cancel of who does is raised in its body. */
+/* While a generator runs or awaits no other task may drive it; a cancel of its driver is raised in
+ * its body. */
 static void one_task_drives_it_at_a_time(void **state)
 {
 #define RUNNING "asynchronous generator is already running) "
@@ -325,7 +327,7 @@ static int run_recursion(void *arg, void **ret_result)
     return 0;
 }
 
-/* Its body cannot drive it. */
+/* Its body cannot drive the generator itself. */
 static void its_body_cannot_drive_it(void **state)
 {
     scenario(state, run_recursion, "self!RuntimeError(anext(): " RUNNING "anext=1 aclose=-1 ");
@@ -351,7 +353,7 @@ static int close_slowly(void *arg, void **ret_result)
     return 0;
 }
 
-/* It may await while it is closed, and be cancelled there. */
+/* A generator may await while it is closed, and be cancelled there. */
 static void it_awaits_while_it_is_closed(void **state)
 {
     scenario(state, close_slowly,
@@ -378,7 +380,8 @@ static int end_strangely(void *arg, void **ret_result)
     return 0;
 }
 
-/* A body that raises what means its end has failed; other errors of its cleaning up are passed. */
+/* A body that raises StopAsyncIteration fails with RuntimeError; other errors of its cleanup are
+ * passed on. */
 static void errors_of_its_end_are_passed_on(void **state)
 {
     scenario(state, end_strangely,
@@ -408,7 +411,8 @@ static int drop_it(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* One that nobody holds any more is closed by a task, one turn later; its error is reported. */
+/* A task closes a generator whose last reference was dropped, one turn later; its error is
+ * reported. */
 static void what_was_dropped_is_closed_by_a_task(void **state)
 {
     fixture_t *fixture = *state;
@@ -447,7 +451,8 @@ static int shut_down(void *arg, void **ret_result)
     return 0;
 }
 
-/* The loop closes all that have begun and not ended, and tells of those that fail or come late. */
+/* The shutdown closes all generators that have begun and not ended, and reports those that fail or
+ * are made too late. */
 static void the_loop_shuts_them_down(void **state)
 {
     fixture_t *fixture = *state;
@@ -485,7 +490,8 @@ static int leave_one(void *arg, void **ret_result)
     return 0;
 }
 
-/* run() closes those that are left, which may await; afterwards they can still be given up. */
+/* run() closes the generators that are left, which may await; afterwards they can still be
+ * dropped. */
 static void run_closes_what_is_left(void **state)
 {
     (void)state;
@@ -495,7 +501,8 @@ static void run_closes_what_is_left(void **state)
     asyncio_coroutine_unref(kept);
 }
 
-/* One that outlives its loop is closed by hand: what it awaits answers GeneratorExit at once. */
+/* A generator that outlives its loop is closed by hand: what it awaits fails with GeneratorExit at
+ * once. */
 static void it_may_outlive_its_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -515,7 +522,7 @@ static int leave_task_in_it(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* A loop that closes ends the task that drives one, through the generator. */
+/* Closing a loop ends a task that drives a generator, through the generator. */
 static void a_loop_that_closes_ends_its_driver(void **state)
 {
     fixture_t *fixture = *state;
@@ -589,7 +596,7 @@ static int combine(void *arg, void **ret_result)
     return 0;
 }
 
-/* Generators drive generators, time out, and get the errors of what they await. */
+/* Generators can drive generators, time out, and get the errors of what they await. */
 static void they_combine_with_all_the_rest(void **state)
 {
     scenario(state, combine, "n=0 n=10 finally n=99 n!StopAsyncIteration "
@@ -610,13 +617,13 @@ static int use_twins(void *arg, void **ret_result)
     came_out("athrow", asyncio_await(asyncio_coroutine_athrow_coroutine(generator, -EIO), NULL),
              NULL);
     came_out("aclose", asyncio_await(asyncio_coroutine_aclose_coroutine(generator), NULL), NULL);
-    /* One that is never run lets go of the generator. */
+    /* A generator that never runs drops its reference. */
     assert_int_equal(asyncio_coroutine_close(asyncio_coroutine_anext_coroutine(generator)), 0);
     asyncio_coroutine_unref(generator);
     return 0;
 }
 
-/* Each call has an object that does the same, awaited or in a task of its own. */
+/* Each call has a coroutine object that does the same, awaited or in a task of its own. */
 static void twins_do_the_same(void **state)
 {
     scenario(state, use_twins, "anext=0 got4 asend=1 finally athrow!EIO aclose=-1 ");
@@ -641,7 +648,7 @@ static int drop_the_result(void *arg, void **ret_result)
     return 0;
 }
 
-/* A result has no taker, and is destroyed. */
+/* The result of a generator goes to nobody, and is destroyed. */
 static void its_result_is_destroyed(void **state)
 {
     destroyed = 0;
@@ -668,7 +675,7 @@ static int misuse(void *arg, void **ret_result)
     assert_null(asyncio_coroutine_anext_coroutine(NULL));
     assert_int_equal(asyncio_errno(), -EINVAL);
     assert_int_equal(asyncio_loop_shutdown_asyncgens(NULL), -EINVAL);
-    /* One that was started by hand, or by an await, is none. */
+    /* A coroutine that was started by hand, or by an await, is not an asynchronous generator. */
     asyncio_coroutine_t *by_hand = asyncio_coroutine(count_up, ASYNCIO_INT(2));
     assert_int_equal(asyncio_coroutine_send(by_hand, NULL, NULL), ASYNCIO_YIELDED);
     assert_int_equal(asyncio_coroutine_anext(by_hand, NULL), ASYNCIO_ERUNTIME);
@@ -682,14 +689,15 @@ static int misuse(void *arg, void **ret_result)
     assert_int_equal(asyncio_coroutine_athrow(generator, 0, NULL), -EINVAL);
     assert_int_equal(asyncio_coroutine_send(generator, NULL, NULL), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_coroutine_throw(generator, -EIO, NULL), ASYNCIO_ERUNTIME);
-    /* As a task it fails, as any coroutine that was used. */
+    /* As a task it fails, like any coroutine that was used before. */
     asyncio_task_t *task = asyncio_create_task(asyncio_coroutine_ref(generator));
     assert_int_equal(asyncio_await_unref(task, NULL), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_coroutine_close(generator), 0);
     return 0;
 }
 
-/* What is no asynchronous generator is refused, and so is a place where nothing can be awaited. */
+/* An object that is no asynchronous generator is refused, and so is a call where nothing can be
+ * awaited. */
 static void misuse_is_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -701,7 +709,7 @@ static void misuse_is_refused(void **state)
     asyncio_error_clear();
 }
 
-/* Inside a coroutine that is driven by hand it needs no loop. */
+/* Inside a coroutine that is driven by hand a generator needs no loop. */
 static void by_hand_it_needs_no_loop(void **state)
 {
     (void)state;

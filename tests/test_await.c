@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every kind of wait, disturbed at every moment: after so many turns the task is cancelled, or the
- * loop is closed, or both. Whatever comes of it, all blocks are given back, each value is
- * destroyed once, and the task ends.
+ * Every kind of wait, disturbed at every moment: after each number of turns the task is cancelled,
+ * or the loop is closed, or both. In every case all blocks are freed, each value is destroyed once,
+ * and the task ends.
  */
 #include "support/support.h"
 
@@ -58,7 +58,7 @@ static asyncio_coroutine_t *object_of(int index)
     }
 }
 
-/* A value that was taken is given back. */
+/* Drops a value that was received. */
 static int drop(int rc, void **value)
 {
     if (rc == 0 && *value)
@@ -255,7 +255,7 @@ static void stop(void *arg)
     asyncio_loop_stop(arg);
 }
 
-/* Turns until something is due, which is then a moment of its own. */
+/* Runs turns until something is due, and then one more. */
 static void run_one_moment(asyncio_loop_t *loop)
 {
     asyncio__ignore(asyncio_loop_call_later(loop, 0.5, stop, loop, NULL));
@@ -264,7 +264,7 @@ static void run_one_moment(asyncio_loop_t *loop)
 
 enum disturbance { CANCEL = 1, CLOSE = 2 };
 
-/* Runs one kind and disturbs it after so many turns and half seconds. */
+/* Runs a wait of one kind and disturbs it after that number of turns and half seconds. */
 static void disturb(size_t kind, int turns, int halves, unsigned how)
 {
     asyncio_loop_options_t options = {.size = sizeof(options), .clock = ASYNCIO_CLOCK_VIRTUAL};
@@ -306,7 +306,7 @@ static void disturb_all(unsigned how)
                 disturb(kind, turns, halves, how);
 }
 
-/* Left alone, every kind of wait ends and gives back what it took. */
+/* Undisturbed, every kind of wait ends and releases what it acquired. */
 static void what_is_left_alone_ends(void **state)
 {
     (void)state;
@@ -320,14 +320,14 @@ static void a_cancel_ends_any_wait(void **state)
     disturb_all(CANCEL);
 }
 
-/* So does the close of the loop. */
+/* So does closing the loop. */
 static void a_close_ends_any_wait(void **state)
 {
     (void)state;
     disturb_all(CLOSE);
 }
 
-/* And a close while a cancel is on its way. */
+/* And closing the loop while a cancel is pending. */
 static void a_close_overtakes_a_cancel(void **state)
 {
     (void)state;

@@ -39,7 +39,7 @@ static void begin(size_t parties)
     assert_int_equal(asyncio_barrier_init(&barrier, parties), 0);
 }
 
-/* All wait until the last has come, and each has a place of its own. */
+/* All parties wait until the last has arrived, and each gets a number of its own. */
 static void all_wait_for_the_last(void **state)
 {
     fixture_t *fixture = *state;
@@ -73,7 +73,7 @@ static void one_party_passes_at_once(void **state)
     }
 }
 
-/* Whoever comes while the others drain waits for the next round. */
+/* A party that arrives while the others leave waits for the next round. */
 static void a_newcomer_waits_for_the_next_round(void **state)
 {
     fixture_t *fixture = *state;
@@ -92,7 +92,7 @@ static void a_newcomer_waits_for_the_next_round(void **state)
     assert_int_equal(visitors[2].rc + visitors[3].rc, 1);
 }
 
-/* A reset breaks the waits under way; the barrier fills again after it. */
+/* A reset breaks the current waits; the barrier can be used again after it. */
 static void a_reset_breaks_those_who_wait(void **state)
 {
     fixture_t *fixture = *state;
@@ -113,7 +113,7 @@ static void a_reset_breaks_those_who_wait(void **state)
         assert_int_equal(end_of(&three[i]), 0);
 }
 
-/* An abort breaks those who wait and those who come, until a reset. */
+/* An abort breaks current and later waits, until a reset. */
 static void an_abort_breaks_until_a_reset(void **state)
 {
     fixture_t *fixture = *state;
@@ -133,7 +133,7 @@ static void an_abort_breaks_until_a_reset(void **state)
     assert_int_equal(end_of(&visitors[0]) | end_of(&visitors[1]), 0);
 }
 
-/* Who is cancelled while it waits is not counted any more. */
+/* A party that is cancelled while it waits is not counted any more. */
 static void a_cancelled_waiter_is_not_counted(void **state)
 {
     fixture_t *fixture = *state;
@@ -151,7 +151,7 @@ static void a_cancelled_waiter_is_not_counted(void **state)
     assert_int_equal(end_of(&visitors[1]) | end_of(&visitors[2]), 0);
 }
 
-/* Who is cancelled while it drains does not keep the barrier from its next round. */
+/* A party that is cancelled while it leaves does not block the next round. */
 static void a_cancel_while_draining_opens_the_next_round(void **state)
 {
     fixture_t *fixture = *state;
@@ -205,7 +205,7 @@ static void bad_inputs_are_refused(void **state)
     assert_int_equal(asyncio_barrier_n_waiting(&barrier), 0);
 }
 
-/* The coroutine object returns its place; out of memory there is none. */
+/* The coroutine object returns the party's number; without memory there is none. */
 static void the_objects_do_the_same(void **state)
 {
     fixture_t *fixture = *state;
@@ -234,7 +234,7 @@ static int use(void *arg, int who)
     return rc < 0 ? rc : 0;
 }
 
-/* Once warm, waiting and passing allocate nothing. */
+/* In the steady state, waiting and passing allocate nothing. */
 static void nothing_is_allocated_once_warm(void **state)
 {
     begin(CONTENDERS);

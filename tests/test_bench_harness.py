@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds what the benchmark's harness makes of numbers: medians, ratios, orders, tables, settings.
+"""Checks what the benchmark's harness makes of numbers: medians, ratios, orders, tables, settings.
 
 Usage: test_bench_harness.py ROOT. Nothing is measured here.
 """

@@ -22,10 +22,10 @@ LIMIT = 500  # seconds for one run: for one that hangs, not for a slow machine
 
 
 def expect_lines(bench, work):
-    """The work answers 0 and prints its lines: name, decimal number, unit."""
+    """The work exits with 0 and prints its lines: name, decimal number, unit."""
     done = subprocess.run([bench, work, str(COUNT)], capture_output=True, text=True, timeout=LIMIT)
     if done.returncode != 0:
-        raise Failure(f"{work} answers {done.returncode}: {done.stderr}")
+        raise Failure(f"{work} returned {done.returncode}: {done.stderr}")
     lines = done.stdout.splitlines()
     wanted = LINES.get(work, [work + " ns"])
     found = [re.sub(r" -?\d+\.\d+ ", " ", line) for line in lines]
@@ -78,7 +78,7 @@ def main():
     bench, load = sys.argv[1:3]
     tests = [(f"{work} prints its lines", lambda work=work: expect_lines(bench, work))
              for work in WORKS]
-    tests += [(f"{work} answers", lambda work=work: expect_echo(bench, load, work))
+    tests += [(f"{work} echoes", lambda work=work: expect_echo(bench, load, work))
               for work in ("echo", "echo_streams")]
     tests += [("all works are tested", lambda: expect_all_works(bench)),
               ("bad arguments are refused", lambda: expect_refusal(bench))]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking at tasks: their frames, what they wait for, who waits for them, and all that as text. */
+/* Call graphs: the frames of tasks, what they wait for, what awaits them, and all that as text. */
 #include "support/support.h"
 
 #include <stdio.h>
@@ -10,10 +10,10 @@
 
 #define NOINLINE __attribute__((noinline))
 
-/* Keeps a call from being the last thing that its function does. */
+/* Keeps a call from becoming a tail call. */
 static volatile int kept;
 
-/* The switch by ucontext has no tables. */
+/* Whether stacks can be listed: the switch by ucontext has no unwind tables. */
 static bool has_frames(void)
 {
     return strcmp(asyncio__fiber_name(), "ucontext") != 0;
@@ -23,7 +23,7 @@ static bool has_frames(void)
 
 static char text[8192];
 
-/* Writes to text[] what print(file, arg) prints; answers what that answers. */
+/* Writes the output of print(file, arg) to text[]; returns what print() returns. */
 static long printed(long (*print)(FILE *file, void *arg), void *arg)
 {
     memset(text, 0, sizeof(text));
@@ -34,7 +34,7 @@ static long printed(long (*print)(FILE *file, void *arg), void *arg)
     return rc;
 }
 
-/* The names of functions in frames, each with a space behind it. */
+/* Returns the names of the functions of frames, each followed by a space. */
 static NOINLINE const char *names_of(asyncio_task_t *task)
 {
     asyncio_frame_t frames[64];
@@ -86,7 +86,7 @@ static int look_at_sleeper(void *arg, void **ret_result)
 #endif
     assert_true(frames[1].offset > 0);
     assert_non_null(strstr(names_of(task), "sleep_until "));
-    /* The newest are given where there is room for fewer. */
+    /* If there is not enough room the newest frames are returned. */
     asyncio_frame_t newest[2];
     assert_int_equal(asyncio_task_get_stack(task, newest, 2), count);
     assert_ptr_equal(newest[1].address, frames[count - 1].address);
@@ -98,7 +98,7 @@ static int look_at_sleeper(void *arg, void **ret_result)
     return 0;
 }
 
-/* The frames of a task that waits are those of its functions, static ones too, with lines. */
+/* The frames of a waiting task are those of its functions, static ones too, with lines. */
 static void a_waiting_task_has_the_frames_of_its_functions(void **state)
 {
     if (!has_frames())
@@ -121,7 +121,7 @@ static int run_and_look(void *arg, void **ret_result)
     return rc;
 }
 
-/* The running task has the frames of who asks. */
+/* The frames of the running task are those of the caller. */
 static void the_running_task_has_its_own_frames(void **state)
 {
     assert_int_equal(run(*state, run_and_look, NULL), 0);
@@ -161,7 +161,7 @@ static int look_at_generator(void *arg, void **ret_result)
     asyncio_coroutine_t *generator = asyncio_coroutine(generate, NULL);
     asyncio_task_t *task = asyncio_create_task(asyncio_coroutine(iterate, generator));
     assert_int_equal(asyncio_sleep(0), 0);
-    /* It has looked at its task while it ran. */
+    /* The task looked at itself while it ran. */
     assert_non_null(strstr(text, "iterate "));
     assert_non_null(strstr(strstr(text, "iterate "), "generate look_at_itself names_of "));
     const char *names = names_of(task), *outer = strstr(names, "iterate ");
@@ -174,7 +174,7 @@ static int look_at_generator(void *arg, void **ret_result)
     return 0;
 }
 
-/* A task that drives an asynchronous generator has its frames too, above its own. */
+/* The frames of a task that drives an asynchronous generator include those of the generator. */
 static void the_frames_of_a_generator_lie_above(void **state)
 {
     if (!has_frames())
@@ -182,7 +182,7 @@ static void the_frames_of_a_generator_lie_above(void **state)
     assert_int_equal(run(*state, look_at_generator, NULL), 0);
 }
 
-/* What the places where tasks wait are tried with. */
+/* The waits that each_place_has_a_name() tries. */
 struct places {
     asyncio_lock_t lock;
     asyncio_event_t event;
@@ -191,7 +191,7 @@ struct places {
     asyncio_future_t *future;
 };
 
-/* Waits in one of the library's calls. */
+/* Waits in one of the calls of the library. */
 static NOINLINE int wait_at(struct places *places, int which)
 {
     void *value;
@@ -261,7 +261,7 @@ static int look_at_places(void *arg, void **ret_result)
             assert_non_null(strstr(names_of(tasks[i]), "wait_in "));
     }
     assert_ptr_equal(asyncio_task_get_awaited(tasks[5]), places.future);
-    /* Each that waits for the future waits in its own way; the gathering for its task. */
+    /* Each of these waits for the future in its own way; the gathering waits for its task. */
     asyncio_future_t *awaiters[8];
     assert_int_equal(asyncio_future_awaited_by(places.future, awaiters, 8), 5);
     for (size_t i = 0; i < 5; i++) {
@@ -274,7 +274,7 @@ static int look_at_places(void *arg, void **ret_result)
         if (i <= 5)
             assert_string_equal(asyncio_task_get_waiting_for(tasks[i]), "");
     }
-    /* Done, it is awaited by nobody. */
+    /* Once it is done, nobody awaits it. */
     assert_int_equal(asyncio_future_awaited_by(places.future, NULL, 0), 0);
     for (size_t i = 0; i < WAITS; i++)
         assert_int_equal(asyncio_await_unref(tasks[i], NULL), -ECANCELED);
@@ -283,7 +283,7 @@ static int look_at_places(void *arg, void **ret_result)
     return 0;
 }
 
-/* Wherever in the library a task waits, that place has a name, and its frames are found. */
+/* In whatever call of the library a task waits, the call has a name, and the frames are found. */
 static void each_place_has_a_name(void **state)
 {
     assert_int_equal(run(*state, look_at_places, *state), 0);
@@ -325,7 +325,7 @@ static int run_group(void *arg, void **ret_result)
         asyncio_task_group_create_task(&group, asyncio_coroutine(sleep_long, NULL));
     *(asyncio_task_t **)arg = member;
     assert_int_equal(asyncio_task_set_name(member, "member"), 0);
-    /* It is awaited by its group's task from the beginning. */
+    /* Its group's task awaits it from the beginning. */
     asyncio_future_t *awaiter;
     assert_int_equal(asyncio_future_awaited_by(member, &awaiter, 1), 1);
     assert_ptr_equal(awaiter, asyncio_current_task());
@@ -380,7 +380,7 @@ static int look_at_awaiters(void *arg, void **ret_result)
     return 0;
 }
 
-/* Who awaits is found through gatherings, shields, iterations and groups. */
+/* Awaiters are found through gatherings, shields, iterations and groups. */
 static void awaiters_are_found_through_what_combines(void **state)
 {
     assert_int_equal(run(*state, look_at_awaiters, NULL), 0);
@@ -403,8 +403,8 @@ static long print_tree(FILE *file, void *arg)
     return asyncio_print_tasks(arg, file);
 }
 
-/* Cuts what differs from run to run out of text[]: addresses, and what is between quotation marks
- * and brackets. */
+/* Removes from text[] what differs from run to run: addresses, and text in quotation marks and
+ * brackets. */
 static const char *masked(void)
 {
     char *to = text;
@@ -491,7 +491,7 @@ static int look_at_graph(void *arg, void **ret_result)
     return 0;
 }
 
-/* Graphs and trees name each task once with all that is about it, and print as they should. */
+/* Graphs and trees name each task once with its details, and are printed as expected. */
 static void graphs_and_trees_show_who_awaits_whom(void **state)
 {
     assert_int_equal(run(*state, look_at_graph, *state), 0);
@@ -508,7 +508,7 @@ static int await_in_ring(void *arg, void **ret_result)
     return rc;
 }
 
-/* Rings end where they began; closing the loop ends them. */
+/* Rings are cut where they begin; closing the loop ends their tasks. */
 static void rings_end(void **state)
 {
     fixture_t *fixture = *state;
@@ -574,7 +574,7 @@ static long print_to_full(FILE *file, void *arg)
     return 0;
 }
 
-/* Nothing, and nonsense, are refused; what cannot be written is said. */
+/* NULL and bad input are refused; a write error is returned. */
 static void bad_input_is_refused(void **state)
 {
     fixture_t *fixture = *state;

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* An argument, and what became of it. */
+/* An argument, and the number of its calls and destructions. */
 typedef struct owned {
     fixture_t *fixture; /* its trace tells the order of calls in the loop's own thread */
     int called;         /* how often the callback was called */
@@ -80,7 +80,7 @@ static void a_call_of_the_own_thread_keeps_its_order(void **state)
     assert_int_equal(owned.destroyed, 1);
 }
 
-/* A loop that is closed first destroys the argument and does not call the callback. */
+/* A loop that is closed before the call destroys the argument and does not call the callback. */
 static void a_close_destroys_the_argument(void **state)
 {
     fixture_t *fixture = *state;

@@ -64,7 +64,7 @@ static int cancel_sleeper(void *arg, void **ret_result)
     return 0;
 }
 
-/* A cancel is raised where the task waits, and its message reaches who awaits the task. */
+/* A cancel is raised where the task waits, and its message reaches the task's awaiter. */
 static void a_cancel_is_raised_at_the_wait(void **state)
 {
     fixture_t *fixture = *state;
@@ -81,7 +81,8 @@ static int catch_and_answer(void *arg, void **ret_result)
     return 0;
 }
 
-/* A task that catches its cancel goes on and is finished, not cancelled; the request is counted. */
+/* A task that catches its cancel continues and ends finished, not cancelled; the request is
+ * counted. */
 static void a_cancel_can_be_caught(void **state)
 {
     fixture_t *fixture = *state;
@@ -110,7 +111,7 @@ static int cancel_self(void *arg, void **ret_result)
     return 0;
 }
 
-/* A task that cancels itself is cancelled at its next wait, unless it takes the request back. */
+/* A task that cancels itself is cancelled at its next wait, unless it undoes the request. */
 static void a_task_may_cancel_itself(void **state)
 {
     fixture_t *fixture = *state;
@@ -139,7 +140,7 @@ static int return_cancelled(void *arg, void **ret_result)
     return asyncio_raise(-ECANCELED, "by itself");
 }
 
-/* A task that ends with CancelledError is cancelled even if nobody asked. */
+/* A task that ends with CancelledError is cancelled even if nobody cancelled it. */
 static void cancelled_error_ends_a_task_cancelled(void **state)
 {
     fixture_t *fixture = *state;
@@ -155,7 +156,7 @@ static int await_arg(void *arg, void **ret_result)
     return asyncio_await(arg, ret_result);
 }
 
-/* A cancel goes down a chain of tasks at once, and comes back up turn by turn. */
+/* A cancel reaches the end of a chain of tasks at once, and comes back turn by turn. */
 static void a_cancel_goes_down_a_chain(void **state)
 {
     fixture_t *fixture = *state;
@@ -180,7 +181,8 @@ static void a_cancel_goes_down_a_chain(void **state)
     asyncio_future_unref(future);
 }
 
-/* Between the end of the awaited and the task's step a cancel is raised in the place of a value. */
+/* A cancel between the end of the awaited future and the task's step is raised instead of the
+ * value. */
 static void a_cancel_wins_over_a_value_on_its_way(void **state)
 {
     fixture_t *fixture = *state;
@@ -228,7 +230,7 @@ static void a_cancel_reaches_deep_gatherings(void **state)
     asyncio_task_unref(task);
 }
 
-/* Two gatherings of the same task: each level doubles the ways down to the one that sleeps. */
+/* Two gatherings of the same task: each level doubles the number of paths to the sleeping task. */
 static int gather_twice(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -245,7 +247,7 @@ static int gather_twice(void *arg, void **ret_result)
     return rc;
 }
 
-/* What a ring through a gathering is made of: its second child awaits the gathering. */
+/* A ring through a gathering: its second child awaits the gathering. */
 struct ring {
     asyncio_future_t *plain;     /* its first child */
     asyncio_future_t *gathering; /* of both */
@@ -278,7 +280,7 @@ static int make_ring(void *arg, void **ret_result)
     assert_false(asyncio_future_done(ring->plain));
     assert_int_equal(asyncio_task_cancelling(ring->awaits), 0);
     assert_int_equal(asyncio_task_cancelling(ring->child), 0);
-    /* It ends by the first child's error, which the gathering passes on. */
+    /* It ends with the first child's error, which the gathering passes on. */
     assert_int_equal(asyncio_future_set_exception(ring->plain, -EIO), 0);
     assert_int_equal(asyncio_await_unref(ring->awaits, NULL), -EIO);
     assert_int_equal(asyncio_await_unref(ring->child, NULL), -EIO);
@@ -287,14 +289,14 @@ static int make_ring(void *arg, void **ret_result)
     return 0;
 }
 
-/* A cancel that would go round a ring through a gathering cancels nothing, wherever the ring is. */
+/* A cancel of a ring through a gathering cancels nothing, wherever the ring is. */
 static void a_ring_through_a_gathering_cancels_nothing(void **state)
 {
     struct ring ring;
     assert_int_equal(run(*state, make_ring, &ring), 0);
 }
 
-/* A cancel that had 2 to the power of 60 ways to go answers -EDEADLK instead of going them all. */
+/* A cancel with 2 to the power of 60 paths returns -EDEADLK instead of following them all. */
 static void a_cancel_of_too_many_ways_ends(void **state)
 {
     fixture_t *fixture = *state;
@@ -305,14 +307,14 @@ static void a_cancel_of_too_many_ways_ends(void **state)
             run_turn_once(fixture);
         assert_int_equal(asyncio_all_tasks(fixture->loop, NULL, 0), level + 2);
         assert_int_equal(asyncio_task_cancel(task, NULL), level == 10 ? 1 : -EDEADLK);
-        /* The one at the end was reached, by the first way. */
+        /* The task at the end was reached, by the first path. */
         assert_int_equal(asyncio_loop_run_until_complete(fixture->loop, task, NULL), -ECANCELED);
         asyncio_task_unref(task);
     }
 }
 
-/* TSan counts fibers as threads, of which it takes 8,128; valgrind has a table of mappings that
- * stacks and their guards fill. */
+/* The length of the chain. TSan counts fibers as threads and supports 8,128; valgrind has a limited
+ * table of mappings, which stacks and guards fill. */
 static size_t chain_length(void)
 {
 #if defined(ASYNCIO__TSAN)
@@ -336,7 +338,8 @@ static int await_link(void *arg, void **ret_result)
     return link->code;
 }
 
-/* A chain of 100,000 tasks that await each other is cancelled from its head, without recursion. */
+/* A chain of 100,000 tasks that await each other can be cancelled at its head, without
+ * recursion. */
 static void a_long_chain_can_be_cancelled(void **state)
 {
     fixture_t *fixture = *state;
@@ -375,7 +378,8 @@ static int await_done(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* What is done does not suspend, so that a pending cancel waits for the next wait that does. */
+/* Awaiting a done future does not suspend, so that a pending cancel is raised by the next wait that
+ * does. */
 static void what_is_done_is_not_cancelled(void **state)
 {
     fixture_t *fixture = *state;

@@ -22,7 +22,7 @@
 
 #define MUCH_BYTES 4000000
 
-/* A channel with all that its owner has heard. */
+/* A channel with everything that its owner was told. */
 typedef struct end {
     asyncio__channel_t *channel;  /* this end */
     int peer;                     /* the other end, a descriptor */
@@ -125,7 +125,7 @@ static void write_much(end_t *end)
     free(data);
 }
 
-/* Reads what the peer has received until so much has come, or the end. */
+/* Reads what the peer has received until that number of bytes has arrived, or the end. */
 static size_t drain_peer(end_t *end, size_t size)
 {
     char *data = malloc(65536);
@@ -280,7 +280,7 @@ static int close_in_order(void *arg, void **ret_result)
     assert_int_equal(class->peek(end.channel), 0);
     drop_end(&end);
 
-    /* An owner that has gone before the end. */
+    /* The owner is freed before the channel ends. */
     open_socket(&end);
     write_much(&end);
     class->close(end.channel);
@@ -343,7 +343,7 @@ static int use_pipes(void *arg, void **ret_result)
     assert_int_equal(end.channel->code, 0);
     drop_end(&end);
 
-    /* The reader closes while bytes are unsent: -EPIPE, and no signal. */
+    /* The reader closes while bytes are unsent: the channel ends with -EPIPE, and no signal. */
     open_pipe(&end, /* reads= */ false);
     write_much(&end);
     close(end.peer);
@@ -352,7 +352,8 @@ static int use_pipes(void *arg, void **ret_result)
     end.peer = -1;
     drop_end(&end);
 
-    /* It closes while nothing is: an end in order, which the owner hears of at once. */
+    /* The reader closes while nothing is unsent: an orderly end, of which the owner is told at
+     * once. */
     open_pipe(&end, /* reads= */ false);
     close(end.peer);
     await_closed(&end);
@@ -380,35 +381,36 @@ static void a_read_has_three_forms(void **state)
     run_clean(read_in_each_form);
 }
 
-/* A pending read completes once, whatever ends it, and a cancelled one loses no byte. */
+/* A pending read completes once, whatever ends it, and a cancelled read loses no byte. */
 static void a_read_completes_once(void **state)
 {
     (void)state;
     run_clean(end_while_reading);
 }
 
-/* Writes are sent in order and joined by a cork; the owner hears once that they are sent. */
+/* Writes are sent in order and joined by a cork; the owner is told once that they are sent. */
 static void writes_keep_their_order(void **state)
 {
     (void)state;
     run_clean(write_in_order);
 }
 
-/* A close sends what is unsent, with or without the owner, and tells the owner once. */
+/* A close sends the unsent bytes, with or without the owner, and tells the owner once. */
 static void a_close_is_told_once(void **state)
 {
     (void)state;
     run_clean(close_in_order);
 }
 
-/* What ended a channel is kept, details and all. */
+/* The error that ended a channel is kept with its details. */
 static void a_loss_keeps_its_details(void **state)
 {
     (void)state;
     run_clean(lose_with_details);
 }
 
-/* Pipes are channels of one direction; a reader that is gone is -EPIPE, never a signal. */
+/* Pipes are channels of one direction; a write to a pipe without a reader is -EPIPE, never a
+ * signal. */
 static void pipes_are_channels(void **state)
 {
     (void)state;
@@ -428,7 +430,7 @@ static int leave_open(void *arg, void **ret_result)
     return 0;
 }
 
-/* A channel that is open when its loop is closed ends at its close, and tells its owner. */
+/* A channel that is open when its loop is closed ends then, and tells its owner. */
 static void a_channel_outlives_its_loop(void **state)
 {
     (void)state;

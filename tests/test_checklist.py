@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds that CHECKLIST.md answers each of its lines, with test functions that there are.
+"""Checks that each line of CHECKLIST.md has a reason, or names test functions that exist.
 
-Whether a test would really notice the fault is for who reads it; that it exists, and that the list
-has lost no line, is held here.
+Readers judge whether a test would really notice the fault; this checks that the test exists, and
+that the list has lost no line.
 """
 
 import os
@@ -60,13 +60,13 @@ def violations(text, read_file=read):
     rows = [match.groups() for match in map(ROW.match, lines) if match]
     found = [] if len(rows) == len(lines) else ["a line of a table has not three columns"]
     found += wrong_numbers(rows)
-    for letter, number, fault, answer in rows:
-        named = NAMED.findall(answer)
+    for letter, number, fault, reason in rows:
+        named = NAMED.findall(reason)
         if not fault.strip():
             found.append(f"{letter}{number} names no fault")
-        if not named and not REASON.search(answer):
-            found.append(f"{letter}{number} has no answer")
-        if len(named) != len(ANYTHING_NAMED.findall(answer)):
+        if not named and not REASON.search(reason):
+            found.append(f"{letter}{number} has no reason")
+        if len(named) != len(ANYTHING_NAMED.findall(reason)):
             found.append(f"{letter}{number} names a test otherwise than `file: function`")
         found += [f"{letter}{number}: {name} has no test {function}"
                   for name, function in named if not is_test(name, function, read_file)]
@@ -107,16 +107,16 @@ TESTS = [
     ("tests that are not run are seen", sees("^# ", "# ", "has no test", without_list)),
     ("a test without its file is seen",
      sees("`test_heap.c: the_first", "`test_the_first", "otherwise than")),
-    ("a line that is gone is seen", sees(r"^\| B7 .*\n", "", "lines of B are not numbered")),
-    ("a last line that is gone is seen", sees(r"^\| I\d+ .*\n(?=\Z)", "", "I has")),
+    ("a line that is missing is seen", sees(r"^\| B7 .*\n", "", "lines of B are not numbered")),
+    ("a last line that is missing is seen", sees(r"^\| I\d+ .*\n(?=\Z)", "", "I has")),
     ("a line that is there twice is seen",
      sees(r"^(\| C3 .*\n)", r"\1\1", "lines of C are not numbered")),
     ("a fault without a word is seen",
      sees(r"^\| A4 \|[^|]*\|", "| A4 | |", "A4 names no fault")),
-    ("an answer without a word is seen",
-     sees(r"^(\| A4 \|[^|]*\|)[^|]*\|", r"\1 |", "A4 has no answer")),
-    ("an answer without a reason is seen",
-     sees(r"^(\| A4 \|[^|]*\|)[^|]*\|", r"\1 by design: |", "A4 has no answer")),
+    ("an empty reason is seen",
+     sees(r"^(\| A4 \|[^|]*\|)[^|]*\|", r"\1 |", "A4 has no reason")),
+    ("a reason that only says by design is seen",
+     sees(r"^(\| A4 \|[^|]*\|)[^|]*\|", r"\1 by design: |", "A4 has no reason")),
     ("a line without its columns is seen",
      sees(r"^(\| A4 \|[^|]*\|)[^|]*\|", r"\1", "three columns")),
 ]

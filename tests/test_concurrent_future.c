@@ -18,7 +18,7 @@ static void assert_message(const char *message)
     asyncio_error_unref(error);
 }
 
-/* A job that waits at a gate, and what is known of it. */
+/* A job that waits at a gate, and the state of its future. */
 typedef struct gated {
     sem_t begun;     /* posted when it has begun */
     sem_t gate;      /* it continues when this is posted */
@@ -65,7 +65,7 @@ static void end_pool(asyncio_executor_t *pool)
 
 /* --- waiting ------------------------------------------------------------------------------- */
 
-/* The value of a job is borrowed from its future, which destroys it at its end. */
+/* The value of a job is borrowed from its future, which destroys it when it is freed. */
 static void a_value_lives_with_its_future(void **state)
 {
     (void)state;
@@ -176,7 +176,7 @@ static void note_letter(asyncio_concurrent_future_t *future, void *arg)
 }
 
 /* Callbacks are called in order, each once, in the thread that finishes the future; one that is
- * added later is called at once. */
+ * added to a done future is called at once. */
 static void callbacks_run_where_it_ends(void **state)
 {
     (void)state;
@@ -211,7 +211,7 @@ static void give_up(asyncio_concurrent_future_t *future, void *arg)
 
 /* --- finished by the program --------------------------------------------------------------- */
 
-/* A future that the program finishes is set running once and finished once. */
+/* A future that the program completes is set running once and finished once. */
 static void the_program_may_finish_futures(void **state)
 {
     (void)state;
@@ -251,7 +251,7 @@ static void the_program_may_finish_futures(void **state)
     asyncio_concurrent_future_unref(future);
 }
 
-/* A callback may drop every reference but the one of the thread that finishes the future. */
+/* A callback may drop every reference except that of the thread that finishes the future. */
 static void a_callback_may_give_the_future_up(void **state)
 {
     (void)state;
@@ -295,7 +295,8 @@ static int run_wrapped(void *arg, void **ret_result)
     return 0;
 }
 
-/* A wrapper has the outcome of its source, whose value it borrows, also if the source was done. */
+/* A wrapper has the outcome of its source, whose value it borrows, also if the source was done
+ * before. */
 static void a_wrapped_future_ends_as_its_source(void **state)
 {
     gated_t gated;
@@ -414,7 +415,7 @@ static int wait_for_ever(void *arg, void **ret_result)
     return rc;
 }
 
-/* The part of the next test in another thread: a job of the loop's executor. */
+/* The part of another_thread_runs_coroutines() in another thread: a job of the loop's executor. */
 static int visit(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -469,7 +470,7 @@ static int do_nothing(void *arg, void **ret_result)
     return 0;
 }
 
-/* A coroutine that is cancelled before it arrives at the loop never runs, and is not reported. */
+/* A coroutine that is cancelled before the loop receives it never runs, and is not reported. */
 static void a_cancel_may_overtake_the_coroutine(void **state)
 {
     fixture_t *fixture = *state;
@@ -489,7 +490,7 @@ static int never_end(void *arg, void **ret_result)
     return asyncio_sleep(ASYNCIO_FOREVER);
 }
 
-/* The future of a coroutine whose loop closes fails, whether or not the coroutine had begun. */
+/* If the loop closes, the future of a coroutine fails, whether or not the coroutine had started. */
 static void closing_the_loop_ends_the_wait(void **state)
 {
     fixture_t *fixture = *state;

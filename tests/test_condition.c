@@ -13,7 +13,7 @@ static bool has_work(void *arg)
     return work > 0;
 }
 
-/* Waits once with the lock, says how it went, and gives the lock up. */
+/* Waits once with the lock, notes the result, and releases the lock. */
 static int wait_and_note(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -32,7 +32,7 @@ static asyncio_task_t *start(const char *letter)
     return start_noting(wait_and_note, letter);
 }
 
-/* Notifies, holding the lock for it. */
+/* Notifies while holding the lock. */
 static void notify(size_t count)
 {
     assert_int_equal(asyncio_condition_acquire(&condition), 0);
@@ -54,7 +54,7 @@ static int teardown(void **state)
 
 #define CONDITION_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-/* A wait gives the lock up while it lasts, and has it again at its end. */
+/* A wait releases the lock while it lasts, and holds it again when it returns. */
 static void a_wait_gives_the_lock_up(void **state)
 {
     fixture_t *fixture = *state;
@@ -111,8 +111,8 @@ static int cancelled_code(asyncio_task_t *task, const char *message)
     return rc;
 }
 
-/* A cancelled wait has the lock before it returns, however often it is cancelled meanwhile; the
- * latest cancel is the one that is raised. */
+/* A cancelled wait holds the lock before it returns, even if it is cancelled again meanwhile; it
+ * raises the latest cancel. */
 static void a_cancel_waits_for_the_lock(void **state)
 {
     fixture_t *fixture = *state;
@@ -132,7 +132,7 @@ static void a_cancel_waits_for_the_lock(void **state)
     assert_false(asyncio_condition_locked(&condition));
 }
 
-/* Who was notified and is cancelled in the same turn passes the notification on. */
+/* A task that was notified and is cancelled in the same turn passes the notification on. */
 static void a_notification_is_passed_on(void **state)
 {
     fixture_t *fixture = *state;
@@ -145,7 +145,7 @@ static void a_notification_is_passed_on(void **state)
     assert_string_equal(fixture->trace, "-b");
 }
 
-/* Who is cancelled without having been notified wakes the next all the same. */
+/* A task that is cancelled without having been notified wakes the next one all the same. */
 static void a_cancelled_wait_notifies_the_next(void **state)
 {
     fixture_t *fixture = *state;
@@ -178,7 +178,7 @@ static int wait_for_one_second(void *arg, void **ret_result)
     return rc;
 }
 
-/* A wait whose time is over has the lock before the limit returns, however long that takes. */
+/* A wait that times out holds the lock before it returns, however long that takes. */
 static void a_limit_waits_for_the_lock(void **state)
 {
     fixture_t *fixture = *state;
@@ -205,7 +205,7 @@ static int wait_for_work(void *arg, void **ret_result)
     return rc;
 }
 
-/* wait_for asks its predicate first, and again after each notification. */
+/* wait_for() calls its predicate first, and again after each notification. */
 static void wait_for_looks_again(void **state)
 {
     fixture_t *fixture = *state;
@@ -225,7 +225,7 @@ static void wait_for_looks_again(void **state)
     assert_int_equal(work, 0);
 }
 
-/* Without the lock nobody may wait or notify. */
+/* Without the lock neither wait nor notify is allowed. */
 static void the_lock_must_be_held(void **state)
 {
     fixture_t *fixture = *state;
@@ -276,7 +276,7 @@ static void bad_inputs_are_refused(void **state)
     assert_int_equal(asyncio_condition_release(&condition), 0);
 }
 
-/* The coroutine objects do the same when they run; out of memory there are none. */
+/* The coroutine objects do the same when they run; without memory there are none. */
 static void the_objects_do_the_same(void **state)
 {
     fixture_t *fixture = *state;
@@ -319,7 +319,7 @@ static int use(void *arg, int who)
     return rc < 0 ? rc : asyncio_sleep(0);
 }
 
-/* Once warm, waiting and notifying allocate nothing. */
+/* In the steady state, waiting and notifying allocate nothing. */
 static void nothing_is_allocated_once_warm(void **state)
 {
     int rounds = 0;

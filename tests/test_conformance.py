@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds the golden traces of conformance scenarios, each scenario a test, and what they reach.
+"""Checks the golden traces of conformance scenarios, each scenario a test, and what they reach.
 
 usage: test_conformance.py [--groups NAME,...] PROGRAM
 

@@ -10,7 +10,7 @@
 #include "transport/address.h"
 #include "transport/connector.h"
 
-/* An element of a list of addresses, and what it points to. */
+/* An entry of an address list, and the address that it points to. */
 typedef struct entry {
     struct addrinfo info;
     struct sockaddr_storage name;
@@ -42,7 +42,7 @@ static void on_connector_done(asyncio__connector_t *connector, void *arg)
     *(bool *)arg = true;
 }
 
-/* Runs a connector until it is over: its socket or NULL; the caller drops the connector. */
+/* Runs a connector until it is done; returns its socket or NULL. The caller drops the connector. */
 static asyncio_socket_t *connect_with(asyncio__connector_options_t *options,
                                       asyncio__connector_t **ret_connector,
                                       asyncio__socket_names_t *ret_names)
@@ -58,7 +58,7 @@ static asyncio_socket_t *connect_with(asyncio__connector_options_t *options,
     return asyncio__connector_take(*ret_connector, ret_names);
 }
 
-/* Expects all to fail; the error's code, and the error for the caller to drop. */
+/* Expects every attempt to fail; returns the code, and the error for the caller to drop. */
 static asyncio_error_t *expect_failure(asyncio__connector_options_t *options, bool all_errors,
                                        int code)
 {
@@ -76,7 +76,7 @@ static const char *child_message(asyncio_error_t *error, size_t index)
     return asyncio_error_message(asyncio_error_child(error, index));
 }
 
-/* A port of loopback that refuses connections: bound, and nobody listens. */
+/* Returns a port of loopback that refuses connections: bound, without a listener. */
 static uint16_t refusing_port(int *ret_fd)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -88,7 +88,7 @@ static uint16_t refusing_port(int *ret_fd)
     return ntohs(address.sin_port);
 }
 
-/* A port whose connections are never completed: its backlog is full. */
+/* A port whose connections never complete: its backlog is full. */
 typedef struct hole {
     int fds[4]; /* the listener, and those that fill it */
     uint16_t port;
@@ -139,7 +139,7 @@ static int take_the_second(void *arg, void **ret_result)
     return 0;
 }
 
-/* An address that refuses is followed by the next one. */
+/* After an address that refuses the next one is tried. */
 static void test_take_the_second(void **state)
 {
     (void)state;
@@ -215,7 +215,7 @@ static int interleave_families(void *arg, void **ret_result)
     return 0;
 }
 
-/* Interleaved, the families take turns behind the first ones, as in asyncio. */
+/* With interleaving, the families alternate after the first addresses, as in asyncio. */
 static void test_interleave_families(void **state)
 {
     (void)state;
@@ -246,7 +246,8 @@ static int overtake(void *arg, void **ret_result)
     return 0;
 }
 
-/* With a delay, an address that does not answer is overtaken by the next one, and given up. */
+/* With a delay, the next address is tried while one does not respond, and the slow one is given
+ * up. */
 static void test_overtake(void **state)
 {
     (void)state;
@@ -277,7 +278,7 @@ static int drop_while_pending(void *arg, void **ret_result)
     return 0;
 }
 
-/* A connector that is dropped ends its attempts and its timer, and calls nobody. */
+/* A connector that is dropped ends its attempts and its timer, and calls no callback. */
 static void test_drop_while_pending(void **state)
 {
     (void)state;
@@ -326,7 +327,7 @@ static int other_family(void *arg, void **ret_result)
     return 0;
 }
 
-/* That the local address does not fit an address of the peer does not hide what happened. */
+/* A local address that does not fit one of the peer's addresses does not hide the other errors. */
 static void test_local_address_of_another_family(void **state)
 {
     (void)state;
@@ -358,7 +359,7 @@ static int connect_from(void *arg, void **ret_result)
     return 0;
 }
 
-/* A connection comes from the local address that was asked for. */
+/* A connection comes from the requested local address. */
 static void test_connect_from(void **state)
 {
     (void)state;

@@ -39,7 +39,7 @@ static void *be_a_program(void *arg)
     return NULL;
 }
 
-/* A program has a context outside of the loop, which tasks begin with; nothing that runs in the
+/* A program has a context outside of the loop, which its first tasks copy; nothing that runs in the
  * loop changes it, and no callback sees what another one has set. */
 static void a_program_has_a_context_of_its_own(void **state)
 {
@@ -61,7 +61,7 @@ static void *use_in_thread(void *arg)
     return value;
 }
 
-/* Each thread has a context of its own, and what is set in it goes with the thread. */
+/* Each thread has a context of its own, which is freed with the thread. */
 static void what_a_thread_has_set_goes_with_it(void **state)
 {
     (void)state;
@@ -102,7 +102,7 @@ static int use_tokens(void *arg, void **ret_result)
     assert_int_equal(asyncio_context_token_get_old_value(first, NULL), ASYNCIO_ELOOKUP);
     assert_int_equal(asyncio_context_token_get_old_value(second, &value), 0);
     assert_string_equal(value, "q");
-    /* Back to before the first, whatever was set since. */
+    /* Back to the value before the first set, whatever was set since. */
     assert_int_equal(asyncio_context_var_reset(var, first), 0);
     say("reset");
     assert_int_equal(asyncio_context_var_reset(var, first), ASYNCIO_ERUNTIME);
@@ -121,7 +121,7 @@ static int use_tokens(void *arg, void **ret_result)
     return 0;
 }
 
-/* A token takes its set back, once, for its own variable and in its own context. */
+/* A token undoes its set, once, for its own variable and in its own context. */
 static void a_token_takes_its_set_back(void **state)
 {
     assert_string_equal(said_by(*state, use_tokens), "reset=- second=q");
@@ -153,7 +153,7 @@ static int count_up(void *arg, void **ret_result)
     return 0;
 }
 
-/* A value is destroyed when the last context, task and token that holds it has gone, and a default
+/* A value is destroyed when the last context, task and token that holds it is freed, and a default
  * with its variable. */
 static void values_are_destroyed_with_their_last_holder(void **state)
 {
@@ -211,8 +211,8 @@ static int enter(void *arg, void **ret_result)
     return 0;
 }
 
-/* A context is entered for the time of a call, whose code is answered; what is entered, or the
- * current one, cannot be entered again. */
+/* A context is entered for the time of a call, whose code is returned; one that is entered already,
+ * such as the current one, is refused. */
 static void a_context_is_entered_once_at_a_time(void **state)
 {
     assert_string_equal(said_by(*state, enter), "outer=m inner=x outer=x m=m");
@@ -247,7 +247,7 @@ static int run_and_wait(void *arg, void **ret_result)
     assert_int_equal(asyncio_context_run(context, set_to_arg, "no"), ASYNCIO_ERUNTIME);
     assert_int_equal(asyncio_await_unref(task, NULL), 0);
     assert_int_equal(asyncio_context_run(context, set_to_arg, "yes"), 0);
-    /* Cancelled inside, it leaves the context as well. */
+    /* Cancelled inside, the task leaves the context as well. */
     task = asyncio_create_task(asyncio_coroutine(enter_and_wait, context));
     assert_int_equal(asyncio_sleep(0.5), 0);
     assert_int_equal(asyncio_task_cancel(task, NULL), 1);
@@ -257,7 +257,8 @@ static int run_and_wait(void *arg, void **ret_result)
     return 0;
 }
 
-/* What is called in a context may wait: its task stays there, and the others where they are. */
+/* A function that runs in a context may wait: its task stays in that context, other tasks in
+ * theirs. */
 static void a_call_in_a_context_may_wait(void **state)
 {
     assert_string_equal(said_by(*state, run_and_wait),
@@ -288,13 +289,13 @@ static int drive_inside(void *arg, void **ret_result)
     return 0;
 }
 
-/* A generator cannot leave its driver in a context that it has entered. */
+/* A generator cannot leave its driver inside a context that it has entered. */
 static void no_generator_yields_out_of_a_context(void **state)
 {
     assert_int_equal(run(*state, drive_inside, NULL), 0);
 }
 
-/* A context says what is set in it, without defaults; a copy is another one. */
+/* A context lists the variables that are set in it, without defaults; a copy is independent. */
 static void a_context_tells_what_is_set_in_it(void **state)
 {
     (void)state;
@@ -326,7 +327,7 @@ static void a_context_tells_what_is_set_in_it(void **state)
 
 /* --- costs --------------------------------------------------------------------------------- */
 
-/* How many blocks a task takes that inherits so much, and does not run. */
+/* Returns the number of blocks of a task that inherits that number of values and does not run. */
 static long blocks_of_task(void)
 {
     long blocks = asyncio__live_blocks();
@@ -361,7 +362,7 @@ static int inherit_many(void *arg, void **ret_result)
 }
 
 /* A task that inherits a thousand values takes no more memory than one that inherits none, and a
- * copy one block. */
+ * copy takes one block. */
 static void a_copy_costs_nothing(void **state)
 {
     assert_int_equal(run(*state, inherit_many, NULL), 0);
@@ -369,7 +370,7 @@ static void a_copy_costs_nothing(void **state)
 
 /* --- misuse -------------------------------------------------------------------------------- */
 
-/* NULL is refused, or is nothing. */
+/* NULL is refused, or is a no-op. */
 static void bad_input_is_refused(void **state)
 {
     (void)state;

@@ -38,8 +38,8 @@ static int make_tasks(void *arg, void **ret_result)
     return 0;
 }
 
-/* A task begins with a copy of its creator's context, made when it is; what it sets is its own.
- * What is awaited, under a limit or not, runs in the context of the awaiter. */
+/* A task begins with a copy of its creator's context, made at its creation; its own sets stay in
+ * it. An awaited coroutine, with or without a limit, runs in the context of its awaiter. */
 static void a_task_has_a_copy_and_an_await_has_the_same(void **state)
 {
     assert_string_equal(said_by(*state, make_tasks),
@@ -77,8 +77,8 @@ static int call_back(void *arg, void **ret_result)
     return 0;
 }
 
-/* A callback runs in a copy of the context in which it was scheduled or added, or in the one that
- * was given, where what it sets stays. */
+/* A callback runs in a copy of the context in which it was scheduled or added, or in a given
+ * context, where its sets stay. */
 static void a_callback_has_a_copy_or_what_is_given(void **state)
 {
     assert_string_equal(said_by(*state, call_back),
@@ -120,7 +120,7 @@ static int drive_generator(void *arg, void **ret_result)
     return asyncio_coroutine_close(generator);
 }
 
-/* A coroutine that is driven by hand runs in the context of its driver, each time. */
+/* A coroutine that is driven by hand runs in the context of its driver, at each step. */
 static void a_generator_has_its_drivers(void **state)
 {
     assert_string_equal(said_by(*state, drive_generator), "g=m m=g g=o o=h m=n");
@@ -163,7 +163,7 @@ static int ask_generator(void *arg, void **ret_result)
     return rc;
 }
 
-/* So does an asynchronous generator, also behind an await of its own. */
+/* So does an asynchronous generator, also after an await of its own. */
 static void an_asynchronous_generator_has_its_drivers(void **state)
 {
     assert_string_equal(said_by(*state, ask_generator), "a=m m=a b=o c=b o=b m=a");
@@ -195,7 +195,7 @@ static int share(void *arg, void **ret_result)
     assert_int_equal(asyncio_context_get(options.context, var, &value), 0);
     assert_string_equal(value, "yy");
     asyncio_context_unref(options.context);
-    /* The creator's own can be shared too. */
+    /* The context of the creator can be shared too. */
     set("m");
     options.context = asyncio_task_get_context(asyncio_current_task());
     assert_int_equal(asyncio_await_unref(asyncio_create_task_full(pair_coroutine("y"), &options),
@@ -205,7 +205,7 @@ static int share(void *arg, void **ret_result)
     return 0;
 }
 
-/* Tasks that are given a context share it, and with it what the others set. */
+/* Tasks that are given a context share it, and see what the others set. */
 static void a_given_context_is_shared(void **state)
 {
     assert_string_equal(said_by(*state, share), "x=- y=x x=y y=xx y=m y=y m=yy");
@@ -253,7 +253,7 @@ static int ask_for_contexts(void *arg, void **ret_result)
     return 0;
 }
 
-/* Tasks and handles tell their contexts: the same before, while and after they run. */
+/* Tasks and handles return their contexts: the same one before, while and after they run. */
 static void tasks_and_handles_tell_their_contexts(void **state)
 {
     assert_string_equal(said_by(*state, ask_for_contexts), "a1=m a2=a");
@@ -299,7 +299,8 @@ static int report(void *arg, void **ret_result)
     return 0;
 }
 
-/* The exception handler is told of a task in the context of that task, else in the current one. */
+/* The exception handler runs in the context of the task that a report concerns, else in the current
+ * one. */
 static void a_report_comes_in_the_context_of_its_task(void **state)
 {
     assert_string_equal(said_by(*state, report),
@@ -316,7 +317,7 @@ static int run_loop(void *arg)
     return asyncio_loop_run_forever(arg);
 }
 
-/* A callback in a context that is entered around the loop cannot run: that is reported. */
+/* A callback cannot run in a context that is entered around the loop: that is reported. */
 static void a_callback_cannot_enter_what_is_entered(void **state)
 {
     fixture_t *fixture = *state;
@@ -334,7 +335,7 @@ static void a_callback_cannot_enter_what_is_entered(void **state)
     asyncio_context_unref(context);
 }
 
-/* What runs again and again: a watch of each kind. */
+/* Callbacks that run again and again: a watch of each kind. */
 struct watches {
     asyncio_loop_t *loop;    /* whose */
     int pipe[2];             /* whose end can be read */
@@ -372,8 +373,7 @@ static int watch(void *arg, void **ret_result)
     return 0;
 }
 
-/* What is called again and again has one copy for all its calls: of the context in which the watch
- * was made. */
+/* All calls of a watch run in one copy of the context in which it was added. */
 static void a_watch_has_one_copy_for_all_its_calls(void **state)
 {
     assert_string_equal(said_by(*state, watch), "d=m d=d s=m s=s n=n");
@@ -396,7 +396,7 @@ static int watch_descriptor(void *arg, void **ret_result)
     return 0;
 }
 
-/* So has a reader. */
+/* So do those of a reader. */
 static void a_reader_has_one_copy_for_all_its_calls(void **state)
 {
     skip_without_descriptors(*state);
@@ -434,7 +434,7 @@ static int go_to_thread(void *arg, void **ret_result)
     return 0;
 }
 
-/* to_thread() takes the context along, as a copy; run_in_executor() does not. */
+/* to_thread() runs its function in a copy of the context; run_in_executor() does not. */
 static void a_thread_gets_a_copy_from_to_thread_alone(void **state)
 {
     assert_string_equal(said_by(*state, go_to_thread), "m=m");
@@ -471,7 +471,7 @@ static int be_called(void *arg, void **ret_result)
     return rc;
 }
 
-/* What another thread has done in the loop runs in a copy of that thread's context. */
+/* A callback from another thread runs in a copy of that thread's context. */
 static void a_call_from_another_thread_brings_its_context(void **state)
 {
     assert_string_equal(said_by(*state, be_called), "a1=thread a2=a call=thread m=m");

@@ -25,7 +25,7 @@ static int count_up(void *arg, void **ret_result)
     return 0;
 }
 
-/* Values go both ways through a yield, and the result comes at the end, once. */
+/* A yield passes values in both directions, and the result comes at the end, once. */
 static void values_go_both_ways(void **state)
 {
     (void)state;
@@ -43,7 +43,7 @@ static void values_go_both_ways(void **state)
     assert_int_equal(asyncio_coroutine_close(generator), 0);
 }
 
-/* One that has not started takes no value, and starts all the same afterwards. */
+/* A coroutine that has not started takes no value, and can be started afterwards. */
 static void the_start_takes_no_value(void **state)
 {
     (void)state;
@@ -61,7 +61,7 @@ static int catch_one(void *arg, void **ret_result)
     return asyncio_yield("second", NULL);
 }
 
-/* An error that is thrown in comes out of the yield; one that leaves is answered. */
+/* An error that is thrown in is raised by the yield; one that leaves the coroutine is returned. */
 static void errors_are_thrown_in(void **state)
 {
     (void)state;
@@ -78,7 +78,7 @@ static void errors_are_thrown_in(void **state)
     asyncio_coroutine_unref(generator);
 }
 
-/* An error thrown into one that has not started ends it without running it. */
+/* An error thrown into a coroutine that has not started ends it without running it. */
 static void a_throw_ends_what_has_not_started(void **state)
 {
     (void)state;
@@ -99,7 +99,7 @@ static int yield_forever(void *arg, void **ret_result)
     return 0;
 }
 
-/* A generator that yields instead of ending is ASYNCIO_ERUNTIME, and can be given up. */
+/* A generator that yields instead of ending is ASYNCIO_ERUNTIME, and can be dropped. */
 static void a_close_that_is_ignored_is_an_error(void **state)
 {
     (void)state;
@@ -121,7 +121,7 @@ static int clean_up(void *arg, void **ret_result)
     return rc == ASYNCIO_EGENERATOREXIT ? -EBUSY : 0;
 }
 
-/* A close throws ASYNCIO_EGENERATOREXIT in; another error that leaves then is answered. */
+/* A close throws ASYNCIO_EGENERATOREXIT in; another error that leaves then is returned. */
 static void a_close_answers_what_left(void **state)
 {
     (void)state;
@@ -154,7 +154,7 @@ static int drive_itself(void *arg, void **ret_result)
     return asyncio_yield(NULL, NULL);
 }
 
-/* A coroutine that runs can neither drive, close nor await itself. */
+/* A running coroutine can neither drive, close nor await itself. */
 static void the_running_one_cannot_be_driven(void **state)
 {
     (void)state;
@@ -177,7 +177,7 @@ static int yield_from(void *arg, void **ret_result)
     return rc;
 }
 
-/* A generator may drive another, and is closed with it half way. */
+/* A generator may drive another one, and is closed with it half way. */
 static void generators_nest(void **state)
 {
     (void)state;
@@ -195,7 +195,8 @@ static int await_value(void *arg, void **ret_result)
     return asyncio_await(arg, ret_result);
 }
 
-/* One that awaits a pending future hands it out; sent on once that is done, it gets the result. */
+/* A coroutine that awaits a pending future returns it to its driver; resumed once the future is
+ * done, it gets the result. */
 static void an_await_is_handed_out(void **state)
 {
     fixture_t *fixture = *state;
@@ -215,7 +216,7 @@ static void an_await_is_handed_out(void **state)
     asyncio_future_unref(future);
 }
 
-/* An error can be thrown into one that waits, and it can be closed there; the future is let go. */
+/* A coroutine that waits can be closed, or have an error thrown into it; it drops the future. */
 static void what_awaits_can_be_ended(void **state)
 {
     fixture_t *fixture = *state;
@@ -276,7 +277,8 @@ static int drive_sleeper(void *arg, void **ret_result)
     return rc;
 }
 
-/* Who drives a coroutine by hand waits for its futures itself; giving way hands out none. */
+/* The driver of a coroutine waits for the coroutine's futures itself; a sleep(0) yields no
+ * future. */
 static void a_task_may_wait_for_what_it_drives(void **state)
 {
     fixture_t *fixture = *state;
@@ -327,15 +329,15 @@ static int await_a_tasks_own(void *arg, void **ret_result)
     return asyncio_await_unref(task, NULL);
 }
 
-/* An object that a task has taken and that is awaited before the task's first step runs there; as
- * in Python the task fails. */
+/* An object that a task has taken and that is awaited before the task's first step runs in the
+ * await; as in Python the task fails. */
 static void a_tasks_object_can_be_awaited_first(void **state)
 {
     fixture_t *fixture = *state;
     assert_int_equal(run(fixture, await_a_tasks_own, NULL), ASYNCIO_ERUNTIME);
 }
 
-/* An object that was never used is reported with the place where it was made. */
+/* An object that was never used is reported with the source location that created it. */
 static void an_unused_object_is_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -358,7 +360,7 @@ static void a_closed_object_is_not_reported(void **state)
     assert_int_equal(asyncio_coroutine_close(asyncio_coroutine(answer_seven, NULL)), 0);
 }
 
-/* Outside a coroutine there is nothing that could wait: the object is taken and not run. */
+/* Outside a coroutine nothing can wait: the object is taken and not run. */
 static void an_await_needs_a_coroutine(void **state)
 {
     fixture_t *fixture = *state;
@@ -387,7 +389,7 @@ static int read_copied(void *arg, void **ret_result)
     return 0;
 }
 
-/* Arguments are copied when the object is made, and their destructor runs once, at the end. */
+/* Arguments are copied when the object is created, and their destructor runs once, at the end. */
 static void arguments_are_copied(void **state)
 {
     fixture_t *fixture = *state;
@@ -403,7 +405,7 @@ static void arguments_are_copied(void **state)
     assert_int_equal(destroys, 1);
 }
 
-/* Bad options and a missing function are -EINVAL, and the argument stays the caller's. */
+/* Bad options and a missing function are -EINVAL, and the caller keeps the argument. */
 static void bad_options_are_refused(void **state)
 {
     (void)state;
@@ -462,7 +464,8 @@ static int await_results(void *arg, void **ret_result)
     return 0;
 }
 
-/* A result with a destructor belongs to who takes it, and is destroyed where nobody does. */
+/* A result with a destructor belongs to the caller that receives it, and is destroyed where nobody
+ * does. */
 static void results_have_one_owner(void **state)
 {
     fixture_t *fixture = *state;
@@ -485,7 +488,7 @@ static int none(void **ret_result)
 }
 ASYNCIO_COROUTINE(none);
 
-/* The macro's twin holds its arguments; a positive answer counts as 0. */
+/* The macro's twin holds its arguments; a positive result counts as 0. */
 static void twins_hold_their_arguments(void **state)
 {
     fixture_t *fixture = *state;
@@ -497,7 +500,7 @@ static void twins_hold_their_arguments(void **state)
     assert_int_equal(asyncio_int(value), -1);
 }
 
-/* Every call takes a NULL, and what is no coroutine object, without harm. */
+/* Every call accepts NULL and objects that are no coroutine objects without harm. */
 static void null_is_harmless(void **state)
 {
     fixture_t *fixture = *state;
@@ -528,7 +531,7 @@ static int await_made(void *arg, void **ret_result)
     return asyncio_await_unref(future, NULL);
 }
 
-/* Awaits an object that it leaves to others too. */
+/* Awaits an object that others await too. */
 static int await_shared(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -553,14 +556,14 @@ static int start_twice(void *arg, void **ret_result)
 }
 
 /* A task whose coroutine object waits inside another task fails at its first step; the other task
- * does not notice. */
+ * is not affected. */
 static void a_second_task_of_an_object_fails(void **state)
 {
     assert_int_equal(run(*state, start_twice, NULL), ASYNCIO_ERUNTIME);
     assert_int_equal(run(*state, start_twice, /* awaited= */ *state), ASYNCIO_ERUNTIME);
 }
 
-/* An argument that the compiler copies by aligned instructions. */
+/* An argument that the compiler copies with aligned instructions. */
 struct aligned {
     _Alignas(16) char bytes[16];
 };
@@ -612,8 +615,8 @@ static void *drive_in_a_new_thread(void *ret_code)
     return NULL;
 }
 
-/* Where a thread has a shadow stack, which a switch would break, a loop or a stack is refused with
- * an error that says so. */
+/* On a thread with a shadow stack, which a switch would break, creating a loop or a stack fails
+ * with an error that says so. */
 static void shadow_stacks_are_refused(void **state)
 {
     (void)state;

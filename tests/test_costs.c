@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What calls cost that needs no clock to be seen: allocations and system calls per operation, once
- * warm. Speed that is lost by one of them is lost for good, and no timing would say so for sure.
+ * The costs of calls that can be counted without a clock: allocations and system calls per
+ * operation, in the steady state. A regression in one of them would be permanent, and no
+ * measurement of time would show it reliably.
  *
- * The allocator is one that counts; the table of system calls is one that counts.
+ * Both the allocator and the table of system calls count here.
  */
 #include "support/support.h"
 
@@ -20,9 +21,9 @@
 
 #include "base/syscalls.h"
 
-/* How often what was done. */
+/* The counts of calls and allocations. */
 typedef struct costs {
-    long blocks;    /* allocated, or allocated anew */
+    long blocks;    /* allocations and reallocations */
     long waits;     /* for the kernel: epoll_wait, io_uring_enter */
     long transfers; /* recv, send, read */
     long wakes;     /* write: of the eventfd that wakes a loop */
@@ -46,7 +47,7 @@ static void counting_free(void *context, void *block, size_t size)
     free(block);
 }
 
-/* A function that counts and calls the one that it stands for. */
+/* A function that counts and calls the original. */
 #define COUNT(counter, type, name, parameters, arguments) \
     static type counted_##name parameters                 \
     {                                                     \
@@ -88,7 +89,7 @@ COUNT(others, int, fcntl, (int fd, int command, long argument), (fd, command, ar
 COUNT(others, int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size),
       (fd, level, name, value, size))
 
-/* It stands still: a loop whose turns take long asks the kernel more often, as it should. */
+/* The clock stands still, because a loop whose turns take long polls more often. */
 static int counted_clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
     static const struct timespec now = {1000000, 0};
@@ -121,7 +122,7 @@ static void count_system_calls(void)
     asyncio__sys.clock_gettime = counted_clock_gettime;
 }
 
-/* What was spent since then. */
+/* Returns the costs since an earlier count. */
 static costs_t since(const costs_t *then)
 {
     return (costs_t){spent.blocks - then->blocks, spent.waits - then->waits,
@@ -129,7 +130,7 @@ static costs_t since(const costs_t *then)
                      spent.others - then->others, spent.clocks - then->clocks};
 }
 
-/* Nothing of the kernel, and so many blocks at most. */
+/* Expects no system calls, and at most that number of blocks. */
 static void assert_in_memory(costs_t costs, long most_blocks)
 {
     assert_in_range(costs.blocks, 0, most_blocks);
@@ -139,7 +140,7 @@ static void assert_in_memory(costs_t costs, long most_blocks)
     assert_int_equal(costs.others, 0);
 }
 
-/* A loop on the real clock: the virtual one would never ask the kernel. */
+/* Creates a loop on the real clock: on the virtual one it would never enter the kernel. */
 static int real_setup(void **state)
 {
     *state = asyncio_new_event_loop();
@@ -159,7 +160,7 @@ static void run_on(void **state, asyncio_coroutine_function_t *fn)
     assert_int_equal(asyncio_loop_run_until_complete(*state, asyncio_coroutine(fn, NULL), NULL), 0);
 }
 
-/* Calls a function often enough to be warm, then so often that each is seen in the costs. */
+/* Calls a function until caches are warm, then often enough that each call shows in the costs. */
 enum { WARM = 50, OFTEN = 1000 };
 
 static costs_t cost_of(void (*once)(void))
@@ -194,7 +195,7 @@ static int two_give_way(void *arg, void **ret_result)
     return asyncio_await_unref(other, NULL);
 }
 
-/* Giving way allocates nothing, asks the kernel nothing, and reads the clock once in many turns. */
+/* sleep(0) allocates nothing, makes no system call, and reads the clock once in many turns. */
 static void giving_way_is_free(void **state)
 {
     run_on(state, two_give_way);
@@ -237,7 +238,7 @@ static int measure_await_coroutine(void *arg, void **ret_result)
     return 0;
 }
 
-/* Awaiting a coroutine object takes that object, and no stack. */
+/* Awaiting a coroutine object takes the block of the object, and no stack. */
 static void an_awaited_coroutine_takes_one_block(void **state)
 {
     run_on(state, measure_await_coroutine);
@@ -281,7 +282,7 @@ static int measure_done(void *arg, void **ret_result)
     return 0;
 }
 
-/* Awaiting what is done allocates nothing. */
+/* Awaiting a done future allocates nothing. */
 static void awaiting_what_is_done_is_free(void **state)
 {
     run_on(state, measure_done);
@@ -305,7 +306,7 @@ static int measure_timeout(void *arg, void **ret_result)
     return 0;
 }
 
-/* A timeout that does not come allocates nothing, and reads the clock once. */
+/* A timeout that does not expire allocates nothing, and reads the clock once. */
 static void a_timeout_is_free(void **state)
 {
     run_on(state, measure_timeout);
@@ -351,7 +352,7 @@ static int sleep_often(void *arg, void **ret_result)
     return 0;
 }
 
-/* Sleeping allocates nothing; on the virtual clock the kernel is not asked either. */
+/* Sleeping allocates nothing; on the virtual clock it makes no system call either. */
 static void sleeping_allocates_nothing(void **state)
 {
     fixture_t *fixture = *state;
@@ -394,7 +395,7 @@ static int measure_lock(void *arg, void **ret_result)
     return 0;
 }
 
-/* A lock allocates nothing, whether it is free or waited for. */
+/* A lock allocates nothing, whether free or contended. */
 static void a_lock_is_free(void **state)
 {
     run_on(state, measure_lock);
@@ -425,7 +426,7 @@ static int measure_queue(void *arg, void **ret_result)
     return 0;
 }
 
-/* A queue between two tasks, each of which waits for the other, allocates nothing. */
+/* A queue between two tasks that wait for each other allocates nothing. */
 static void a_queue_is_free(void **state)
 {
     run_on(state, measure_queue);
@@ -446,7 +447,7 @@ static void *post_often(void *loop)
     return NULL;
 }
 
-/* Calls from another thread share blocks, and wake no loop that does not sleep. */
+/* Calls from another thread share blocks, and do not wake a loop that is not blocked. */
 static void calls_from_a_thread_share_blocks(void **state)
 {
     asyncio_loop_t *loop = *state;
@@ -471,7 +472,7 @@ enum { PAIRS_MOST = 10, MESSAGE_BYTES = 64 };
 
 static asyncio_socket_t *ends[PAIRS_MOST][2];
 
-/* Two ends of a TCP connection. */
+/* Opens a TCP connection; returns both ends. */
 static void connect_pair(asyncio_socket_t **ret_ends)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -516,7 +517,8 @@ static int ask_often(void *arg, void **ret_result)
     return 0;
 }
 
-/* So many clients ask so many servers, all on this loop; the costs of all round trips. */
+/* The given number of clients send to as many servers, all on this loop; returns the costs of all
+ * round trips. */
 static costs_t echo(int pairs)
 {
     asyncio_awaitable_t *servers[PAIRS_MOST], *clients[PAIRS_MOST];
@@ -546,11 +548,11 @@ static costs_t echo(int pairs)
     return costs;
 }
 
-/* Of all pairs together, which ask and answer at the same time. */
+/* The costs of all pairs together, which send and respond at the same time. */
 enum { WAITS_MOST = 2 * OFTEN * 11 / 10 };
 
-/* Each side answers the other. A request is one receive, one send and a share of a wait; of
- * io_uring the wait does the other two as well. Nothing is registered anew. */
+/* Each side responds to the other. A request is one receive, one send and a share of a wait; with
+ * io_uring the wait includes the other two. Descriptors are registered once. */
 static void check_echo(costs_t costs, int pairs)
 {
     long requests = 2L * pairs * OFTEN;
@@ -565,8 +567,8 @@ static void check_echo(costs_t costs, int pairs)
     assert_in_range(costs.waits, 0, WAITS_MOST);
 }
 
-/* The share is what it can be: where the kernel has much else to do it may take its time to pass
- * on what was sent, and bring in one by one what would have come together. */
+/* Returns the smallest share of several runs: a busy kernel may take its time to pass data on, and
+ * deliver one by one what would otherwise arrive together. */
 static costs_t cheapest_echo(int pairs)
 {
     costs_t cheapest = echo(pairs);
@@ -586,7 +588,7 @@ static int measure_echo(void *arg, void **ret_result)
     return 0;
 }
 
-/* A request costs as few system calls as the engine can do with, and no allocation. */
+/* A request costs the fewest system calls that the engine can do with, and no allocation. */
 static void an_echo_takes_two_calls_and_a_share(void **state)
 {
     if (asyncio_loop_get_engine(*state) == ASYNCIO_ENGINE_SIM)
@@ -611,7 +613,7 @@ static int give_way_beside_io(void *arg, void **ret_result)
     return 0;
 }
 
-/* While something is ready, the kernel is asked once in many turns, though a receive waits. */
+/* While tasks are ready the kernel is polled once in many turns, even if a receive is pending. */
 static void turns_share_a_poll(void **state)
 {
     if (asyncio_loop_get_engine(*state) == ASYNCIO_ENGINE_SIM)

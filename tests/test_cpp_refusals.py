@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds that the C++ compiler refuses what would go wrong at run time, and says why.
+"""Checks that the C++ compiler refuses what would go wrong at run time, and says why.
 
 Usage: test_cpp_refusals.py ROOT COMPILER...
 """
@@ -23,7 +23,7 @@ int main() { %s; }
 
 
 def compile_errors(argument, statement):
-    """Answers what the compiler says of a program, "" if it accepts it."""
+    """Returns the output of the compiler for a program, "" if it accepts it."""
     code = HEAD % (argument, argument, statement)
     done = subprocess.run(
         [*COMPILER, "-std=c++17", "-fsyntax-only", "-I", os.path.join(ROOT, "include"), "-x", "c++",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Debug mode: what is reported, with which place and name, and that nothing else changes. */
+/* Debug mode: what is reported, with which source location and name, and that nothing else
+ * changes. */
 #include "support/support.h"
 
 #include <pthread.h>
@@ -52,7 +53,7 @@ static void take_milliseconds(void *arg)
     fake_now_ns += (int64_t)(intptr_t)arg * 1000000;
 }
 
-/* Says that the latest report is the n-th, about a place in a line of this file. */
+/* Expects the latest report to be the n-th, about a line of this file. */
 static void assert_reported(fixture_t *fixture, size_t count, int line, const char *name,
                             const char *message)
 {
@@ -69,8 +70,8 @@ static void assert_reported(fixture_t *fixture, size_t count, int line, const ch
 
 /* --- slow callbacks ------------------------------------------------------------------------ */
 
-/* A callback is reported from the duration on that the program sets, with the line that asked for
- * it; one that takes less is not. */
+/* A callback is reported if it takes at least the duration that the program sets, with the line
+ * that scheduled it. */
 static void slow_callbacks_are_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -95,7 +96,7 @@ static void slow_callbacks_are_reported(void **state)
     assert_true(isnan(asyncio_loop_get_slow_callback_duration(NULL)));
 }
 
-/* Without debug mode nothing is reported, and handles made in one mode end well in the other. */
+/* Without debug mode nothing is reported, and handles created in one mode work in the other. */
 static void debug_mode_is_switched_at_any_time(void **state)
 {
     fixture_t *fixture = *state;
@@ -118,8 +119,8 @@ static void debug_mode_is_switched_at_any_time(void **state)
     assert_reported(fixture, 2, line, "", "a callback took 0.200 seconds");
 }
 
-/* Callbacks at a time, and from other threads, keep their place too; one that is called off is not
- * missed. */
+/* Timer callbacks, and those from other threads, keep their source location too; a cancelled one
+ * leaves nothing behind. */
 static void every_kind_of_handle_keeps_its_place(void **state)
 {
     fixture_t *fixture = *state;
@@ -150,7 +151,7 @@ static void take_long_when_done(asyncio_future_t *future, void *arg)
 }
 
 /* A done-callback is reported with the line that added it; one that is removed, or whose future
- * never finishes, gives its memory back. */
+ * never finishes, leaves nothing behind. */
 static void slow_done_callbacks_are_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -175,7 +176,8 @@ static int step_slowly(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* A step of a task is reported with the task's name and the line of its coroutine object. */
+/* A step of a task is reported with the task's name and the line that created its coroutine
+ * object. */
 static void slow_steps_are_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -189,7 +191,7 @@ static void slow_steps_are_reported(void **state)
     asyncio_task_unref(task);
 }
 
-/* A callback for a signal is reported once, with the line that watched it. */
+/* A signal callback is reported once, with the line that added it. */
 static void slow_signal_handlers_are_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -201,7 +203,7 @@ static void slow_signal_handlers_are_reported(void **state)
     assert_reported(fixture, 1, line, "", "a callback took 0.200 seconds");
 }
 
-/* A reader is reported with the line that watches the descriptor. */
+/* A reader is reported with the line that added it. */
 static void slow_readers_are_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -232,8 +234,8 @@ static int wait_long(void *arg, void **ret_result)
     return asyncio_sleep(1000);
 }
 
-/* Coroutine objects never awaited, errors never retrieved and tasks pending at the close are each
- * told with the line where they were made, in debug mode or not. */
+/* Coroutine objects that nobody awaited, errors that nobody retrieved and tasks pending at the
+ * close are each reported with the line that created them, in debug mode or not. */
 static void what_is_lost_is_told_with_its_place(void **state)
 {
     fixture_t *fixture = *state;
@@ -280,15 +282,16 @@ static int let_another_thread_call(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     pthread_t thread;
-    void *answer = NULL;
+    void *result = NULL;
     asyncio_loop_t *loop = asyncio_get_running_loop();
     assert_int_equal(pthread_create(&thread, NULL, call_from_elsewhere, loop), 0);
-    assert_int_equal(pthread_join(thread, &answer), 0);
-    assert_int_equal((intptr_t)answer, ASYNCIO_ERUNTIME);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_int_equal((intptr_t)result, ASYNCIO_ERUNTIME);
     return 0;
 }
 
-/* The use of a running loop by another thread is refused in any mode, and reported in this one. */
+/* The use of a running loop by another thread is refused in any mode, and reported in debug
+ * mode. */
 static void the_wrong_thread_is_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -322,13 +325,13 @@ static int use_what_is_freed(void *arg, void **ret_result)
     assert_int_equal(asyncio_future_add_done_callback(future, take_long_when_done, NULL), -EINVAL);
     assert_null(asyncio_ensure_future(future));
     assert_int_equal(asyncio_errno(), -EINVAL);
-    /* What never was an object is no such thing. */
+    /* Memory that was never an object is not reported as one. */
     assert_int_equal(asyncio_await(arg, NULL), -EINVAL);
     return 0;
 }
 
-/* An object that is used after its last reference went is refused and reported, while what was
- * freed behind it is not too much. */
+/* The use of an object after its last reference was dropped is refused and reported, as long as not
+ * too much was freed since. */
 static void a_freed_object_is_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -357,7 +360,7 @@ static int free_many(void *arg, void **ret_result)
     return 0;
 }
 
-/* What is kept for that counts as given back, and is given back when the loop stops. */
+/* Memory that is kept for that counts as freed, and is freed when the loop stops. */
 static void freed_objects_are_not_kept_for_ever(void **state)
 {
     long most = 0;
@@ -422,7 +425,7 @@ static void the_order_is_the_same(void **state)
     assert_true(fixture->trace_length > 20);
 }
 
-/* ASYNCIO_DEBUG switches it on for new loops, and 0 and nothing do not. */
+/* ASYNCIO_DEBUG enables debug mode for new loops, unless it is 0 or empty. */
 static void the_environment_switches_it_on(void **state)
 {
     (void)state;

@@ -27,7 +27,7 @@ static void poll_once(asyncio_loop_t *loop, int fd)
     assert_int_equal(asyncio_loop_run_once(loop), 0);
 }
 
-/* One turn runs what is ready, and returns. */
+/* One turn runs everything that is ready, and returns. */
 static void run_once_runs_one_turn(void **state)
 {
     fixture_t *fixture = *state;
@@ -42,7 +42,7 @@ static void run_once_runs_one_turn(void **state)
     assert_int_equal(asyncio_loop_run_once(NULL), -EINVAL);
 }
 
-/* The next deadline is now if something is ready, else the first timer's, else never. */
+/* The next deadline is now if something is ready, else that of the first timer, else never. */
 static void the_next_deadline_is_known(void **state)
 {
     fixture_t *fixture = *state;
@@ -128,8 +128,8 @@ static int wait_for_ends(void *arg, void **ret_result)
     return 0;
 }
 
-/* A task waits for a descriptor of the program's own; a timeout ends the wait and leaves no watch.
- * The virtual clock passes the minute although the watch is in flight. */
+/* A task waits for a descriptor of the program; a timeout ends the wait and leaves no watch. The
+ * virtual clock passes the minute although the watch is in flight. */
 static void a_task_waits_for_a_descriptor(void **state)
 {
     fixture_t *fixture = *state;
@@ -143,7 +143,7 @@ static void a_task_waits_for_a_descriptor(void **state)
 
 /* --- the virtual clock --------------------------------------------------------------------- */
 
-static int answer(void *arg, void **ret_result)
+static int respond(void *arg, void **ret_result)
 {
     int *ends = arg;
     char byte;
@@ -166,7 +166,7 @@ static int ask(void *arg, void **ret_result)
     int *ends = arg;
     char byte;
     (void)ret_result;
-    asyncio_task_t *server = asyncio_create_task(asyncio_coroutine(answer, ends));
+    asyncio_task_t *server = asyncio_create_task(asyncio_coroutine(respond, ends));
     for (int i = 0; i < 2; i++) {
         assert_int_equal(write(ends[0], "x", 1), 1);
         assert_int_equal(asyncio_loop_wait_fd(ends[0], ASYNCIO_FD_READ), ASYNCIO_FD_READ);
@@ -203,7 +203,7 @@ static int take_time(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* Counts are kept always; times and the names of the longest turn when they are asked for. */
+/* Counts are always kept; times and the name of the longest turn on request. */
 static void a_loop_counts_what_it_does(void **state)
 {
     fixture_t *fixture = *state;
@@ -235,7 +235,7 @@ static void note_slow_start(void *arg)
         ;
 }
 
-/* Debug mode reports a turn that is long as a whole though none of its steps is. */
+/* Debug mode reports a turn that takes long as a whole although none of its steps does. */
 static void a_long_turn_is_reported(void **state)
 {
     fixture_t *fixture = *state;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Codes have the names of Python's exceptions, of the system's errors, or a plain one. */
+/* Codes are named after Python's exceptions, the system's errors, or as unknown. */
 static void codes_have_names(void **state)
 {
     (void)state;
@@ -25,7 +25,7 @@ static void codes_have_names(void **state)
         assert_true(strlen(asyncio_strerror(codes[i])) > 0);
 }
 
-/* What is raised is in the slot, with its place; what was there becomes the cause. */
+/* A raised error is in the slot, with its source location; the former error becomes its cause. */
 static void what_is_raised_is_in_the_slot(void **state)
 {
     (void)state;
@@ -46,7 +46,7 @@ static void what_is_raised_is_in_the_slot(void **state)
     assert_int_equal(asyncio_raise(7, "no code"), -EINVAL);
 }
 
-/* Details are those in the slot if they are of that code, else the code alone. */
+/* Details are returned only if they belong to the code, else the code alone. */
 static void details_fit_their_code(void **state)
 {
     (void)state;
@@ -60,7 +60,7 @@ static void details_fit_their_code(void **state)
     asyncio_error_unref(error);
 }
 
-/* An error object can be raised again; it keeps its message, place and cause. */
+/* An error object can be raised again; it keeps its message, source location and cause. */
 static void an_error_can_be_raised_again(void **state)
 {
     (void)state;
@@ -103,7 +103,7 @@ static int fail_again(void *arg, void **ret_result)
     return -EIO;
 }
 
-/* Details of an error that was handled do not go out with a later error of the same code. */
+/* The details of a handled error are not attached to a later error of the same code. */
 static void stale_details_do_not_go_out(void **state)
 {
     assert_int_equal(run(*state, fail_again, NULL), -EIO);
@@ -112,7 +112,8 @@ static void stale_details_do_not_go_out(void **state)
     asyncio_error_unref(error);
 }
 
-/* Each task has a slot of its own; a code without details in it ends the task with itself. */
+/* Each task has its own slot; a task that returns a code without details ends with just that
+ * code. */
 static void each_task_has_its_slot(void **state)
 {
     fixture_t *fixture = *state;
@@ -131,7 +132,7 @@ static void each_task_has_its_slot(void **state)
     asyncio_task_unref(other);
 }
 
-/* The code of a constructor that gave nothing is answered once. */
+/* The code of a failed constructor is returned once. */
 static void the_constructors_code_is_read_once(void **state)
 {
     (void)state;
@@ -140,7 +141,7 @@ static void the_constructors_code_is_read_once(void **state)
     assert_int_equal(asyncio_errno(), 0);
 }
 
-/* Every call takes a NULL without harm. */
+/* Every call accepts NULL without harm. */
 static void null_is_harmless(void **state)
 {
     (void)state;
@@ -199,7 +200,7 @@ static void an_error_is_printed_with_its_causes(void **state)
     assert_non_null(strstr(text, "caused by EIO: first ("));
     free(text);
     asyncio_error_clear();
-    /* A group that lies deeper than the stack allows to print ends with "...". */
+    /* A group that is too deep to print on the stack ends with "...". */
     for (int i = 0; i < 100000; i++) {
         asyncio_error_t *outer = asyncio_error_group_new("", &error, 1);
         asyncio_error_unref(error);

@@ -59,7 +59,7 @@ static const char *show(const asyncio_error_t *error)
     return text;
 }
 
-/* A group over errors that are taken. */
+/* Creates a group of errors, which are taken. */
 static asyncio_error_t *group_of(const char *message, size_t count, asyncio_error_t *a,
                                  asyncio_error_t *b, asyncio_error_t *c)
 {
@@ -79,7 +79,7 @@ static asyncio_error_t *tree(void)
     return group_of("top", 3, asyncio_error_new(V, "1", NULL), in, asyncio_error_new(O, "5", NULL));
 }
 
-/* Splits by code and compares both halves, and the subgroup with the first. */
+/* Splits by code and compares both halves, and the subgroup with the first half. */
 static void check_split(asyncio_error_t *error, int code, const char *matching, const char *rest)
 {
     asyncio_error_t *halves[2];
@@ -95,7 +95,7 @@ static void check_split(asyncio_error_t *error, int code, const char *matching, 
     assert_int_equal(asyncio_error_split(error, code, NULL, NULL), rc);
 }
 
-/* Both halves keep the structure; what a group has none of is not there. */
+/* Both halves keep the structure; an empty half is NULL. */
 static void a_split_keeps_the_structure(void **state)
 {
     (void)state;
@@ -114,7 +114,7 @@ static void a_split_keeps_the_structure(void **state)
     asyncio_error_unref(error);
 }
 
-/* An error that is no group is handled as a group of one, and returned as it is. */
+/* An error that is no group is treated as a group of one, and returned unchanged. */
 static void a_naked_error_counts_as_a_group_of_one(void **state)
 {
     (void)state;
@@ -124,7 +124,7 @@ static void a_naked_error_counts_as_a_group_of_one(void **state)
     asyncio_error_unref(error);
 }
 
-/* What is asked, in order; true for the group "in" if that is looked for. */
+/* Records the errors that are tested, in order; true for the group "in" if that is looked for. */
 struct asking {
     char asked[128];
     bool wants_in;
@@ -138,7 +138,7 @@ static bool is_in(const asyncio_error_t *error, void *arg)
     return asking->wants_in && strcmp(asyncio_error_message(error), "in") == 0;
 }
 
-/* A condition is asked of a group first, then of its children; what fulfils it goes whole. */
+/* A condition is tested on a group first, then on its children; a match moves as a whole. */
 static void a_condition_is_asked_from_the_top_down(void **state)
 {
     (void)state;
@@ -171,7 +171,7 @@ static int fail_with_cause(void *arg, void **ret_result)
     return asyncio_raise(O, "what");
 }
 
-/* Children are shared, with their own causes and places. */
+/* Children are shared, with their own causes and source locations. */
 static void a_split_shares_the_children(void **state)
 {
     fixture_t *fixture = *state;
@@ -189,7 +189,7 @@ static void a_split_shares_the_children(void **state)
     asyncio_error_clear();
 }
 
-/* A derived group has the message and nothing else of the other. */
+/* A derived group has the message of the other and nothing else. */
 static void derive_takes_the_message(void **state)
 {
     (void)state;
@@ -203,7 +203,7 @@ static void derive_takes_the_message(void **state)
     asyncio_error_unref(error);
 }
 
-/* The leaves come in order, as many as there is room for, all of them counted. */
+/* The leaves are returned in order, as many as fit, and all are counted. */
 static void leaves_come_in_order(void **state)
 {
     (void)state;
@@ -221,7 +221,7 @@ static void leaves_come_in_order(void **state)
     asyncio_error_unref(error);
 }
 
-/* The deepest tree is made, split, walked and freed in a coroutine's small stack. */
+/* Creates, splits, walks and frees the deepest tree on the small stack of a coroutine. */
 static int nest(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -272,7 +272,7 @@ static int fail_in_group(void *arg, void **ret_result)
     return rc;
 }
 
-/* What a task group fails with is split, and the rest raised again. */
+/* The error of a task group is split, and the rest raised again. */
 static void the_errors_of_a_task_group_are_split(void **state)
 {
     assert_int_equal(run(*state, fail_in_group, NULL), ASYNCIO_EGROUP);
@@ -282,7 +282,7 @@ static void the_errors_of_a_task_group_are_split(void **state)
     asyncio_error_clear();
 }
 
-/* Nothing, and nonsense, are refused. */
+/* NULL and bad input are refused. */
 static void bad_input_is_refused(void **state)
 {
     (void)state;
@@ -309,7 +309,7 @@ static void bad_input_is_refused(void **state)
     asyncio_error_clear();
 }
 
-/* Each allocation of a call fails once: the call returns that, and leaves nothing behind. */
+/* Each allocation of a call fails once: the call returns -ENOMEM, and leaks nothing. */
 static void memory_that_is_out_is_answered(void **state)
 {
     (void)state;

@@ -32,7 +32,8 @@ static int teardown(void **state)
 
 #define EVENT_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-/* An event begins unset, is set and cleared at will, and a set one holds nobody up. */
+/* An event begins unset, can be set and cleared any number of times, and a wait for a set one
+ * returns at once. */
 static void a_set_event_holds_nobody_up(void **state)
 {
     const fixture_t *fixture = *state;
@@ -47,7 +48,7 @@ static void a_set_event_holds_nobody_up(void **state)
     assert_false(asyncio_event_is_set(&event));
 }
 
-/* A set wakes all that wait, in the order in which they came. */
+/* A set wakes all waiters in the order in which they arrived. */
 static void a_set_wakes_all_in_order(void **state)
 {
     fixture_t *fixture = *state;
@@ -61,7 +62,7 @@ static void a_set_wakes_all_in_order(void **state)
         assert_int_equal(end_of_task(tasks[i]), 0);
 }
 
-/* A clear right behind the set does not take the wake-up back; who comes after it waits. */
+/* A clear right after the set does not undo the wake-up; a later wait blocks. */
 static void a_clear_takes_no_wake_up_back(void **state)
 {
     fixture_t *fixture = *state;
@@ -77,7 +78,7 @@ static void a_clear_takes_no_wake_up_back(void **state)
     assert_int_equal(end_of_task(late), 0);
 }
 
-/* Who is cancelled leaves alone, before the wake-up or after it; the others are woken. */
+/* A cancel, before the wake-up or after it, removes one waiter; the others are woken. */
 static void a_cancel_takes_one_waiter_out(void **state)
 {
     fixture_t *fixture = *state;
@@ -120,7 +121,7 @@ static void bad_inputs_are_refused(void **state)
     assert_int_equal(asyncio_event_wait(&event), ASYNCIO_ERUNTIME);
 }
 
-/* The coroutine object waits when it runs; out of memory there is none. */
+/* The coroutine object waits when it runs; without memory there is none. */
 static void the_object_does_the_same(void **state)
 {
     fixture_t *fixture = *state;
@@ -157,7 +158,7 @@ static int use_and_release(void *arg, int who)
     return rc;
 }
 
-/* Once warm, waiting, setting and waking allocate nothing. */
+/* In the steady state, waiting, setting and waking allocate nothing. */
 static void nothing_is_allocated_once_warm(void **state)
 {
     int uses = 0;

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 
-/* A job that can be held up, and what is known of it. */
+/* A job that can be blocked at a gate, and the record of its calls. */
 typedef struct held {
     sem_t begun;       /* posted when it has begun */
     sem_t gate;        /* it continues when this is posted */
@@ -33,7 +33,7 @@ static void held_fini(held_t *held)
     sem_destroy(&held->gate);
 }
 
-/* Waits at its gate. Its value counts how often it is destroyed. */
+/* Waits at its gate. Its value counts its destructions. */
 static int wait_at_gate(void *arg, void **ret_result)
 {
     held_t *held = arg;
@@ -114,7 +114,7 @@ static int run_to_thread(void *arg, void **ret_result)
     return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
 }
 
-/* to_thread runs the function in another thread, and returns its result. */
+/* to_thread() runs the function in another thread, and returns its result. */
 static void a_job_runs_in_another_thread(void **state)
 {
     assert_int_equal(run(*state, run_to_thread, NULL), 0);
@@ -131,7 +131,7 @@ static int run_errors(void *arg, void **ret_result)
     return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
 }
 
-/* The details of an error come with it, those of another error do not. */
+/* The details of an error are returned with it, those of another error are not. */
 static void an_error_keeps_its_details(void **state)
 {
     assert_int_equal(run(*state, run_errors, NULL), 0);
@@ -178,7 +178,7 @@ static int run_dropped_error(void *arg, void **ret_result)
                                NULL);
 }
 
-/* An error of a job whose future nobody holds is reported to the exception handler. */
+/* An error of a job whose future has no reference is reported to the exception handler. */
 static void an_error_nobody_reads_is_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -191,7 +191,7 @@ static void an_error_nobody_reads_is_reported(void **state)
 
 /* --- cancellation -------------------------------------------------------------------------- */
 
-/* Cancelling a job that waits takes it out of the queue: it never runs. */
+/* Cancelling a waiting job removes it from the queue: it never runs. */
 static void a_job_cancelled_before_it_begins_never_runs(void **state)
 {
     fixture_t *fixture = *state;
@@ -219,7 +219,7 @@ static void a_job_cancelled_before_it_begins_never_runs(void **state)
     held_fini(&held);
 }
 
-/* A job that runs is not stopped when its future is cancelled; its result is dropped. */
+/* Cancelling the future of a running job does not stop the job; its result is dropped. */
 static void a_running_job_is_not_stopped_by_a_cancel(void **state)
 {
     fixture_t *fixture = *state;
@@ -275,7 +275,7 @@ static void a_cancel_ends_the_await_of_a_job(void **state)
     held_fini(&held);
 }
 
-/* A shutdown that cancels does not touch the running job; the others end as cancelled. */
+/* A shutdown that cancels does not touch running jobs; the others end as cancelled. */
 static void a_shutdown_can_cancel_what_waits(void **state)
 {
     fixture_t *fixture = *state;
@@ -326,7 +326,7 @@ static int run_beside_timer(void *arg, void **ret_result)
     return asyncio_loop_shutdown_default_executor(loop, 5.0);
 }
 
-/* The virtual clock stands still while a job runs, and moves again after it. */
+/* The virtual clock stands still while a job runs, and advances again after it. */
 static void the_virtual_clock_waits_for_jobs(void **state)
 {
     assert_int_equal(run(*state, run_beside_timer, NULL), 0);
@@ -350,7 +350,7 @@ static int run_shutdown(void *arg, void **ret_result)
     return 0;
 }
 
-/* Shutting the default executor down waits for its jobs; from then on the loop has none. */
+/* Shutting the default executor down waits for its jobs; from then on the loop refuses jobs. */
 static void the_default_executor_is_shut_down_once(void **state)
 {
     atomic_int runs = 0;
@@ -366,7 +366,7 @@ static int run_impatient(void *arg, void **ret_result)
     return asyncio_loop_shutdown_default_executor(loop, 0);
 }
 
-/* A shutdown whose timeout is over reports that, and the jobs run on. */
+/* A shutdown whose timeout expires reports that, and the jobs continue. */
 static void a_shutdown_does_not_wait_longer_than_asked(void **state)
 {
     fixture_t *fixture = *state;
@@ -389,7 +389,7 @@ static void a_shutdown_does_not_wait_longer_than_asked(void **state)
     held_fini(&held);
 }
 
-/* A loop, an executor, and a job of it. */
+/* A loop, an executor, and a job of that executor. */
 typedef struct ending {
     asyncio_executor_t *pool; /* of one thread */
     held_t held;              /* its first job */
@@ -413,7 +413,7 @@ static int run_awaited_shutdown(void *arg, void **ret_result)
         asyncio_loop_run_in_executor(loop, ending->pool, count_run, &ending->runs);
     assert_int_equal(asyncio_loop_shutdown_executor(loop, ending->pool, false, 0), -ETIMEDOUT);
     assert_null(asyncio_loop_run_in_executor(loop, ending->pool, count_run, &ending->runs));
-    /* The loop runs meanwhile: a callback of it lets the job end. */
+    /* The loop runs meanwhile: one of its callbacks lets the job end. */
     assert_int_equal(asyncio_loop_call_soon(loop, open_gate, ending, NULL), 0);
     assert_int_equal(asyncio_await(asyncio_loop_shutdown_executor_coroutine(
                                        loop, ending->pool, true, ASYNCIO_FOREVER),
@@ -455,7 +455,7 @@ static void run_waits_for_the_default_executor(void **state)
 
 /* --- lifetimes ----------------------------------------------------------------------------- */
 
-/* A job that ends after its loop was closed and freed uses nothing of it. */
+/* A job that ends after its loop was closed and freed does not use the loop. */
 static void a_job_outlives_its_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -528,7 +528,7 @@ static void results_in_the_inbox_are_destroyed(void **state)
 
 /* --- executors of the program -------------------------------------------------------------- */
 
-/* Keeps its jobs until it is told to run them. */
+/* An executor that keeps its jobs until it is told to run them. */
 typedef struct keeper {
     asyncio_executor_t base; /* the interface */
     asyncio_job_t *newest;   /* the jobs, latest first */

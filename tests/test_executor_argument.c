@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A job that can be held up, and what is known of it. */
+/* A job that can be blocked at a gate, and the record of its calls. */
 typedef struct held {
     sem_t begun;       /* posted when it has begun */
     sem_t gate;        /* it continues when this is posted */
@@ -83,8 +83,8 @@ static asyncio_future_t *run_owned(fixture_t *fixture, asyncio_executor_t *execu
     return asyncio_loop_run_in_executor_full(fixture->loop, executor, hold_owned, owned, &owning);
 }
 
-/* The destructor of an argument is called once: when the function has returned, also where its
- * future was cancelled; or as soon as it is certain that the function will never run. */
+/* The destructor of an argument is called once: when the function has returned, even if its future
+ * was cancelled; or as soon as it is certain that the function will never run. */
 static void an_argument_is_destroyed_once(void **state)
 {
     fixture_t *fixture = *state;
@@ -114,7 +114,8 @@ static void an_argument_is_destroyed_once(void **state)
     held_fini(&running.held);
 }
 
-/* The loop may be closed before the function runs: the argument is destroyed when it has. */
+/* If the loop is closed before the function runs, the argument is destroyed after the function has
+ * run. */
 static void an_argument_outlives_the_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -136,7 +137,7 @@ static void an_argument_outlives_the_loop(void **state)
     held_fini(&waiting.held);
 }
 
-/* The argument is destroyed where the job is refused, in whatever way. */
+/* The argument is destroyed if the job is refused, for whatever reason. */
 static void an_argument_is_destroyed_on_failure(void **state)
 {
     fixture_t *fixture = *state;
@@ -206,8 +207,8 @@ static int run_copied(void *arg, void **ret_result)
     return asyncio_loop_shutdown_default_executor(asyncio_get_running_loop(), ASYNCIO_FOREVER);
 }
 
-/* The copy of a local variable lives until the function has returned, after the task that waited
- * for it was cancelled and its frame has ended. */
+/* The copy of a local variable lives until the function has returned, even if the waiting task was
+ * cancelled and its frame has ended. */
 static void a_copied_argument_outlives_the_caller(void **state)
 {
     owned_t owned = {.destroyed = 0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nothing around executors minds a failure, in whatever thread it happens: as in
- * test_failure_sweep.c, in real time.
+ * Executors survive every failure, in whatever thread it happens: as in test_failure_sweep.c, but
+ * in real time.
  */
 #include "sweeps/sweep.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nothing of the core minds a failure: scenarios that call each of its functions (tests/sweeps)
- * are run with each allocation failing, once and for good, and with each system call failing with
- * each error that its manual lists. What may be answered then is said in sweeps/sweep.h.
+ * The core survives every failure: scenarios that call each of its functions (tests/sweeps) run
+ * with each allocation failing, once and permanently, and with each system call failing with each
+ * error of its manual page. sweeps/sweep.h says which results are allowed then.
  */
 #include "sweeps/sweep.h"
 

@@ -40,7 +40,7 @@ static bool is_checked(void)
 /* One coroutine of a test. */
 struct side {
     asyncio__fiber_t fiber;   /* of it */
-    asyncio__fiber_t *back;   /* where it goes when it leaves or gives way */
+    asyncio__fiber_t *back;   /* the fiber to switch to when it ends or suspends */
     asyncio__stack_t *stack;  /* of it */
     long number;              /* what a test likes */
 };
@@ -81,7 +81,7 @@ static int no_stacks(void **state)
     return now.in_use ? -1 : 0;
 }
 
-/* The switch is one of those that there are, and this process allows it. */
+/* The switch is one of those that exist, and this process allows it. */
 static void machine_is_known(void **state)
 {
     (void)state;
@@ -101,7 +101,7 @@ static void count_to_three(void *argument)
     leave(side);
 }
 
-/* A fiber begins with its argument, goes on where it stood, and leaves. */
+/* A fiber starts with its argument, continues where it was suspended, and ends. */
 static void there_and_back(void **state)
 {
     (void)state;
@@ -116,7 +116,7 @@ static void there_and_back(void **state)
     assert_int_equal(side.number, -1);
 }
 
-/* Enough values that live over the switch to fill all registers, of both kinds. */
+/* Enough live values across the switch to fill all registers, of both kinds. */
 static __attribute__((noinline)) long mix(struct side *side, long seed)
 {
     long a = seed * 3, b = seed * 5, c = seed * 7, d = seed * 11, e = seed * 13, f = seed * 17,
@@ -148,7 +148,7 @@ static long mixed(long seed)
     return whole + (long)((double)seed / 2 * 8 + (double)seed / 4 * 16 + (double)seed / 8 * 32);
 }
 
-/* Values in registers, whole and floating, survive while others use the same registers. */
+/* Values in registers, integer and floating-point, survive while others use the same registers. */
 static void registers_survive(void **state)
 {
     (void)state;
@@ -166,7 +166,7 @@ static void registers_survive(void **state)
     }
 }
 
-/* errno is as the coroutine left it: a switch does not change it. */
+/* A switch does not change errno. */
 static void errno_survives(void **state)
 {
     (void)state;
@@ -178,7 +178,7 @@ static void errno_survives(void **state)
     assert_int_equal(errno, 7777);
 }
 
-/* A ring of coroutines that switch from each to the next, without a root in between. */
+/* A ring of coroutines, each of which switches to the next, without a root in between. */
 #define RING_MOST 1000
 static struct side ring[RING_MOST];
 static int ring_count;
@@ -193,12 +193,12 @@ static void step_on(void *argument)
         side->number++;
         asyncio__fiber_switch(&side->fiber, &ring[next].fiber);
     }
-    /* The end goes round too: each lets the next one leave. */
+    /* The end goes around the ring too: each lets the next one end. */
     side->back = next == 0 ? &root : &ring[next].fiber;
     leave(side);
 }
 
-/* Many fibers switch among each other directly, each in its turn. */
+/* Many fibers switch directly to each other, each in its turn. */
 static void many_switch_directly(void **state)
 {
     (void)state;
@@ -220,7 +220,7 @@ static void at_once(void *argument)
     leave(side);
 }
 
-/* A stack serves one coroutine after the other, tens of thousands of times, and stays one. */
+/* One stack is used by one coroutine after the other, tens of thousands of times. */
 static void stacks_serve_again(void **state)
 {
     (void)state;
@@ -251,7 +251,7 @@ static void two_in_place(void *argument)
 {
     struct side *side = argument;
     run_and_wait(side);
-    /* The first has ended; the second runs on its stack, and is saved in a fiber of its own. */
+    /* The first has ended; the second runs on its stack, and is saved in its own fiber. */
     second = (struct side){.back = side->back, .stack = side->stack, .number = 22};
     memset(side, 0xee, sizeof(*side));
     run_and_wait(&second);
@@ -286,7 +286,7 @@ static void drive_another(void *argument)
     leave(side);
 }
 
-/* A coroutine drives another one, as a generator is driven, and both give way in between. */
+/* A coroutine drives another one as a generator, and both suspend in between. */
 static void nested(void **state)
 {
     (void)state;
@@ -325,7 +325,7 @@ static void overflow(void *argument)
     leave(side);
 }
 
-/* A default stack holds 40 KiB of frames, and its neighbours do not feel it. */
+/* A default stack holds 40 KiB of frames, and its neighbours are not affected. */
 static void deep_use(void **state)
 {
     (void)state;
@@ -353,7 +353,7 @@ static void on_overflow(int signal_number, siginfo_t *info, void *context)
     _exit(asyncio__stack_of_guard(info->si_addr) == overflowing ? 42 : 43);
 }
 
-/* An overflow is a segmentation fault in the guard of that very stack. */
+/* An overflow is a segmentation fault in the guard of that stack. */
 static void overflow_hits_the_guard(void **state)
 {
     (void)state;
@@ -386,7 +386,7 @@ static void count_frames(void *argument)
     leave(side);
 }
 
-/* The chain of frames ends where the fiber began: nobody walks into memory behind it. */
+/* The chain of frames ends where the fiber began, so that no unwinder reads beyond it. */
 static void backtrace_ends(void **state)
 {
     (void)state;
@@ -455,7 +455,7 @@ static void raise_here(void *argument)
     leave(side);
 }
 
-/* A signal handler runs on the stack of a coroutine and leaves it as it was. */
+/* A signal handler runs on the stack of a coroutine and leaves it unchanged. */
 static void signals_run_on_any_stack(void **state)
 {
     (void)state;
@@ -479,7 +479,7 @@ static void hold_a_block(void *argument)
     leave(side);
 }
 
-/* A block that only a sleeping coroutine's stack knows is not taken for a leak. */
+/* A block that only the stack of a sleeping coroutine refers to is not reported as a leak. */
 static void sleeping_stacks_hold_blocks(void **state)
 {
     (void)state;

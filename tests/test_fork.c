@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the child a failed check becomes an exit code: the line where it was. */
+/* In the child a failed check becomes an exit code: its line number. */
 #define CHECK(condition) \
     do { \
         if (!(condition)) { \
@@ -25,7 +25,7 @@ static void do_nothing(void *arg)
     (void)arg;
 }
 
-static int answer(void *arg, void **ret_result)
+static int return_number(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     return 0;
@@ -43,7 +43,7 @@ struct shared {
     asyncio_remote_t *remote; /* of it */
 };
 
-/* What the child tries on the loop of its parent. */
+/* Calls of the child on the loop of its parent. */
 static void try_all(const struct shared *shared)
 {
     asyncio_loop_t *loop = shared->loop;
@@ -51,7 +51,7 @@ static void try_all(const struct shared *shared)
     CHECK(asyncio_get_running_loop() == NULL);
     CHECK(!asyncio_loop_is_running(loop));
     CHECK(asyncio_loop_run_forever(loop) == ASYNCIO_ERUNTIME);
-    CHECK(asyncio_loop_run_until_complete(loop, asyncio_coroutine(answer, NULL), NULL) ==
+    CHECK(asyncio_loop_run_until_complete(loop, asyncio_coroutine(return_number, NULL), NULL) ==
           ASYNCIO_ERUNTIME);
     CHECK(asyncio_loop_call_soon(loop, do_nothing, NULL, NULL) == ASYNCIO_ERUNTIME);
     CHECK(asyncio_loop_call_later(loop, 1, do_nothing, NULL, NULL) == ASYNCIO_ERUNTIME);
@@ -74,9 +74,9 @@ static void try_all(const struct shared *shared)
     CHECK(asyncio_all_tasks(loop, NULL, 0) == ASYNCIO_ERUNTIME);
     CHECK(asyncio_loop_create_future(loop) == NULL);
     CHECK(asyncio_errno() == ASYNCIO_ERUNTIME);
-    CHECK(asyncio_loop_create_task(loop, asyncio_coroutine(answer, NULL)) == NULL);
+    CHECK(asyncio_loop_create_task(loop, asyncio_coroutine(return_number, NULL)) == NULL);
     CHECK(asyncio_errno() == ASYNCIO_ERUNTIME);
-    CHECK(asyncio_create_task(asyncio_coroutine(answer, NULL)) == NULL);
+    CHECK(asyncio_create_task(asyncio_coroutine(return_number, NULL)) == NULL);
     CHECK(asyncio_errno() == ASYNCIO_ERUNTIME);
     asyncio_loop_stop(loop);
 }
@@ -88,7 +88,7 @@ static int sleep_a_little(void *arg, void **ret_result)
     return asyncio_sleep(0.001);
 }
 
-/* A loop of the child's own, beside the parent's. */
+/* Runs a loop of the child's own, beside the parent's. */
 static void run_own_loop(void)
 {
     int runs = 0;
@@ -126,7 +126,7 @@ static void end(struct shared *shared)
     asyncio_task_unref(shared->task);
 }
 
-/* In a child that was forked beside the loop every call is refused; the parent goes on. */
+/* In a child that was forked beside the loop every call is refused; the parent continues. */
 static void a_child_beside_the_loop_is_refused(void **state)
 {
     skip_loop_of_child_on_valgrind();
@@ -164,7 +164,7 @@ static int fork_inside(void *arg, void **ret_result)
     return asyncio_sleep(0.1);
 }
 
-/* The same in a child that was forked inside a task: it can neither wait nor wake anybody. */
+/* The same in a child that was forked inside a task: it can neither wait nor wake a task. */
 static void a_child_inside_a_task_is_refused(void **state)
 {
     skip_loop_of_child_on_valgrind();
@@ -191,7 +191,7 @@ static void must_not_run(void *arg)
         _exit(3);
 }
 
-/* A child that returns from its task leaves the loop at once; nothing of the parent's runs. */
+/* A child that returns from its task leaves the loop at once; nothing of the parent runs. */
 static void a_child_that_returns_leaves_the_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -256,7 +256,7 @@ static int fork_run_and_return(void *arg, void **ret_result)
     return 0;
 }
 
-/* So it does when it has run loops of its own in the task meanwhile. */
+/* So does a child that has run loops of its own in the task meanwhile. */
 static void a_child_that_ran_a_loop_leaves_its_parents(void **state)
 {
     fixture_t *fixture = *state;

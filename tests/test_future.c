@@ -16,7 +16,7 @@ static void note_done(asyncio_future_t *future, void *arg)
     note(noted->fixture, noted->letter);
 }
 
-/* A future is finished once: whatever comes second is ASYNCIO_EINVALIDSTATE and changes nothing. */
+/* A future is finished once: a second outcome is ASYNCIO_EINVALIDSTATE and changes nothing. */
 static void the_first_outcome_stands(void **state)
 {
     fixture_t *fixture = *state;
@@ -39,7 +39,7 @@ static void the_first_outcome_stands(void **state)
     asyncio_future_unref(future);
 }
 
-/* A cancelled future answers -ECANCELED with the message of the cancel, and stays cancelled. */
+/* A cancelled future returns -ECANCELED with the message of the cancel, and stays cancelled. */
 static void a_cancelled_future_stays_so(void **state)
 {
     fixture_t *fixture = *state;
@@ -57,7 +57,8 @@ static void a_cancelled_future_stays_so(void **state)
     asyncio_future_unref(future);
 }
 
-/* Callbacks are called in the order in which they were added, each once, and never at once. */
+/* Callbacks are called in the order in which they were added, each once, and never inside
+ * set_result(). */
 static void callbacks_run_in_order_and_once(void **state)
 {
     fixture_t *fixture = *state;
@@ -87,7 +88,7 @@ static void a_late_callback_runs_in_the_next_turn(void **state)
     assert_string_equal(fixture->trace, "a");
 }
 
-/* A callback is removed as often as it was added with that argument; the others stay in order. */
+/* All additions of a callback with that argument are removed; the others stay in order. */
 static void callbacks_can_be_removed(void **state)
 {
     fixture_t *fixture = *state;
@@ -168,7 +169,7 @@ static void callbacks_of_a_chain_run_turn_by_turn(void **state)
     asyncio_future_unref(second);
 }
 
-/* A value that nobody takes is destroyed once, with the last reference and not before. */
+/* A value that nobody retrieves is destroyed once, with the last reference and not before. */
 static void a_value_is_destroyed_with_its_future(void **state)
 {
     fixture_t *fixture = *state;
@@ -196,7 +197,8 @@ static int take_value(void *arg, void **ret_result)
     return 0;
 }
 
-/* A value that was moved out is its taker's: nobody else gets it, and it is not destroyed. */
+/* A value that was moved out belongs to its receiver: nobody else gets it, and the future does not
+ * destroy it. */
 static void a_value_is_moved_out_once(void **state)
 {
     fixture_t *fixture = *state;
@@ -218,7 +220,7 @@ static int drop_value(void *arg, void **ret_result)
     return asyncio_await_unref(arg, NULL);
 }
 
-/* A value that is awaited by who gives the future up and does not want it is destroyed. */
+/* A value that the awaiter does not take is destroyed when the awaiter drops the future. */
 static void a_value_not_wanted_is_destroyed(void **state)
 {
     fixture_t *fixture = *state;
@@ -229,7 +231,7 @@ static void a_value_not_wanted_is_destroyed(void **state)
     assert_int_equal(destroyed, 1);
 }
 
-/* An error goes with its details, and whoever asks gets them each time. */
+/* An error keeps its details, and every caller gets them. */
 static void an_error_keeps_its_details(void **state)
 {
     fixture_t *fixture = *state;
@@ -250,7 +252,7 @@ static void an_error_keeps_its_details(void **state)
     asyncio_future_unref(future);
 }
 
-/* A code without details is answered all the same, and exception() makes an object of it. */
+/* A code without details is returned all the same, and exception() makes an object of it. */
 static void an_error_needs_no_details(void **state)
 {
     fixture_t *fixture = *state;
@@ -278,7 +280,8 @@ static void failing_with_cancelled_error_is_not_a_cancel(void **state)
     asyncio_future_unref(future);
 }
 
-/* An error that nobody asked for is reported once, with its place, when the future goes. */
+/* An error that nobody retrieved is reported once, with its source location, when the future is
+ * freed. */
 static void an_unread_error_is_reported_once(void **state)
 {
     fixture_t *fixture = *state;
@@ -294,7 +297,7 @@ static void an_unread_error_is_reported_once(void **state)
     fixture->expected_reports = 1;
 }
 
-/* A pending future may go, with callbacks on it, which are then never called. */
+/* A pending future may be freed with callbacks on it, which are then never called. */
 static void a_pending_future_may_go(void **state)
 {
     fixture_t *fixture = *state;
@@ -306,7 +309,7 @@ static void a_pending_future_may_go(void **state)
     assert_string_equal(fixture->trace, "");
 }
 
-/* A done callback that is ready when the loop closes is dropped, and its future with it. */
+/* A done callback that is ready when the loop closes is dropped, and its future is freed. */
 static void closing_drops_done_callbacks(void **state)
 {
     fixture_t *fixture = *state;
@@ -332,7 +335,7 @@ static int make_without_loop(void *arg, void **ret_result)
     return 0;
 }
 
-/* A future is made on the running loop where none is named; without one there is none. */
+/* A future is created on the running loop if none is named; without a running loop that fails. */
 static void a_future_needs_a_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -342,7 +345,7 @@ static void a_future_needs_a_loop(void **state)
     assert_int_equal(run(fixture, make_without_loop, NULL), 0);
 }
 
-/* Every call takes a NULL, and what is no future, without harm. */
+/* Every call accepts NULL and objects that are no futures without harm. */
 static void null_is_harmless(void **state)
 {
     fixture_t *fixture = *state;
@@ -380,7 +383,7 @@ static void null_is_harmless(void **state)
     asyncio_future_unref(future);
 }
 
-/* A future made on a future is itself, with one reference more. */
+/* ensure_future() of a future returns that future, with one more reference. */
 static void ensure_future_keeps_a_future(void **state)
 {
     fixture_t *fixture = *state;

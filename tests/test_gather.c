@@ -35,7 +35,7 @@ static int gather_in_order(void *arg, void **ret_result)
     return 0;
 }
 
-/* Values come in the order of the awaitables, not in that of their ends. */
+/* Values are in the order of the awaitables, not in that of completion. */
 static void values_come_in_order(void **state)
 {
     fixture_t *fixture = *state;
@@ -81,7 +81,8 @@ static int gather_first_error(void *arg, void **ret_result)
     return 0;
 }
 
-/* The first error ends the gathering; the others go on, and later errors are nobody's. */
+/* The first error ends the gathering; the other children continue, and their errors are not
+ * reported. */
 static void the_first_error_ends_it(void **state)
 {
     fixture_t *fixture = *state;
@@ -109,7 +110,7 @@ static int gather_exceptions(void *arg, void **ret_result)
     return 0;
 }
 
-/* With return_exceptions errors and cancels stay in their places. */
+/* With return_exceptions errors and cancels are results in their positions. */
 static void errors_can_stay_in_their_places(void **state)
 {
     assert_int_equal(run(*state, gather_exceptions, NULL), 0);
@@ -133,7 +134,7 @@ static int gather_twice(void *arg, void **ret_result)
     return 0;
 }
 
-/* The same awaitable twice is one child in two places. */
+/* An awaitable that is given twice is one child with two positions. */
 static void one_child_may_stand_twice(void **state)
 {
     fixture_t *fixture = *state;
@@ -169,7 +170,7 @@ static int cancel_gathering(void *arg, void **ret_result)
     return 0;
 }
 
-/* A cancel reaches every child; the gathering fails with CancelledError once all have ended. */
+/* A cancel cancels every child; the gathering fails with CancelledError once all have ended. */
 static void a_cancel_reaches_every_child(void **state)
 {
     assert_int_equal(run(*state, cancel_gathering, NULL), 0);
@@ -191,7 +192,7 @@ static int gather_values(void *arg, void **ret_result)
     return 0;
 }
 
-/* The value of a future that was handed in stays the future's. */
+/* The value of a future that was passed in stays with that future. */
 static void values_of_futures_stay_theirs(void **state)
 {
     int destroyed = 0;
@@ -252,7 +253,7 @@ static int gather_badly(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* Bad awaitables and options are refused; coroutine objects among them are taken all the same. */
+/* Bad awaitables and options are refused; coroutine objects among them are taken even then. */
 static void bad_input_is_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -275,7 +276,7 @@ static int drop_gathering(void *arg, void **ret_result)
     return asyncio_sleep(3);
 }
 
-/* A gathering that nobody holds lets go of its children, which go on. */
+/* A gathering whose last reference is dropped releases its children, which continue. */
 static void a_dropped_gathering_lets_go(void **state)
 {
     fixture_t *fixture = *state;

@@ -9,7 +9,7 @@ static void note_letter(void *arg)
     note(the_fixture(), *(const char *)arg);
 }
 
-/* A callback that was called off does not run; the others do. */
+/* A cancelled callback does not run; the others do. */
 static void a_callback_can_be_called_off(void **state)
 {
     fixture_t *fixture = *state;
@@ -26,7 +26,7 @@ static void a_callback_can_be_called_off(void **state)
     asyncio_handle_unref(handle);
 }
 
-/* Calling off what has run changes nothing but the answer. */
+/* Cancelling a callback that has run is a no-op. */
 static void calling_off_too_late_is_harmless(void **state)
 {
     fixture_t *fixture = *state;
@@ -53,7 +53,7 @@ static void cancel_itself(void *arg)
     asyncio_handle_unref(*handle);
 }
 
-/* A callback may call itself off and give its last reference up while it runs. */
+/* A callback may cancel itself and drop its last reference while it runs. */
 static void a_callback_may_cancel_itself(void **state)
 {
     fixture_t *fixture = *state;
@@ -65,7 +65,7 @@ static void a_callback_may_cancel_itself(void **state)
     assert_string_equal(fixture->trace, "aa");
 }
 
-/* Who gives the handle up does not call the callback off. */
+/* Dropping the handle does not cancel the callback. */
 static void giving_up_a_handle_is_no_cancel(void **state)
 {
     fixture_t *fixture = *state;
@@ -76,7 +76,7 @@ static void giving_up_a_handle_is_no_cancel(void **state)
     assert_string_equal(fixture->trace, "a");
 }
 
-/* A handle that was called off outlives its loop. */
+/* The handle of a cancelled callback may outlive its loop. */
 static void a_handle_outlives_its_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -97,7 +97,7 @@ static void a_handle_outlives_its_loop(void **state)
     assert_string_equal(fixture->trace, "");
 }
 
-/* A handle counts more references than any small number holds. */
+/* A handle counts more references than fit in a small integer. */
 static void references_are_many(void **state)
 {
     fixture_t *fixture = *state;
@@ -113,7 +113,7 @@ static void references_are_many(void **state)
     assert_string_equal(fixture->trace, "a");
 }
 
-/* Every call takes a NULL without harm; only timers have a time. */
+/* Every call accepts NULL without harm; only timers have a time. */
 static void null_is_harmless(void **state)
 {
     fixture_t *fixture = *state;

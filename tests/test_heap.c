@@ -17,7 +17,7 @@ struct deadline {
     bool is_set;               /* what the model says */
 };
 
-/* Which of all must be the first: looked up the slow way. */
+/* Returns the node that must be the first, by a linear search. */
 static struct deadline *first_of(struct deadline *all)
 {
     struct deadline *first = NULL;
@@ -42,7 +42,7 @@ static void check_first(asyncio__heap_t *heap, struct deadline *all)
     assert_int_equal(entry->when_ns, first->when_ns);
 }
 
-/* Whatever is inserted and removed in whatever order, the first is the one that must be. */
+/* After any inserts and removals in any order the first node is the right one. */
 static void the_first_is_always_right(void **state)
 {
     (void)state;
@@ -53,7 +53,7 @@ static void the_first_is_always_right(void **state)
     for (long step = 0; step < 20000; step++) {
         random = random * 1103515245u + 12345u;
         struct deadline *one = &all[(random >> 8) % NODES];
-        /* Phases in which more is set, and in which more is removed. */
+        /* Phases with more inserts, and phases with more removals. */
         bool removes = one->is_set && (step / 1000 % 2 || (random >> 20) % 4 == 0);
         if (removes) {
             asyncio__heap_remove(&heap, &one->node);
@@ -77,7 +77,7 @@ static void the_first_is_always_right(void **state)
     assert_int_equal(asyncio__live_blocks(), blocks);
 }
 
-/* Deadlines that are set in any order come out sorted, however many there are. */
+/* Deadlines inserted in any order are removed in order, however many there are. */
 static void any_order_comes_out_sorted(void **state)
 {
     (void)state;
@@ -103,7 +103,7 @@ static void any_order_comes_out_sorted(void **state)
     }
 }
 
-/* Removing what is in no heap is harmless. */
+/* Removing a node that is in no heap is a no-op. */
 static void removing_nothing_is_harmless(void **state)
 {
     (void)state;

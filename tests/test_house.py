@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds the rules of house.py on the tree, and holds that each of them can fail.
+"""Checks the rules of house.py on the tree, and holds that each of them can fail.
 
 Usage: test_house.py ROOT LIBRARY, where LIBRARY is the shared library that was built.
 """

@@ -18,7 +18,7 @@ static bool is_default(void)
     return now.sa_handler == SIG_DFL;
 }
 
-/* Lets the loop come round to what was posted, which it may look for once in 64 turns. */
+/* Lets the loop run until it handles posts, which it may check for only once in 64 turns. */
 static int let_it_act(void)
 {
     int rc = 0;
@@ -37,7 +37,7 @@ static int interrupt_itself(void *arg, void **ret_result)
     return rc;
 }
 
-/* The first one cancels the main task, and the run returns KeyboardInterrupt. */
+/* The first SIGINT cancels the main task, and the run returns KeyboardInterrupt. */
 static void the_first_cancels(void **state)
 {
     (void)state;
@@ -71,12 +71,12 @@ static int wait_for_ever(void *arg, void **ret_result)
     assert_int_equal(pthread_create(&thread, NULL, interrupt_soon, asyncio_get_running_loop()), 0);
     int rc = asyncio_await_unref(never, NULL);
     atomic_store(&wait_is_over, true);
-    /* It looks at the loop, which the end of the run frees. */
+    /* It looks at the loop, which is freed at the end of the run. */
     assert_int_equal(pthread_join(thread, arg), 0);
     return rc;
 }
 
-/* A loop that sleeps in the kernel with nothing else to wake it is woken. */
+/* A loop that is blocked in the kernel without any other event is woken. */
 static void a_sleeping_loop_is_woken(void **state)
 {
     (void)state;
@@ -103,7 +103,7 @@ static int end_otherwise(void *arg, void **ret_result)
     return asyncio_raise(ASYNCIO_EUSER, "another end");
 }
 
-/* A main task that continues, or ends in its own way, decides the outcome. */
+/* A main task that catches the cancel and continues, or ends otherwise, decides the result. */
 static void a_main_task_may_swallow_it(void **state)
 {
     int *result = NULL;
@@ -124,7 +124,7 @@ static int cancel_as_well(void *arg, void **ret_result)
     return asyncio_sleep(1000);
 }
 
-/* Where the program had cancelled the main task too, that is what the run returns. */
+/* If the program had cancelled the main task too, the run returns that cancel. */
 static void a_cancel_of_the_programs_stands(void **state)
 {
     (void)state;
@@ -147,7 +147,8 @@ static int refuse_to_end(void *arg, void **ret_result)
     return rc;
 }
 
-/* The second one ends the run although the main task has not; closing then cancels it once more. */
+/* The second SIGINT ends the run although the main task has not ended; the close then cancels the
+ * task again. */
 static void the_second_ends_the_run(void **state)
 {
     (void)state;
@@ -171,7 +172,7 @@ static int end_at_once(void *arg, void **ret_result)
     return asyncio_future_add_done_callback(asyncio_current_task(), interrupt_late, arg);
 }
 
-/* One that comes when the main task is done already is not lost: the run returns it. */
+/* A SIGINT after the main task has ended is not lost: the run returns KeyboardInterrupt. */
 static void one_behind_the_end_is_answered(void **state)
 {
     (void)state;
@@ -200,7 +201,8 @@ static int end_beside_another(void *arg, void **ret_result)
     return end_at_once(arg, ret_result);
 }
 
-/* Nor does it reach into the end of the run, where the main task has ended and others clean up. */
+/* Nor does it disturb the end of the run, where the main task has ended and other tasks clean
+ * up. */
 static void one_behind_the_end_leaves_the_others_their_time(void **state)
 {
     (void)state;
@@ -252,8 +254,8 @@ static void assert_killed(pid_t child)
     assert_int_equal(WTERMSIG(status), SIGINT);
 }
 
-/* The second one ends a process whose loop does not come round to the first, and the third ends
- * any; by the signal itself, so that its parent sees why. */
+/* The second SIGINT ends a process whose loop does not handle the first, and the third ends any; by
+ * the signal itself, so that its parent sees the cause. */
 static void what_hangs_is_ended(void **state)
 {
     (void)state;
@@ -270,7 +272,7 @@ static void what_hangs_is_ended(void **state)
     }
 }
 
-/* A child that was forked inside a run dies of its own Ctrl-C; the parent's run hears nothing. */
+/* A child that was forked during a run dies of its own SIGINT; the parent's run is not affected. */
 static void a_forked_child_is_interrupted_alone(void **state)
 {
     (void)state;
@@ -297,7 +299,7 @@ static int raise_it(void *arg, void **ret_result)
     return let_it_act();
 }
 
-/* A handler of the program's, or that the signal is ignored, stays as it is. */
+/* A handler of the program, or SIG_IGN, stays installed. */
 static void another_disposition_is_left_alone(void **state)
 {
     (void)state;
@@ -317,7 +319,7 @@ static int set_own(void *arg, void **ret_result)
     return 0;
 }
 
-/* What the program installs during a run is there after it. */
+/* A handler that the program installs during a run stays installed after it. */
 static void a_handler_set_inside_stays(void **state)
 {
     (void)state;
@@ -348,8 +350,8 @@ static int unwatch_inside(void *arg, void **ret_result)
     return interrupt_itself(arg, ret_result);
 }
 
-/* A loop's own watch goes before the run's; when it ends the run has it again, and the default is
- * back at the end whatever the order. */
+/* A watch of the loop takes precedence over the run's handler, which is back when the watch ends;
+ * at the end the default is restored in any order. */
 static void a_watch_goes_before(void **state)
 {
     (void)state;
@@ -375,7 +377,7 @@ static void *run_elsewhere(void *arg)
     return asyncio_run(asyncio_coroutine(ask, arg), NULL) == 0 ? NULL : "failed";
 }
 
-/* A run in another thread than the initial one does not touch SIGINT. */
+/* A run on another thread than the initial one does not touch SIGINT. */
 static void other_threads_take_nothing(void **state)
 {
     (void)state;
@@ -405,7 +407,7 @@ int main(void)
         FIXTURE_TEST(a_watch_goes_before),
         FIXTURE_TEST(other_threads_take_nothing),
     };
-    /* A shell that runs this in the background has SIGINT ignored. */
+    /* A shell that runs this test in the background has SIGINT ignored. */
     if (signal(SIGINT, SIG_DFL) == SIG_ERR)
         return 1;
     sweep_may_wait = true;

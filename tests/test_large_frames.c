@@ -26,8 +26,8 @@ static asyncio_loop_t *running(void)
     return asyncio_get_running_loop();
 }
 
-/* Echoes what comes until the client closes. Not inlined, and without the option by which a
- * compiler touches each page of a frame: it writes where the message is, at the frame's low end. */
+/* Echoes until the client closes. Not inlined, and compiled without the option that touches each
+ * page of a frame: it writes only where the message is, at the low end of the frame. */
 static __attribute__((noinline)) int echo(asyncio_socket_t *sock)
 {
     char buffer[BUFFER_BYTES];
@@ -50,7 +50,7 @@ static int handle(asyncio_socket_t *sock, void **ret_result)
 }
 ASYNCIO_COROUTINE(handle, (asyncio_socket_t *, sock));
 
-/* Accepts that many clients, and starts a task for each. */
+/* Accepts that number of clients, and starts a task for each. */
 static int serve(asyncio_socket_t *listener, size_t count, void **ret_result)
 {
     (void)ret_result;
@@ -69,7 +69,7 @@ static int serve(asyncio_socket_t *listener, size_t count, void **ret_result)
 }
 ASYNCIO_COROUTINE(serve, (asyncio_socket_t *, listener), (size_t, count));
 
-/* Sends a message that only this client sends, and must get it back. */
+/* Sends a message that is unique to this client, and expects it back. */
 static int call(const struct sockaddr_in *address, size_t number, void **ret_result)
 {
     (void)ret_result;
@@ -117,7 +117,7 @@ static int talk_to_all(void *arg, void **ret_result)
     return 0;
 }
 
-/* Handlers with a buffer of 64 KiB on the default stack serve all their clients rightly. */
+/* Handlers with a buffer of 64 KiB on the default stack serve all their clients correctly. */
 static void handlers_have_room_for_64_kib(void **state)
 {
     (void)state;

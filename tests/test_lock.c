@@ -5,7 +5,7 @@
 
 static asyncio_lock_t lock;
 
-/* Takes the lock, says so, holds it for a turn, and gives it up. */
+/* Takes the lock, notes it, holds it for a turn, and releases it. */
 static int hold_for_a_turn(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -36,7 +36,7 @@ static int teardown(void **state)
 
 #define LOCK_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-/* A free lock is taken without a suspension, even outside a task, and binds to no loop. */
+/* A free lock is taken without suspending, even outside a task, and is not bound to a loop. */
 static void a_free_lock_is_taken_at_once(void **state)
 {
     (void)state;
@@ -48,7 +48,7 @@ static void a_free_lock_is_taken_at_once(void **state)
     assert_int_equal(end_of_task(start("a")), 0);
 }
 
-/* Those who wait get it in the order in which they came. */
+/* Waiters get the lock in the order in which they arrived. */
 static void first_come_first_served(void **state)
 {
     const fixture_t *fixture = *state;
@@ -59,7 +59,8 @@ static void first_come_first_served(void **state)
     assert_false(asyncio_lock_locked(&lock));
 }
 
-/* A release wakes the first alone; until that has run, the lock is free and yet not to be had. */
+/* A release wakes only the first waiter; until that has run, the lock is free but cannot be
+ * taken. */
 static void a_newcomer_queues_behind_the_woken(void **state)
 {
     fixture_t *fixture = *state;
@@ -74,7 +75,7 @@ static void a_newcomer_queues_behind_the_woken(void **state)
     assert_int_equal(end_of_task(first) | end_of_task(second), 0);
 }
 
-/* A lock that nobody holds cannot be released. */
+/* Releasing a lock that nobody holds is an error. */
 static void a_release_without_a_holder_is_refused(void **state)
 {
     (void)state;
@@ -84,7 +85,7 @@ static void a_release_without_a_holder_is_refused(void **state)
     assert_int_equal(asyncio_lock_release(&lock), ASYNCIO_ERUNTIME);
 }
 
-/* Who is cancelled while it waits leaves the queue, and those behind are served. */
+/* A waiter that is cancelled leaves the queue, and those behind it are served. */
 static void a_cancelled_waiter_leaves(void **state)
 {
     fixture_t *fixture = *state;
@@ -99,7 +100,8 @@ static void a_cancelled_waiter_leaves(void **state)
     assert_string_equal(fixture->trace, "b");
 }
 
-/* Who was woken and is cancelled before it runs wakes the next: the wake-up is not lost. */
+/* A waiter that was woken and is cancelled before it runs wakes the next one: the wake-up is not
+ * lost. */
 static void a_woken_waiter_that_is_cancelled_wakes_the_next(void **state)
 {
     fixture_t *fixture = *state;
@@ -113,7 +115,8 @@ static void a_woken_waiter_that_is_cancelled_wakes_the_next(void **state)
     assert_string_equal(fixture->trace, "b");
 }
 
-/* A release that meets a head which is cancelled and has not run leaves the wake-up to that. */
+/* If the first waiter is cancelled and has not run yet, a release leaves it to that waiter to wake
+ * the next. */
 static void a_cancelled_head_wakes_the_next_itself(void **state)
 {
     fixture_t *fixture = *state;
@@ -130,7 +133,7 @@ static void a_cancelled_head_wakes_the_next_itself(void **state)
     assert_int_equal(end_of_task(first), -ECANCELED);
 }
 
-/* When all that wait are cancelled, a newcomer takes a free lock at once. */
+/* When all waiters are cancelled, another task takes a free lock at once. */
 static void cancelled_waiters_hold_nobody_up(void **state)
 {
     fixture_t *fixture = *state;
@@ -183,7 +186,7 @@ static void bad_inputs_are_refused(void **state)
     assert_int_equal(asyncio_lock_release(&lock), 0);
 }
 
-/* The coroutine object takes the lock when it runs; out of memory there is none. */
+/* The coroutine object takes the lock when it runs; without memory there is none. */
 static void the_object_does_the_same(void **state)
 {
     fixture_t *fixture = *state;
@@ -212,7 +215,7 @@ static int use(void *arg, int who)
     return rc;
 }
 
-/* Once warm, taking, waiting and waking allocate nothing. */
+/* In the steady state, taking, waiting and waking allocate nothing. */
 static void nothing_is_allocated_once_warm(void **state)
 {
     assert_int_equal(allocations_once_warm(*state, use, NULL), 0);

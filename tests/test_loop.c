@@ -41,7 +41,7 @@ static void call_soon_is_first_in_first_out(void **state)
     assert_string_equal(fixture->trace, letters);
 }
 
-/* What a callback schedules runs in the next turn, behind all of this one. */
+/* A callback that is scheduled by a callback runs in the next turn, after all of this one. */
 static void what_is_scheduled_in_a_turn_runs_in_the_next(void **state)
 {
     fixture_t *fixture = *state;
@@ -53,7 +53,7 @@ static void what_is_scheduled_in_a_turn_runs_in_the_next(void **state)
     assert_string_equal(fixture->trace, "abc");
 }
 
-/* A stop before the run gives exactly one turn, and leaves what that scheduled for later. */
+/* A stop before the run gives exactly one turn; what that turn schedules stays queued. */
 static void stop_before_run_gives_one_turn(void **state)
 {
     fixture_t *fixture = *state;
@@ -63,7 +63,7 @@ static void stop_before_run_gives_one_turn(void **state)
     assert_string_equal(fixture->trace, "a");
 }
 
-/* A stop lets the turn go on to its end. */
+/* A stop lets the current turn finish. */
 static void stop_ends_the_turn_first(void **state)
 {
     fixture_t *fixture = *state;
@@ -73,7 +73,7 @@ static void stop_ends_the_turn_first(void **state)
     assert_string_equal(fixture->trace, "x");
 }
 
-/* On the virtual clock a loop that nothing can wake says so instead of waiting. */
+/* On the virtual clock a loop that nothing can wake fails with a deadlock instead of waiting. */
 static void a_loop_without_anything_is_dead(void **state)
 {
     fixture_t *fixture = *state;
@@ -110,7 +110,7 @@ static int try_what_is_refused(void *arg, void **ret_result)
     return 0;
 }
 
-/* A loop that runs can neither be run again nor closed, and no other runs in its thread. */
+/* A running loop can neither be run again nor closed, and no other loop can run in its thread. */
 static void a_running_loop_refuses(void **state)
 {
     fixture_t *fixture = *state;
@@ -125,7 +125,7 @@ static void a_running_loop_refuses(void **state)
     asyncio_loop_unref(seen.other);
 }
 
-/* Every call on a closed loop answers ASYNCIO_ERUNTIME; closing it again is harmless. */
+/* Every call on a closed loop fails with ASYNCIO_ERUNTIME; closing it again is a no-op. */
 static void a_closed_loop_refuses(void **state)
 {
     fixture_t *fixture = *state;
@@ -161,7 +161,7 @@ static void a_closed_loop_refuses(void **state)
     assert_string_equal(fixture->trace, "");
 }
 
-/* What is ready or set for later when a loop closes is dropped, not called. */
+/* Callbacks and timers that are pending when a loop closes are dropped, not called. */
 static void close_drops_what_is_ready_and_set(void **state)
 {
     fixture_t *fixture = *state;
@@ -182,15 +182,15 @@ struct thread_calls {
     asyncio_loop_t *loop;     /* runs in another thread */
     asyncio_future_t *future; /* of it */
     asyncio_task_t *task;     /* of it */
-    int answers[14];          /* what the calls answered */
-    size_t count;             /* of answers */
+    int results[14];          /* the results of the calls */
+    size_t count;             /* of results */
     asyncio_loop_t *running;  /* what this thread takes for its loop */
 };
 
 static void *call_from_thread(void *arg)
 {
     struct thread_calls *calls = arg;
-    int *at = calls->answers;
+    int *at = calls->results;
     asyncio_loop_t *loop = calls->loop;
     calls->running = asyncio_get_running_loop();
     *at++ = asyncio_loop_run_forever(loop);
@@ -209,7 +209,7 @@ static void *call_from_thread(void *arg)
     *at++ = asyncio_errno();
     assert_null(asyncio_loop_create_task(loop, asyncio_coroutine(do_nothing, NULL)));
     *at++ = asyncio_errno();
-    calls->count = (size_t)(at - calls->answers);
+    calls->count = (size_t)(at - calls->results);
     asyncio_error_clear();
     return NULL;
 }
@@ -228,7 +228,7 @@ static int call_from_thread_and_wait(void *arg, void **ret_result)
     return 0;
 }
 
-/* A loop that runs in one thread answers ASYNCIO_ERUNTIME in every other. */
+/* A loop that runs in one thread refuses calls from every other thread with ASYNCIO_ERUNTIME. */
 static void a_loop_of_another_thread_refuses(void **state)
 {
     fixture_t *fixture = *state;
@@ -237,11 +237,11 @@ static void a_loop_of_another_thread_refuses(void **state)
     assert_null(calls.running);
     assert_int_equal(calls.count, 14);
     for (size_t i = 0; i < calls.count; i++)
-        assert_int_equal(calls.answers[i], ASYNCIO_ERUNTIME);
+        assert_int_equal(calls.results[i], ASYNCIO_ERUNTIME);
     expect_reports_in_debug(fixture, calls.count);
 }
 
-/* Options that are not understood are -EINVAL, and nothing is made. */
+/* Unknown options are -EINVAL, and no loop is created. */
 static void bad_options_are_refused(void **state)
 {
     (void)state;
@@ -310,7 +310,7 @@ static void on_readable(void *arg)
     asyncio_loop_stop(watching->fixture->loop);
 }
 
-/* A reader that does not read is called again, once a turn, until it is removed. */
+/* A reader that does not read is called again, once per turn, until it is removed. */
 static void a_reader_is_called_while_there_is_input(void **state)
 {
     fixture_t *fixture = *state;
@@ -336,7 +336,7 @@ static void remove_other(void *arg)
     asyncio_loop_stop(pair->fixture->loop);
 }
 
-/* A callback that is ready in the same turn does not run once its watch was removed. */
+/* A callback that is ready in the same turn does not run after its watch was removed. */
 static void a_removed_reader_is_not_called(void **state)
 {
     fixture_t *fixture = *state;
@@ -396,7 +396,7 @@ static void come_again_soon(void *arg)
     assert_int_equal(rc, 0);
 }
 
-/* Callbacks and timers that schedule themselves at once do not keep a descriptor from its turn. */
+/* Callbacks and timers that reschedule themselves at once do not starve a descriptor. */
 static void a_busy_loop_sees_its_descriptors(void **state)
 {
     fixture_t fixture = *(fixture_t *)*state;
@@ -424,7 +424,7 @@ static int refuse_setup(unsigned entries, void *params)
     return -1;
 }
 
-/* Where io_uring is refused a loop that does not insist on it has epoll, and says why. */
+/* Where io_uring is refused a loop that does not require it uses epoll, and returns the reason. */
 static void a_loop_does_without_io_uring(void **state)
 {
     (void)state;
@@ -446,7 +446,7 @@ static void a_loop_does_without_io_uring(void **state)
     asyncio_loop_unref(loop);
 }
 
-/* Loops that are made, run and ended one after the other leave nothing behind. */
+/* Loops that are created, run and closed one after the other leave nothing behind. */
 static void loops_leave_nothing(void **state)
 {
     (void)state;
@@ -477,7 +477,7 @@ static void the_loop_of_a_thread_can_be_set(void **state)
     asyncio_set_event_loop(NULL);
 }
 
-/* Every call of the loop takes a NULL without harm. */
+/* Every call of the loop accepts NULL without harm. */
 static void null_is_harmless(void **state)
 {
     fixture_t *fixture = *state;
@@ -514,7 +514,7 @@ static void null_is_harmless(void **state)
     fixture->expected_reports = 1;
 }
 
-/* The debug mode of a loop is what was set. */
+/* The debug mode of a loop can be set and read. */
 static void debug_can_be_set(void **state)
 {
     fixture_t *fixture = *state;
@@ -532,7 +532,7 @@ static int unref_the_loop(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* A loop lives as long as it runs, whoever gives the last reference up. */
+/* A loop lives as long as it runs, even if its last reference is dropped. */
 static void a_running_loop_outlives_its_references(void **state)
 {
     (void)state;
@@ -543,7 +543,7 @@ static void a_running_loop_outlives_its_references(void **state)
     asyncio_task_unref(task);
 }
 
-/* A future outlives its loop: what it holds can still be read. */
+/* A future may outlive its loop, and its result can still be read. */
 static void a_future_outlives_its_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -564,8 +564,8 @@ static void *make_thread_loop(void *arg)
     return NULL;
 }
 
-/* A thread that ends frees the loop that get_event_loop() made for it, and its last error: the
- * accounts at the end of the test see it. */
+/* When a thread ends, the loop that get_event_loop() created for it and its last error are freed:
+ * the accounts of the test check that. */
 static void a_thread_that_ends_leaves_nothing(void **state)
 {
     (void)state;

@@ -83,7 +83,7 @@ static int use_own_allocator(void)
     return counts.blocks || counts.bytes || asyncio__live_blocks() ? 7 : 0;
 }
 
-/* The program's allocator sees every block with its exact size; the cache is off. */
+/* The program's allocator sees every block with its exact size; the cache is disabled. */
 static void own_allocator_sees_every_block(void **state)
 {
     (void)state;
@@ -107,7 +107,7 @@ static void allocator_after_the_first_block_is_refused(void **state)
     assert_int_equal(asyncio_set_allocator(&allocator), ASYNCIO_ERUNTIME);
 }
 
-/* A block of any size is aligned for any type and may be written to its last byte. */
+/* A block of any size is aligned for any type and can be written to its last byte. */
 static void every_size_is_aligned_and_whole(void **state)
 {
     (void)state;
@@ -145,7 +145,7 @@ static void calloc_is_zero(void **state)
     }
 }
 
-/* Growing and shrinking keep what both sizes hold, across every border between classes. */
+/* Growing and shrinking keep the common bytes, across every boundary between size classes. */
 static void realloc_keeps_contents(void **state)
 {
     (void)state;
@@ -166,7 +166,7 @@ static void realloc_keeps_contents(void **state)
     assert_int_equal(asyncio__live_blocks(), before);
 }
 
-/* The small block freed last is allocated next: it is warm in the processor's cache. */
+/* The small block freed last is allocated next, because it is warm in the cache. */
 static void cache_is_last_in_first_out(void **state)
 {
     (void)state;
@@ -224,7 +224,7 @@ static void *free_and_make(void *argument)
     return NULL;
 }
 
-/* A block may be freed by another thread; the count is right after that thread has ended. */
+/* A block may be freed by another thread; the count is correct after that thread has ended. */
 static void blocks_cross_threads(void **state)
 {
     (void)state;
@@ -306,7 +306,7 @@ static long resident_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* The memory of a peak is returned to the kernel, and serves a second peak, zeroed. */
+/* The memory of a peak is returned to the kernel, and a second peak gets it zeroed. */
 static void a_trim_returns_the_memory_of_a_peak(void **state)
 {
     (void)state;
@@ -324,7 +324,7 @@ static void a_trim_returns_the_memory_of_a_peak(void **state)
     assert_in_range(asyncio__memory_trim(), returned / 2, returned * 2);
 }
 
-/* A trim leaves every block that is in use as it is, and what it keeps is allocated again. */
+/* A trim does not change blocks in use, and the blocks that it keeps are allocated again. */
 static void a_trim_keeps_blocks_in_use(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds that every planted mistake of tools/mutants still has its place in the sources, once.
+"""Checks that every planted mistake of tools/mutants still has its place in the sources, once.
 
 Whether a test notices each is found out by `make mutants`, which takes some minutes.
 """

@@ -19,7 +19,7 @@
 #include "base/syscalls.h"
 #include "coroutine/coroutine.h"
 
-/* What became of a child. */
+/* The outcome of a child process. */
 typedef struct fate {
     int signal;      /* that it died of, or 0 */
     int status;      /* with which it ended */
@@ -35,7 +35,7 @@ static fate_t fate_of(void (*function)(void *argument), void *argument)
     pid_t child = fork();
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);
-        /* Not what a checker makes of it: the plain signal. */
+        /* Restores the default actions, which a sanitizer replaces. */
         signal(SIGSEGV, SIG_DFL);
         signal(SIGBUS, SIG_DFL);
         signal(SIGABRT, SIG_DFL);
@@ -50,7 +50,7 @@ static fate_t fate_of(void (*function)(void *argument), void *argument)
     while ((got = read(ends[0], fate.text + length, sizeof(fate.text) - 1 - length)) > 0)
         length += (size_t)got;
     close(ends[0]);
-    /* An emulator has a word of its own when what it emulates dies. */
+    /* An emulator prints a line of its own when the emulated program dies. */
     char *of_emulator = strstr(fate.text, "qemu: uncaught target signal");
     if (of_emulator)
         *of_emulator = '\0';
@@ -117,8 +117,8 @@ static void overflow_quietly(void *name)
     run_named(make_loop(false), name);
 }
 
-/* An overflow is written about with the task's name, the place it was made at and the size of its
- * stack; then the process dies of SIGSEGV, as without. */
+/* An overflow is reported with the name of the task, the source location that created it and the
+ * size of its stack; then the process dies of SIGSEGV. */
 static void an_overflow_names_its_task(void **state)
 {
     (void)state;
@@ -130,7 +130,7 @@ static void an_overflow_names_its_task(void **state)
     assert_int_equal(*(strchr(fate.text, '\n') + 1), '\0');
 }
 
-/* A task without a name is called by its number. */
+/* A task without a name is reported by its number. */
 static void an_unnamed_task_has_its_number(void **state)
 {
     (void)state;
@@ -139,7 +139,7 @@ static void an_unnamed_task_has_its_number(void **state)
     has(&fate, "stack overflow in task Task-");
 }
 
-/* Nothing is written by a loop that was not asked to. */
+/* A loop without the option reports nothing. */
 static void without_the_option_nothing_is_written(void **state)
 {
     (void)state;
@@ -154,7 +154,7 @@ static void overflow_by_environment(void *value)
     overflow_quietly("from outside");
 }
 
-/* The environment asks for it too, unless it says 0 or nothing. */
+/* The environment variable sets the option too, unless it is 0 or empty. */
 static void the_environment_asks_too(void **state)
 {
     (void)state;
@@ -165,7 +165,7 @@ static void the_environment_asks_too(void **state)
     assert_string_equal(fate_of(overflow_by_environment, "").text, "");
 }
 
-/* A function whose frame ends 200 KiB below the stack. It touches no page between. */
+/* A function whose frame ends 200 KiB below the stack, and which touches no page in between. */
 static __attribute__((noinline)) int touch_below(size_t bytes)
 {
     volatile char *frame = __builtin_alloca(bytes);
@@ -192,7 +192,7 @@ static void overflow_by_one_frame(void *unused)
     asyncio_task_unref(below);
 }
 
-/* A frame that reaches 200 KiB beyond the stack is reported; it does not reach the stack below. */
+/* A frame that reaches 200 KiB below the stack is reported, and does not reach the next stack. */
 static void a_large_frame_does_not_step_over_the_guard(void **state)
 {
     (void)state;
@@ -213,7 +213,7 @@ static void overflow_driven(void *unused)
     asyncio_loop_run_until_complete(make_loop(true), asyncio_coroutine(drive, NULL), NULL);
 }
 
-/* A coroutine that is driven by hand has no name of its own, and not that of the task around. */
+/* A coroutine that is driven by hand is reported without the name of the task around it. */
 static void a_driven_one_has_its_place(void **state)
 {
     (void)state;
@@ -237,7 +237,7 @@ static void overflow_in_a_thread(void *name)
     asyncio_loop_unref(idle);
 }
 
-/* Each thread that runs such a loop has room for the handler. */
+/* Each thread that runs such a loop has a stack for the handler. */
 static void every_loop_thread_reports(void **state)
 {
     (void)state;
@@ -280,7 +280,7 @@ static void overflow_in_a_childs_own_loop(void *unused)
     _exit(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV ? 7 : 8);
 }
 
-/* A forked child reports like its parent, on the stack that was copied and on loops of its own. */
+/* A forked child reports like its parent, on the copied stack and on loops of its own. */
 static void forked_children_report(void **state)
 {
     (void)state;
@@ -325,7 +325,7 @@ static void overflow_before_a_plain_handler(void *unused)
     overflow_named("first");
 }
 
-/* The handler that was there before is called behind the report, with all that it is due. */
+/* The former handler is called after the report, with its flags and its mask. */
 static void the_former_handler_is_called(void **state)
 {
     (void)state;
@@ -360,8 +360,8 @@ static void fault_before_a_handler(void *arg)
     fault(arg);
 }
 
-/* Faults elsewhere, and signals that were sent, go to the former handler without a word; where
- * there is none the process dies of them. */
+/* Faults elsewhere, and signals that were sent, go to the former handler without a report; without
+ * one the process dies of them. */
 static void other_faults_are_not_claimed(void **state)
 {
     (void)state;
@@ -410,8 +410,8 @@ static void check_handlers(void *unused)
     _exit(fine ? 7 : 8);
 }
 
-/* With the last loop that wants it the handler is gone, but for one that stands below another's;
- * and a thread keeps no stack for signals beyond the run. */
+/* The handler is removed with the last loop that wants it, except where another handler was
+ * installed above it; and a thread keeps no signal stack after the run. */
 static void handlers_go_with_the_last_loop(void **state)
 {
     (void)state;
@@ -437,7 +437,7 @@ static void keep_own_stack(void *unused)
     _exit(inside.ss_sp == memory && behind.ss_sp == memory && !behind.ss_flags ? 7 : 8);
 }
 
-/* A thread that has a stack for signals already keeps that one. */
+/* A thread that has a signal stack already keeps it. */
 static void a_threads_own_signal_stack_stays(void **state)
 {
     (void)state;
@@ -461,7 +461,7 @@ static void without_memory(void *unused)
     _exit(!loop && asyncio_errno() == -ENOMEM && is_default(SIGSEGV) ? 7 : 8);
 }
 
-/* A loop whose handler has no room is refused, and no handler is left behind. */
+/* A loop without memory for the handler's stack is refused, and no handler stays installed. */
 static void without_memory_there_is_no_loop(void **state)
 {
     (void)state;
@@ -490,7 +490,7 @@ static void overflow_of_a_page(void *name)
     overflow_named(name);
 }
 
-/* One byte too deep, and back: what no guard has kept it from. */
+/* Writes one byte below the stack, and returns: no guard prevents it. */
 static int write_below(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -514,7 +514,7 @@ static void overflow_of_a_canary(void *is_driven)
     asyncio_loop_run_until_complete(loop, task, NULL);
 }
 
-/* Whatever the guard, the report is the same; one that is only looked at is looked at when the
+/* With any kind of guard the report is the same; without a guard the overflow is found when the
  * coroutine has ended, and the process aborts. */
 static void every_kind_of_guard_reports(void **state)
 {

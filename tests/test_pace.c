@@ -44,7 +44,7 @@ static void on_time(void *arg)
     asyncio_loop_stop(chain->loop);
 }
 
-/* One turn: passes the time, and schedules the next. */
+/* One turn: lets time pass, and schedules the next turn. */
 static void turn(void *arg)
 {
     chain_t *chain = arg;
@@ -85,7 +85,7 @@ static void a_timer_is_at_most_eight_turns_late(void **state)
         assert_in_range(turns_late(quick_turns), 1, 8);
 }
 
-/* So it is in the first turns of a loop, whose counter's frequency is not known yet. */
+/* That also holds for the first turns of a loop, whose counter has an unknown frequency. */
 static void a_new_loop_is_not_late(void **state)
 {
     (void)state;

@@ -11,7 +11,7 @@ static void *item(int i)
     return &items[i];
 }
 
-/* One that puts or gets an item; what came is noted. */
+/* A task that puts or gets an item and notes the result. */
 typedef struct party {
     asyncio_task_t *task; /* that waits */
     int i;                /* the item to put */
@@ -85,7 +85,7 @@ static int teardown(void **state)
     return rc;
 }
 
-/* The test has a queue of another kind. */
+/* Makes the test use a queue of another kind. */
 static void use_instead(asyncio_queue_t *other)
 {
     assert_non_null(other);
@@ -97,7 +97,7 @@ static void use_instead(asyncio_queue_t *other)
 
 /* --- order and limits ---------------------------------------------------------------------- */
 
-/* A queue gives back first what was put first, over any number of items. */
+/* A queue returns the oldest item first, over any number of items. */
 static void first_in_first_out(void **state)
 {
     (void)state;
@@ -111,7 +111,7 @@ static void first_in_first_out(void **state)
     assert_true(asyncio_queue_empty(queue));
 }
 
-/* A last-in-first-out queue gives back first what was put last. */
+/* A last-in-first-out queue returns the newest item first. */
 static void last_in_first_out(void **state)
 {
     (void)state;
@@ -128,7 +128,7 @@ static int by_letter(const void *a, const void *b, void *arg)
     return *(const char *)a - *(const char *)b;
 }
 
-/* A priority queue gives back the least, whatever was put in between. */
+/* A priority queue returns the smallest item first, whatever was put in between. */
 static void the_least_comes_first(void **state)
 {
     (void)state;
@@ -146,7 +146,7 @@ static void the_least_comes_first(void **state)
     assert_true(compared > 0);
 }
 
-/* The order stays while the queue wraps around and grows. */
+/* The order is kept while the queue wraps around and grows. */
 static void the_order_outlives_growth(void **state)
 {
     (void)state;
@@ -171,7 +171,8 @@ static int by_hundreds(const void *a, const void *b, void *arg)
     return (int)(asyncio_int(a) / 100 - asyncio_int(b) / 100);
 }
 
-/* Items of one priority come out as from Python's heapq, which is not the order they came in. */
+/* Items of equal priority are returned in the order of Python's heapq, which is not the order in
+ * which they were put. */
 static void equal_items_come_as_in_python(void **state)
 {
     (void)state;
@@ -188,7 +189,8 @@ static void equal_items_come_as_in_python(void **state)
     asyncio_queue_unref(equal);
 }
 
-/* A full queue refuses and an empty one has nothing, without a wait; 0 is no limit. */
+/* put_nowait() on a full queue and get_nowait() on an empty one fail without waiting; 0 is no
+ * limit. */
 static void limits_are_kept(void **state)
 {
     (void)state;
@@ -211,7 +213,7 @@ static void limits_are_kept(void **state)
 
 /* --- waiting ------------------------------------------------------------------------------- */
 
-/* Getters that wait are served in the order in which they came, one for each item. */
+/* Waiting getters are served in the order in which they arrived, one for each item. */
 static void getters_are_served_in_order(void **state)
 {
     fixture_t *fixture = *state;
@@ -228,7 +230,7 @@ static void getters_are_served_in_order(void **state)
     assert_string_equal(fixture->trace, "012");
 }
 
-/* Putters that wait for room are served in the order in which they came. */
+/* Waiting putters are served in the order in which they arrived. */
 static void putters_are_served_in_order(void **state)
 {
     fixture_t *fixture = *state;
@@ -246,7 +248,7 @@ static void putters_are_served_in_order(void **state)
         assert_int_equal(end_of(&putters[i]), 0);
 }
 
-/* Nothing is reserved for the woken: if another was quicker, it waits again. */
+/* Nothing is reserved for a woken task: if another one was quicker, it waits again. */
 static void the_woken_looks_again(void **state)
 {
     fixture_t *fixture = *state;
@@ -275,7 +277,7 @@ static void the_woken_looks_again(void **state)
     assert_int_equal(get(), '3');
 }
 
-/* A getter that was woken and is cancelled passes the wake-up on, and the item stays. */
+/* A woken getter that is cancelled passes the wake-up on, and the item stays. */
 static void a_cancelled_getter_loses_no_item(void **state)
 {
     fixture_t *fixture = *state;
@@ -304,7 +306,7 @@ static void put_first(void *arg)
     put(0);
 }
 
-/* An item that comes when the time of a get is over is either answered or still in the queue. */
+/* An item that is put when a get times out is either returned or still in the queue. */
 static void a_get_without_time_loses_no_item(void **state)
 {
     fixture_t *fixture = *state;
@@ -327,7 +329,7 @@ static void a_get_without_time_loses_no_item(void **state)
     }
 }
 
-/* A putter that was woken and is cancelled passes the room on, and its item is not in. */
+/* A woken putter that is cancelled passes the room on, and its item is not put. */
 static void a_cancelled_putter_loses_no_room(void **state)
 {
     fixture_t *fixture = *state;
@@ -348,7 +350,7 @@ static void a_cancelled_putter_loses_no_room(void **state)
 
 /* --- joining ------------------------------------------------------------------------------- */
 
-/* join waits until each item that was put has been said to be done, and no longer. */
+/* join() waits until task_done() was called for each item that was put, and no longer. */
 static void join_waits_for_all_that_was_put(void **state)
 {
     fixture_t *fixture = *state;
@@ -368,7 +370,7 @@ static void join_waits_for_all_that_was_put(void **state)
     assert_int_equal(asyncio_queue_task_done(queue), -EINVAL);
 }
 
-/* A join that is cancelled leaves the others waiting for the same. */
+/* A join that is cancelled does not affect other joins. */
 static void a_cancelled_join_leaves_alone(void **state)
 {
     fixture_t *fixture = *state;
@@ -385,7 +387,7 @@ static void a_cancelled_join_leaves_alone(void **state)
 
 /* --- shutting down ------------------------------------------------------------------------- */
 
-/* After a shutdown nothing goes in; what is in comes out; then there is nothing to wait for. */
+/* After a shutdown puts are refused; the remaining items can be got; then gets are refused. */
 static void a_shutdown_lets_items_out(void **state)
 {
     (void)state;
@@ -403,7 +405,7 @@ static void a_shutdown_lets_items_out(void **state)
     assert_int_equal(end_of(&getter), ASYNCIO_EQUEUESHUTDOWN);
 }
 
-/* A shutdown wakes all that wait, and they are told. */
+/* A shutdown wakes all waiters, whose calls fail. */
 static void a_shutdown_wakes_all(void **state)
 {
     fixture_t *fixture = *state;
@@ -433,7 +435,7 @@ static void drop(void *value)
     dropped++;
 }
 
-/* An immediate shutdown drops what is in, and join need not wait for that. */
+/* An immediate shutdown drops the items, and join does not wait for them. */
 static void an_immediate_shutdown_drops_items(void **state)
 {
     fixture_t *fixture = *state;
@@ -496,7 +498,7 @@ static void bad_inputs_are_refused(void **state)
     assert_int_equal(asyncio_queue_join(queue), ASYNCIO_ERUNTIME);
 }
 
-/* Out of memory there is no queue, no object, and no room for an item; what is in stays in. */
+/* Without memory creating a queue or an object and putting an item fail; the items stay. */
 static void out_of_memory_is_answered(void **state)
 {
     (void)state;
@@ -550,7 +552,8 @@ static int use(void *arg, int who)
     return rc < 0 ? rc : asyncio_queue_join(queue);
 }
 
-/* Once warm, putting, getting, joining and their waits allocate nothing: on all three kinds. */
+/* In the steady state, putting, getting, joining and their waits allocate nothing: on all three
+ * kinds. */
 static void nothing_is_allocated_once_warm(void **state)
 {
     int compared = 0;

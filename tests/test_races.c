@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every order of wake-ups and cancels around each primitive: three tasks wait, and then each
- * sequence of so many moves is made, a move being a turn of the loop, a wake-up, its opposite, or
- * the cancel of one of the three. After each sequence no task may wait for what is there to be
- * had, and no slot, item or turn may have gone.
+ * sequence of moves of a given length is made. A move is a turn of the loop, a wake-up, its
+ * opposite, or the cancel of one of the three. After each sequence no task may wait for something
+ * that is available, and no permit, item or turn may be lost.
  *
  * ASYNCIO_TEST_RACE_MOVES in the environment makes the sequences longer.
  */
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define WORKERS 3
-#define PENDING 1 /* as an answer: the worker has not come back */
+#define PENDING 1 /* as a result: the call has not returned */
 
 enum move { TURN, WAKE, OPPOSE, CANCEL, MOVES = CANCEL + WORKERS };
 
@@ -21,7 +21,7 @@ typedef struct race {
     const struct kind *kind;       /* of primitive */
     asyncio_loop_t *loop;          /* of the workers */
     asyncio_task_t *tasks[WORKERS];
-    int answers[WORKERS];          /* of the waits, or PENDING */
+    int results[WORKERS];          /* of the waits, or PENDING */
     bool is_cancelled[WORKERS];    /* asked to end */
     bool is_owed[WORKERS];         /* was to be woken before it was cancelled */
     int held;                      /* slots that the test itself has */
@@ -40,7 +40,7 @@ typedef struct race {
 typedef struct kind {
     const char *name;
     void (*begin)(race_t *race);        /* the primitive, with nothing to be had */
-    int (*wait)(race_t *race, int who); /* what a worker does; its answer */
+    int (*wait)(race_t *race, int who); /* the call of a worker; its result */
     void (*wake)(race_t *race);         /* one more to be had, if that can be */
     void (*oppose)(race_t *race);       /* undoes that, or NULL */
     void (*check)(race_t *race);        /* when nothing moves any more */
@@ -56,7 +56,7 @@ static int work(void *arg, void **ret_result)
     (void)ret_result;
     worker_t *worker = arg;
     int rc = worker->race->kind->wait(worker->race, worker->who);
-    worker->race->answers[worker->who] = rc;
+    worker->race->results[worker->who] = rc;
     return rc < 0 ? rc : 0;
 }
 
@@ -70,23 +70,23 @@ static int pending(const race_t *race)
 {
     int count = 0;
     for (int i = 0; i < WORKERS; i++)
-        count += race->answers[i] == PENDING && !asyncio_future_done(race->tasks[i]);
+        count += race->results[i] == PENDING && !asyncio_future_done(race->tasks[i]);
     return count;
 }
 
-static int with_answer(const race_t *race, int answer)
+static int with_result(const race_t *race, int result)
 {
     int count = 0;
     for (int i = 0; i < WORKERS; i++)
-        count += race->answers[i] == answer;
+        count += race->results[i] == result;
     return count;
 }
 
-/* All that wait now, and were not cancelled, must be woken by what comes now. */
+/* Every worker that waits now, and was not cancelled, must be woken by the next event. */
 static void owe_all(race_t *race)
 {
     for (int i = 0; i < WORKERS; i++)
-        if (race->answers[i] == PENDING && !race->is_cancelled[i])
+        if (race->results[i] == PENDING && !race->is_cancelled[i])
             race->is_owed[i] = true;
 }
 
@@ -94,8 +94,8 @@ static void check_owed(race_t *race)
 {
     for (int i = 0; i < WORKERS; i++)
         if (race->is_owed[i])
-            assert_true(race->answers[i] == 0 ||
-                        (race->is_cancelled[i] && race->answers[i] == -ECANCELED));
+            assert_true(race->results[i] == 0 ||
+                        (race->is_cancelled[i] && race->results[i] == -ECANCELED));
 }
 
 /* --- lock ---------------------------------------------------------------------------------- */
@@ -185,8 +185,8 @@ static int wait_condition(race_t *race, int who)
     return rc;
 }
 
-/* A notification counts if it finds somebody who was not woken yet. Between the wake-up of a
- * waiter and its step the lock is not to be had from here: then there is none. */
+/* A notification counts if it finds a waiter that was not woken yet. Between the wake-up of a
+ * waiter and its step the lock cannot be taken from here: then nothing is notified. */
 static void wake_condition(race_t *race)
 {
     bool was_locked = asyncio_condition_locked(&race->condition);
@@ -194,8 +194,8 @@ static void wake_condition(race_t *race)
         return;
     int open = 0;
     for (int i = 0; i < WORKERS; i++)
-        open += race->answers[i] == PENDING && !race->is_cancelled[i];
-    if (open > race->given - with_answer(race, 0))
+        open += race->results[i] == PENDING && !race->is_cancelled[i];
+    if (open > race->given - with_result(race, 0))
         race->given++;
     assert_int_equal(asyncio_condition_notify(&race->condition, 1), 0);
     if (!was_locked)
@@ -204,7 +204,7 @@ static void wake_condition(race_t *race)
 
 static void check_condition(race_t *race)
 {
-    assert_true(pending(race) == 0 || with_answer(race, 0) >= race->given);
+    assert_true(pending(race) == 0 || with_result(race, 0) >= race->given);
     assert_false(asyncio_condition_locked(&race->condition));
 }
 
@@ -229,7 +229,7 @@ static void wake_semaphore(race_t *race)
 
 static void check_semaphore(race_t *race)
 {
-    int left = race->given - with_answer(race, 0);
+    int left = race->given - with_result(race, 0);
     assert_true(left >= 0);
     assert_true(pending(race) == 0 || left == 0);
     if (pending(race) > 0)
@@ -296,7 +296,7 @@ static void run_aside(race_t *race, asyncio_coroutine_t *object)
     assert_int_equal(asyncio_task_detach(asyncio_loop_create_task(race->loop, object)), 0);
 }
 
-/* At the end only: one party too few is left, and the abort sends it home. */
+/* Only at the end: one party too few is left, and the abort ends its wait. */
 static void wake_barrier(race_t *race)
 {
     if (race->given++ > 4)
@@ -369,7 +369,7 @@ static int wait_putters(race_t *race, int who)
     return asyncio_queue_put(race->queue, (void *)(intptr_t)who);
 }
 
-/* What was put comes out once, what was not does not. */
+/* Every item that was put is returned once, and no other item is. */
 static void check_putters(race_t *race)
 {
     int came[WORKERS + 1] = {0}, in = (int)asyncio_queue_qsize(race->queue), known = 0;
@@ -377,8 +377,8 @@ static void check_putters(race_t *race)
     for (int i = 0; i < race->got_count; i++)
         assert_int_equal(++came[race->got[i]], 1);
     for (int i = 0; i < WORKERS; i++) {
-        assert_true(race->answers[i] == 0 || came[i] == 0);
-        known += race->answers[i] == 0;
+        assert_true(race->results[i] == 0 || came[i] == 0);
+        known += race->results[i] == 0;
     }
     assert_int_equal(race->got_count + in, known + 1);
 }
@@ -455,17 +455,17 @@ static void settle(race_t *race)
     race->kind->check(race);
 }
 
-/* Makes the moves, whose number in base MOVES is `order`, and then lets everybody go. */
+/* Makes the moves, whose number in base MOVES is `order`, and then lets every worker end. */
 static void play(const kind_t *kind, asyncio_loop_t *loop, long order, int length)
 {
-    /* Static: where an assertion fails, workers outlive this frame. */
+    /* Static, because workers outlive this frame when an assertion fails. */
     static race_t race;
     static worker_t workers[WORKERS];
     race = (race_t){.kind = kind, .loop = loop};
     kind->begin(&race);
     for (int i = 0; i < WORKERS; i++) {
         workers[i] = (worker_t){&race, i};
-        race.answers[i] = PENDING;
+        race.results[i] = PENDING;
         race.tasks[i] = asyncio_loop_create_task(loop, asyncio_coroutine(work, &workers[i]));
         assert_non_null(race.tasks[i]);
     }
@@ -507,7 +507,7 @@ static void play_all(fixture_t *fixture, const char *name)
     }
 }
 
-/* No order of releases and cancels strands who waits for a lock, or lets two have it. */
+/* No order of releases and cancels strands a waiter of a lock, or lets two tasks hold it. */
 static void a_lock_survives_every_order(void **state)
 {
     play_all(*state, "lock");
@@ -525,13 +525,13 @@ static void a_condition_survives_every_order(void **state)
     play_all(*state, "condition");
 }
 
-/* No order of releases and cancels loses a slot of a semaphore, or makes one. */
+/* No order of releases and cancels loses a permit of a semaphore, or creates one. */
 static void a_semaphore_survives_every_order(void **state)
 {
     play_all(*state, "semaphore");
 }
 
-/* Nor of a bounded one, which is never above its bound. */
+/* Nor of a bounded semaphore, which is never above its bound. */
 static void a_bounded_semaphore_survives_every_order(void **state)
 {
     play_all(*state, "bounded");
@@ -543,19 +543,19 @@ static void a_barrier_survives_every_order(void **state)
     play_all(*state, "barrier");
 }
 
-/* No order of puts and cancelled gets loses an item or its place, or strands a getter. */
+/* No order of puts and cancelled gets loses an item or its position, or strands a getter. */
 static void getters_survive_every_order(void **state)
 {
     play_all(*state, "get");
 }
 
-/* No order of gets and cancelled puts loses an item, lets one in, or strands a putter. */
+/* No order of gets and cancelled puts loses an item, adds one, or strands a putter. */
 static void putters_survive_every_order(void **state)
 {
     play_all(*state, "put");
 }
 
-/* No order of task_done, puts and cancels lets a joiner miss the moment when all is done. */
+/* No order of task_done, puts and cancels lets a joiner miss the moment when all items are done. */
 static void joiners_survive_every_order(void **state)
 {
     play_all(*state, "join");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strangers: another thread, while the loop runs, and a forked child. Whatever they call that would
- * change what the loop does is ASYNCIO_ERUNTIME and changes nothing: who waited waits, and goes on
- * once the loop's own thread does the same.
+ * Calls by strangers: by another thread, while the loop runs, and by a forked child. Calls that
+ * would change the loop fail with ASYNCIO_ERUNTIME and change nothing: tasks that wait keep
+ * waiting, and continue once the loop's own thread makes the call.
  */
 #include "support/support.h"
 
@@ -16,7 +16,7 @@
 
 #include "support/contend.h"
 
-/* One thing of each kind, with somebody who waits for it. */
+/* An object of each kind, with a task that waits for it. */
 typedef struct world {
     asyncio_loop_t *loop;
     asyncio_event_t event;             /* not set */
@@ -29,7 +29,7 @@ typedef struct world {
     asyncio_queue_t *full;             /* is put into, and joined */
     asyncio_task_group_t group;        /* entered by the task that runs all */
     asyncio_timeout_t timeout;         /* likewise */
-    asyncio_task_t *tasks[9];          /* who waits */
+    asyncio_task_t *tasks[9];          /* the tasks that wait */
     size_t task_count;                 /* of tasks */
     asyncio_task_t *sleeper;           /* sleeps two seconds */
     asyncio_timer_handle_t *timer;     /* due in a second */
@@ -45,7 +45,7 @@ static void count_call(void *arg)
     ++((world_t *)arg)->calls;
 }
 
-static int answer(void *arg, void **ret_result)
+static int return_number(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     return 0;
@@ -91,7 +91,7 @@ static void try_tasks(world_t *world)
     REFUSED(asyncio_task_cancel(world->sleeper, NULL));
     REFUSED(asyncio_task_group_cancel(&world->group));
     asyncio_task_t *task =
-        asyncio_task_group_create_task(&world->group, asyncio_coroutine(answer, NULL));
+        asyncio_task_group_create_task(&world->group, asyncio_coroutine(return_number, NULL));
     expect(!task && asyncio_errno() == ASYNCIO_ERUNTIME, __LINE__);
     REFUSED(asyncio_task_group_exit(&world->group, 0));
     REFUSED(asyncio_timeout_reschedule(&world->timeout, 1000));
@@ -110,7 +110,7 @@ static void try_primitives(world_t *world)
     REFUSED(asyncio_condition_release(&world->claimed));
     REFUSED(asyncio_condition_wait(&world->claimed));
     expect(asyncio_condition_locked(&world->claimed), __LINE__);
-    /* Nobody waits for this lock, so that taking and giving it does not touch the loop. */
+    /* Nobody waits for this lock, so that taking and releasing it does not touch the loop. */
     expect(asyncio_condition_acquire(&world->condition) == 0, __LINE__);
     REFUSED(asyncio_condition_notify(&world->condition, 1));
     REFUSED(asyncio_condition_notify_all(&world->condition));
@@ -142,7 +142,7 @@ static void try_net(world_t *world)
     REFUSED(asyncio_stream_writer_close(world->writer));
     REFUSED(asyncio_stream_writer_abort(world->writer));
     REFUSED(asyncio_socket_close(world->sock));
-    /* A reference that is given up here stays, and what it holds. */
+    /* A reference that is dropped here is leaked, and so is its object. */
     asyncio_server_unref(world->server);
     asyncio_stream_reader_unref(world->reader);
     asyncio_stream_writer_unref(world->writer);
@@ -252,7 +252,7 @@ static void end_net(world_t *world)
     asyncio_server_unref(world->server);
 }
 
-/* Who belongs here may do it all, and finds it as it was. */
+/* The owner may do everything, and finds the objects unchanged. */
 static void end(world_t *world)
 {
     void *item = NULL;
@@ -298,7 +298,7 @@ static int meet_a_thread(void *arg, void **ret_result)
     return 0;
 }
 
-/* Another thread changes nothing of a loop that runs, and is told so, in any mode. */
+/* Another thread cannot change a running loop, and its calls fail, in debug mode and without. */
 static void another_thread_is_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -341,7 +341,7 @@ static int fork_in_a_task(void *arg, void **ret_result)
     return 0;
 }
 
-/* A child that is forked inside a task changes nothing, not in its own copy either. */
+/* A child that is forked inside a task cannot change the loop, not even its own copy. */
 static void a_child_inside_is_refused(void **state)
 {
     skip_fork_under_tsan();
@@ -352,7 +352,7 @@ static int begin_world(void *arg, void **ret_result)
 {
     (void)ret_result;
     begin(arg);
-    /* Scopes belong to a task that goes on: this one does not. */
+    /* Scopes need a task that continues: this one does not. */
     assert_int_equal(asyncio_task_group_exit(&((world_t *)arg)->group, 0), 0);
     assert_int_equal(asyncio_timeout_exit(&((world_t *)arg)->timeout, 0), 0);
     return 0;
@@ -406,7 +406,7 @@ static void *set_event(void *arg)
     return NULL;
 }
 
-/* While a loop does not run, one thread at a time may use it, whichever that is. */
+/* While a loop does not run, any one thread at a time may use it. */
 static void a_loop_that_stands_is_anybodys(void **state)
 {
     fixture_t *fixture = *state;

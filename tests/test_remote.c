@@ -24,7 +24,7 @@ struct counting {
 static struct counting counting;
 
 struct numbered {
-    int thread;  /* who calls */
+    int thread;  /* the calling thread */
     long number; /* from 1, in order */
 };
 
@@ -53,7 +53,8 @@ static void *call_often(void *arg)
     return NULL;
 }
 
-/* The virtual clock takes an idle loop for dead: where threads call, the loop has the real one. */
+/* The virtual clock treats an idle loop as dead, so loops that other threads call use the real
+ * one. */
 static void begin(struct counting *with)
 {
     memset(with, 0, sizeof(*with));
@@ -103,7 +104,7 @@ static void *call_until_closed(void *arg)
     return NULL;
 }
 
-/* A loop that closes while threads call it drops what came, and refuses the rest. */
+/* A loop that closes while threads call it drops the pending calls, and refuses later ones. */
 static void closing_refuses_threads(void **state)
 {
     (void)state;
@@ -132,7 +133,7 @@ static void call_threadsafe(void *arg)
     assert_int_equal(asyncio_loop_call_soon(loop, note_letter, "c", NULL), 0);
 }
 
-/* In the loop's own thread the order among its other calls is kept. */
+/* In the loop's own thread a call keeps its order among other calls. */
 static void the_loops_own_thread_keeps_its_order(void **state)
 {
     fixture_t *fixture = *state;
@@ -174,7 +175,7 @@ static void what_is_posted_keeps_its_order(void **state)
     asyncio_remote_fini(&remote);
 }
 
-/* A call from a thread can be called off until it begins. */
+/* A call from a thread can be cancelled until it begins. */
 static void a_call_from_a_thread_can_be_called_off(void **state)
 {
     fixture_t *fixture = *state;
@@ -189,7 +190,7 @@ static void a_call_from_a_thread_can_be_called_off(void **state)
     assert_string_equal(fixture->trace, "y");
 }
 
-/* Posts that come before the callback begins are one; one that comes later is another. */
+/* Posts that are made before the callback begins cause one call; a later post causes another. */
 static void posts_coalesce(void **state)
 {
     fixture_t *fixture = *state;
@@ -226,7 +227,7 @@ static void a_remote_may_post_itself(void **state)
     asyncio_remote_fini(&remote);
 }
 
-/* A post that has not been called when the remote ends is dropped. */
+/* A post whose callback has not run when the remote ends is dropped. */
 static void ending_a_remote_drops_its_post(void **state)
 {
     fixture_t *fixture = *state;
@@ -272,12 +273,13 @@ static void see_posts(void *arg)
 {
     (void)arg;
     counting.count++;
-    /* The last post is seen by a call that begins behind it. */
+    /* The last post is seen by a call that begins after it. */
     if (atomic_load(&counting.posts) == THREADS * CALLS)
         asyncio_loop_stop(counting.loop);
 }
 
-/* However many threads post, the last post is followed by a call; no more calls than posts. */
+/* However many threads post, the last post is followed by a call; there are no more calls than
+ * posts. */
 static void posts_from_threads_are_seen(void **state)
 {
     (void)state;
@@ -315,7 +317,7 @@ static void *send_signal(void *arg)
     return NULL;
 }
 
-/* A signal handler may post a remote, and so wakes a loop that waits. */
+/* A signal handler may post to a remote, and so wake a blocked loop. */
 static void a_signal_handler_may_post(void **state)
 {
     (void)state;
@@ -356,7 +358,7 @@ static void *finish_from_thread(void *arg)
     return NULL;
 }
 
-/* A loop that waits for ever is woken by a call from a thread, again and again. */
+/* A loop that blocks without a limit is woken by a call from a thread, again and again. */
 static void a_thread_wakes_a_waiting_loop(void **state)
 {
     (void)state;
@@ -373,7 +375,7 @@ static void a_thread_wakes_a_waiting_loop(void **state)
     asyncio_loop_unref(counting.loop);
 }
 
-/* Every call takes a NULL without harm. */
+/* Every call accepts NULL without harm. */
 static void null_is_harmless(void **state)
 {
     fixture_t *fixture = *state;

@@ -28,7 +28,7 @@ static atomic_bool is_open; /* the gate */
 static atomic_int entered;  /* look-ups that came to the gate */
 static atomic_int inside;   /* those of them that wait there */
 
-/* All look again and again: glibc's conditions lose a wake-up once in a long while. */
+/* Threads poll: conditions of glibc lose a wake-up once in a long while. */
 static void wait_a_moment(void)
 {
     nanosleep(&(struct timespec){0, 100000}, NULL);
@@ -43,7 +43,7 @@ static int real_getaddrinfo(const char *host, const char *service, const struct 
     return real(host, service, hints, ret_addresses);
 }
 
-/* Instead of libc's. "open.invalid" is 127.0.0.1 at once; others wait at the gate, and are not
+/* Replaces libc's. "open.invalid" is 127.0.0.1 at once; other names wait at the gate, and are not
  * found. */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                 struct addrinfo **ret_addresses)
@@ -73,7 +73,7 @@ static void wait_until_inside(int count)
         wait_a_moment();
 }
 
-/* Returns how many have come to the gate. */
+/* Opens the gate; returns the number of look-ups that have reached it. */
 static int open_gate(void)
 {
     int count = entered;
@@ -108,7 +108,7 @@ static int begin_many(void *arg, void **ret_result)
     return 0;
 }
 
-/* The virtual clock moves when the last look-up is back from its thread. */
+/* Advances the virtual clock once the last look-up has returned from its thread. */
 static int wait_for_threads(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -122,8 +122,8 @@ static void cancel(int i)
 
 /* --- in the queue -------------------------------------------------------------------------- */
 
-/* A thousand look-ups wait for threads that hang. Cancelled they end at once, and nothing of them
- * is left but those that have begun. */
+/* A thousand look-ups wait for threads that are blocked. When they are cancelled they end at once,
+ * and only those that have begun stay allocated. */
 static void cancelled_look_ups_leave_the_queue(void **state)
 {
     fixture_t *fixture = *state;
@@ -135,14 +135,14 @@ static void cancelled_look_ups_leave_the_queue(void **state)
         cancel(i);
     for (int i = 0; i < MANY; i++)
         assert_int_equal(end_of_task(tasks[i]), -ECANCELED);
-    /* A look-up is three blocks; the loop keeps some of its own. */
+    /* A look-up takes three blocks; the loop caches some. */
     assert_in_range(asyncio__live_blocks(), 0, blocks + 3 * THREADS_MOST + 20);
     assert_in_range(open_gate(), WORKERS, THREADS_MOST);
     assert_int_equal(run(fixture, wait_for_threads, NULL), 0);
     assert_in_range(entered, WORKERS, THREADS_MOST);
 }
 
-/* Look-ups beside which others are cancelled keep their turn, and end with their outcome. */
+/* Look-ups next to cancelled ones keep their order, and end with their result. */
 static void others_have_their_turn(void **state)
 {
     fixture_t *fixture = *state;
@@ -159,7 +159,7 @@ static void others_have_their_turn(void **state)
     assert_in_range(entered, MANY / 2, MANY / 2 + THREADS_MOST);
 }
 
-/* A loop that is closed takes its look-ups out of the queue; the threads serve others. */
+/* A loop that is closed removes its look-ups from the queue; the threads serve other loops. */
 static void a_closed_loop_leaves_the_queue(void **state)
 {
     fixture_t *fixture = *state;
@@ -192,8 +192,8 @@ static int find_open_name(void *arg, void **ret_result)
     return rc;
 }
 
-/* Cancels as many look-ups that hang as there are workers, three times; then there are as many
- * threads as there may be, and the fourth set may still run. */
+/* Cancels three times as many blocked look-ups as there are workers; then the number of threads is
+ * at its limit, and the fourth set may still run. */
 static int abandon_look_ups(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -206,7 +206,7 @@ static int abandon_look_ups(void *arg, void **ret_result)
             assert_int_equal(asyncio_await_unref(tasks[i], NULL), -ECANCELED);
         assert_int_equal(find_open_name(NULL, NULL), 0);
     }
-    /* As many again: the first of them that is abandoned leaves its thread's place to nobody. */
+    /* As many again: the first of them that is abandoned does not free its thread for others. */
     begin_tasks(WORKERS + 1);
     wait_until_inside(THREADS_MOST);
     cancel(0);
@@ -218,8 +218,8 @@ static int abandon_look_ups(void *arg, void **ret_result)
     return 0;
 }
 
-/* Look-ups that hang and for which nobody waits any more do not hold up others, and the threads
- * that they hold are bounded. */
+/* Look-ups that are blocked and abandoned do not block others, and the number of threads that they
+ * hold is bounded. */
 static void dead_look_ups_do_not_block_others(void **state)
 {
     close_gate();
@@ -239,7 +239,7 @@ static int look_up_with_more_workers(void *arg, void **ret_result)
     return 0;
 }
 
-/* The number of look-ups that run at once can be set while some wait. */
+/* The number of look-ups that run at once can be changed while some wait. */
 static void the_number_of_workers_is_set(void **state)
 {
     close_gate();
@@ -290,7 +290,7 @@ static int find_without_thread(void *arg, void **ret_result)
     return 0;
 }
 
-/* Literals, localhost and numeric names are found while every thread for look-ups hangs. */
+/* Literals, localhost and numeric names are found while every thread for look-ups is blocked. */
 static void some_look_ups_need_no_thread(void **state)
 {
     close_gate();
@@ -321,7 +321,7 @@ static ssize_t read_hosts(int fd, void *buffer, size_t size)
     return (ssize_t)length;
 }
 
-/* The addresses of localhost with that file, as numbers one after the other. */
+/* Returns the addresses of localhost with that hosts file, as text. */
 static void find_localhost(const char *text, int family, char *ret_found, size_t size)
 {
     const struct addrinfo hints = {
@@ -382,8 +382,8 @@ static int find_in_hosts(void *arg, void **ret_result)
     return 0;
 }
 
-/* localhost has the addresses that /etc/hosts gives it, those that can be reached first, or else
- * the loopback addresses. */
+/* localhost has the addresses of /etc/hosts, reachable ones first, or else the loopback
+ * addresses. */
 static void localhost_is_what_the_hosts_file_says(void **state)
 {
     asyncio__sys.open = open_hosts;
@@ -418,7 +418,7 @@ static int compare_localhost(void *arg, void **ret_result)
     return 0;
 }
 
-/* What is found for localhost is what libc finds. */
+/* The addresses of localhost are those that libc finds. */
 static void localhost_is_what_libc_finds(void **state)
 {
     assert_int_equal(run(*state, compare_localhost, NULL), 0);
@@ -452,8 +452,8 @@ static int look_up_without_threads(void *arg, void **ret_result)
     return 0;
 }
 
-/* Where no thread can be started a look-up fails and says why. First in this program: a thread that
- * is idle needs no start. */
+/* Where no thread can be started a look-up fails with the reason. First in this program, because an
+ * idle thread needs no start. */
 static void a_look_up_without_a_thread_fails(void **state)
 {
     asyncio__sys.pthread_create = fail_to_create;

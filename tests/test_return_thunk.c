@@ -9,7 +9,7 @@
 
 extern const unsigned char __x86_return_thunk[];
 
-static int answer(void *arg, void **ret_result)
+static int return_number(void *arg, void **ret_result)
 {
     (void)arg;
     *ret_result = ASYNCIO_INT(7);
@@ -19,7 +19,7 @@ static int answer(void *arg, void **ret_result)
 int main(void)
 {
     void *value = NULL;
-    int rc = asyncio_run(asyncio_coroutine(answer, NULL), &value);
+    int rc = asyncio_run(asyncio_coroutine(return_number, NULL), &value);
     if (rc < 0 || asyncio_int(value) != 7)
         return 1;
     /* gcc's thunk begins with a call, which keeps the processor from predicting the return. */

@@ -12,7 +12,8 @@ static void *number(uintptr_t value)
     return (void *)value;
 }
 
-/* Items leave in the order in which they came, while the ring wraps around and grows. */
+/* Items are removed in the order in which they were added, while the ring wraps around and
+ * grows. */
 static void items_leave_in_order(void **state)
 {
     (void)state;
@@ -34,7 +35,7 @@ static void items_leave_in_order(void **state)
     assert_int_equal(asyncio__live_blocks(), blocks);
 }
 
-/* There is room for exactly as many items as were reserved, whatever that number is. */
+/* There is room for exactly the reserved number of items. */
 static void there_is_room_for_what_was_reserved(void **state)
 {
     (void)state;
@@ -72,7 +73,7 @@ static void positions_stay_good(void **state)
     asyncio__ring_fini(&ring);
 }
 
-/* More room than there can be is -ENOMEM, and the ring stays as it was. */
+/* A reservation beyond the maximum is -ENOMEM, and the ring is unchanged. */
 static void too_much_room_is_refused(void **state)
 {
     (void)state;

@@ -19,7 +19,8 @@ static int finish(void *arg, void **ret_result)
     return asyncio_return(ret_result, arg, count_destruction);
 }
 
-/* The result of the main coroutine moves to the caller, or is destroyed if it is not wanted. */
+/* The result of the main coroutine moves to the caller, or is destroyed if the caller does not want
+ * it. */
 static void the_result_moves_to_the_caller(void **state)
 {
     (void)state;
@@ -39,7 +40,7 @@ static int fail_with_details(void *arg, void **ret_result)
     return asyncio_raise(ASYNCIO_EUSER - 1, "no luck");
 }
 
-/* The error of the main coroutine is answered, with its details. */
+/* The error of the main coroutine is returned, with its details. */
 static void the_error_is_answered(void **state)
 {
     (void)state;
@@ -69,7 +70,7 @@ static int leave_tasks(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* Tasks that are left at the end are cancelled, and waited for. */
+/* Tasks that are left at the end are cancelled and awaited. */
 static void what_is_left_is_cancelled(void **state)
 {
     (void)state;
@@ -85,13 +86,13 @@ static int run_inside(void *arg, void **ret_result)
     return asyncio_run(asyncio_coroutine(fail_with_details, NULL), NULL);
 }
 
-/* Inside a loop nothing can be run, and a coroutine object is taken all the same. */
+/* Inside a running loop run() is refused, and a coroutine object is taken even then. */
 static void a_running_loop_refuses(void **state)
 {
     assert_int_equal(run(*state, run_inside, NULL), ASYNCIO_ERUNTIME);
 }
 
-/* What is no coroutine object is refused. */
+/* Objects that are no coroutine objects are refused. */
 static void bad_input_is_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -127,7 +128,7 @@ static int leave_ring(void *arg, void **ret_result)
     return 0;
 }
 
-/* Tasks that await each other do not keep a program from its end. */
+/* Tasks that await each other do not keep a program from ending. */
 static void a_ring_does_not_keep_the_end(void **state)
 {
     (void)state;
@@ -148,8 +149,8 @@ static int count_run(void *arg, void **ret_result)
     return asyncio_sleep(0.001);
 }
 
-/* A runner makes its loop when it is needed, keeps it for every run, and sets it as the thread's
- * until it is closed. */
+/* A runner creates its loop on first use, keeps it for every run, and sets it as the thread's until
+ * it is closed. */
 static void one_loop_serves_every_run(void **state)
 {
     (void)state;
@@ -172,7 +173,7 @@ static void one_loop_serves_every_run(void **state)
     asyncio_loop_unref(loop);
 }
 
-/* Tasks that one run leaves go on in the next; closing cancels them. */
+/* Tasks that one run leaves continue in the next; closing cancels them. */
 static void tasks_live_from_run_to_run(void **state)
 {
     (void)state;
@@ -187,7 +188,7 @@ static void tasks_live_from_run_to_run(void **state)
     asyncio_runner_unref(runner);
 }
 
-/* Results move to the caller, errors keep their details over the closing. */
+/* Results move to the caller; errors keep their details when the runner is closed. */
 static void a_runner_answers_as_run_does(void **state)
 {
     (void)state;
@@ -215,7 +216,7 @@ static int stop_the_loop(void *arg, void **ret_result)
     return *(int *)arg;
 }
 
-/* A loop that is stopped leaves the main task pending, for the closing to cancel. */
+/* A stopped loop leaves the main task pending, and the close cancels it. */
 static void a_stopped_loop_leaves_its_main_task(void **state)
 {
     (void)state;
@@ -241,8 +242,8 @@ static int sleep_long(void *arg, void **ret_result)
     return asyncio_sleep(86400);
 }
 
-/* A factory makes the loop, and nothing is set for the thread; options make one too; debug is
- * switched on and off. */
+/* A factory creates the loop, and none is set for the thread; options create one too; debug can be
+ * set either way. */
 static void loops_are_made_as_asked(void **state)
 {
     (void)state;
@@ -308,8 +309,8 @@ static const char *told(asyncio_runner_t *runner, const char *value, asyncio_con
     return former;
 }
 
-/* The main tasks of a runner share one context, a copy of the program's, unless they are given
- * one: as CPython's. */
+/* The main tasks of a runner share one context, a copy of the program's, unless they are given one,
+ * as in CPython. */
 static void main_tasks_share_a_context(void **state)
 {
     (void)state;
@@ -329,7 +330,7 @@ static void main_tasks_share_a_context(void **state)
 }
 
 /* A closed runner, a running loop, another thread, a forked child, bad options: each is refused,
- * and a coroutine object is taken all the same. */
+ * and a coroutine object is taken even then. */
 static void a_runner_refuses(void **state)
 {
     (void)state;
@@ -396,7 +397,7 @@ static int leave_failing(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* What fails in the end, when nobody waits for it any more, is reported once. */
+/* Tasks that fail at the end, when nobody awaits them any more, are reported once. */
 static void failures_in_the_end_are_reported(void **state)
 {
     (void)state;
@@ -443,8 +444,8 @@ static int lose_the_engine(void *arg, void **ret_result)
     return asyncio_sleep(10);
 }
 
-/* A loop whose engine fails permanently ends the run with the error; what is left is not touched
- * any more when it was given back. */
+/* A loop whose engine fails permanently ends the run with the error; what is left was freed before
+ * and is not touched. */
 static void a_failing_engine_ends_the_run(void **state)
 {
     int fds[2];

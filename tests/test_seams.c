@@ -45,7 +45,7 @@ static void note_letter(void *arg)
     note(the_fixture(), *(const char *)arg);
 }
 
-/* Callbacks run outside of leave() and enter(), which are called in pairs around each poll. */
+/* No callback runs between leave() and enter(), which are called in pairs around each poll. */
 static void nothing_runs_between_leave_and_enter(void **state)
 {
     fixture_t *fixture = *state;
@@ -60,7 +60,7 @@ static void nothing_runs_between_leave_and_enter(void **state)
     fixture->loop->pause = NULL;
 }
 
-/* An error of enter() ends the run, which returns it; what is ready stays queued. */
+/* An error of enter() ends the run, which returns it; ready callbacks stay queued. */
 static void an_error_of_the_hook_ends_the_run(void **state)
 {
     fixture_t *fixture = *state;
@@ -92,8 +92,9 @@ static void run_flush(asyncio__flush_t *flush)
     assert_int_equal(asyncio_loop_call_soon(flusher->fixture->loop, note_letter, "x", NULL), 0);
 }
 
-/* A flush runs once before the next poll, however often it is listed; what it makes ready runs in
- * that turn. One that lists itself again runs before the poll after that. */
+/* A flush runs once before the next poll, however often it is requested; callbacks that it
+ * schedules run in that turn. A flush that requests itself again runs before the poll after
+ * that. */
 static void a_flush_runs_before_the_poll(void **state)
 {
     fixture_t *fixture = *state;
@@ -115,7 +116,7 @@ static void abort_turn(void *arg)
     asyncio__loop_abort_turn(arg);
 }
 
-/* An abort ends the run behind the item that asked for it; the rest runs in the next run. */
+/* An abort ends the run after the item that requested it; the others run in the next run. */
 static void an_aborted_turn_keeps_the_rest(void **state)
 {
     fixture_t *fixture = *state;
@@ -143,7 +144,7 @@ static int run_elsewhere(asyncio_loop_t *loop)
     return (int)(intptr_t)rc;
 }
 
-/* A loop that may move runs in another thread while it does not run here; others refuse. */
+/* A loop that may move can run in another thread while it does not run here; other loops refuse. */
 static void a_loop_may_move_between_runs(void **state)
 {
     fixture_t *fixture = *state;

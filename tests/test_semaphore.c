@@ -29,7 +29,7 @@ static void begin(long value)
     assert_int_equal(asyncio_semaphore_init(&semaphore, value), 0);
 }
 
-/* It is had at once so often as its value says, without a suspension; then it is locked. */
+/* A semaphore is acquired without suspending as often as its value says; then it is locked. */
 static void slots_are_taken_at_once(void **state)
 {
     (void)state;
@@ -44,7 +44,8 @@ static void slots_are_taken_at_once(void **state)
     asyncio_semaphore_fini(&semaphore);
 }
 
-/* Those who wait get their slots in the order in which they came, as many at once as there are. */
+/* Waiters get their permits in the order in which they arrived, several at once if there are
+ * several. */
 static void first_come_first_served(void **state)
 {
     fixture_t *fixture = *state;
@@ -57,7 +58,7 @@ static void first_come_first_served(void **state)
     assert_string_equal(fixture->trace, "abcde");
 }
 
-/* Without a bound, releases add slots; a waiter's release wakes the first that waits. */
+/* Without a bound, releases add permits; a release wakes the first waiter. */
 static void releases_add_slots(void **state)
 {
     fixture_t *fixture = *state;
@@ -75,7 +76,8 @@ static void releases_add_slots(void **state)
     assert_true(asyncio_semaphore_locked(&semaphore));
 }
 
-/* The waker takes the slot for the woken: until that runs, it is locked, and nobody overtakes. */
+/* A release takes the permit for the waiter that it wakes: until that runs, the semaphore is
+ * locked, and nobody overtakes it. */
 static void a_newcomer_queues_behind_the_woken(void **state)
 {
     fixture_t *fixture = *state;
@@ -91,7 +93,8 @@ static void a_newcomer_queues_behind_the_woken(void **state)
     assert_string_equal(fixture->trace, "an");
 }
 
-/* Who was given a slot and is cancelled before it runs gives it back, and the next is woken. */
+/* A waiter that was given a permit and is cancelled before it runs releases it, and the next is
+ * woken. */
 static void a_cancel_gives_the_slot_back(void **state)
 {
     fixture_t *fixture = *state;
@@ -107,7 +110,7 @@ static void a_cancel_gives_the_slot_back(void **state)
     assert_false(asyncio_semaphore_locked(&semaphore));
 }
 
-/* A waiter that is cancelled and has not run yet is passed over by a release. */
+/* A release skips a waiter that is cancelled and has not run yet. */
 static void a_release_passes_over_the_cancelled(void **state)
 {
     fixture_t *fixture = *state;
@@ -123,7 +126,7 @@ static void a_release_passes_over_the_cancelled(void **state)
     assert_int_equal(end_of_task(first), -ECANCELED);
 }
 
-/* Several slots that come while the woken one is cancelled all find their waiters. */
+/* Several permits that are released while the woken waiter is cancelled all reach waiters. */
 static void no_slot_waits_while_a_task_does(void **state)
 {
     fixture_t *fixture = *state;
@@ -140,7 +143,7 @@ static void no_slot_waits_while_a_task_does(void **state)
     assert_int_equal(end_of_task(tasks[1]) | end_of_task(tasks[2]), 0);
 }
 
-/* A bounded one refuses to be released above its bound; a plain one does not mind. */
+/* A bounded semaphore refuses a release above its bound; an ordinary one allows it. */
 static void a_bound_is_kept(void **state)
 {
     (void)state;
@@ -156,7 +159,7 @@ static void a_bound_is_kept(void **state)
     assert_int_equal(asyncio_semaphore_release(&semaphore), 0);
 }
 
-/* The first wait binds it to its loop: a wait on another loop is an error. */
+/* The first wait binds a semaphore to its loop: a wait on another loop is an error. */
 static void another_loop_is_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -188,7 +191,7 @@ static void bad_inputs_are_refused(void **state)
     assert_int_equal(asyncio_semaphore_acquire(&semaphore), ASYNCIO_ERUNTIME);
 }
 
-/* The coroutine object takes a slot when it runs; out of memory there is none. */
+/* The coroutine object acquires when it runs; without memory there is none. */
 static void the_object_does_the_same(void **state)
 {
     fixture_t *fixture = *state;
@@ -215,7 +218,7 @@ static int use(void *arg, int who)
     return rc;
 }
 
-/* Once warm, taking, waiting and waking allocate nothing: plain and bounded. */
+/* In the steady state, acquiring, waiting and waking allocate nothing, bounded or not. */
 static void nothing_is_allocated_once_warm(void **state)
 {
     begin(2);

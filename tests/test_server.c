@@ -86,7 +86,8 @@ static int serve_what_can_be_bound(void *arg, void **ret_result)
     return 0;
 }
 
-/* An address that the machine does not have is left out; alone it is an error that names it. */
+/* An address that the machine does not have is left out; if it is the only one, the error names
+ * it. */
 static void test_serve_what_can_be_bound(void **state)
 {
     (void)state;
@@ -109,7 +110,7 @@ static int try_another_port(void *arg, void **ret_result)
     return 0;
 }
 
-/* With port 0, a port that is taken in the second family is exchanged for another one. */
+/* With port 0, if the port is in use in the second family, another port is tried. */
 static void test_try_another_port(void **state)
 {
     (void)state;
@@ -152,7 +153,7 @@ static int name_the_address(void *arg, void **ret_result)
     return 0;
 }
 
-/* An address that is taken is named by the error. */
+/* The error names an address that is in use. */
 static void test_name_the_address(void **state)
 {
     (void)state;
@@ -197,7 +198,7 @@ static int inherit_options(void *arg, void **ret_result)
     return 0;
 }
 
-/* Accepted sockets have TCP_NODELAY, and SO_KEEPALIVE where it is wanted. */
+/* Accepted sockets have TCP_NODELAY, and SO_KEEPALIVE if it is wanted. */
 static void test_inherit_options(void **state)
 {
     (void)state;
@@ -288,7 +289,7 @@ static int serve_on_socket(void *arg, void **ret_result)
     return 0;
 }
 
-/* A server can be given a listening socket (as by systemd), which it closes at its end. */
+/* A server can be given a listening socket (as by systemd), which it closes when it ends. */
 static void test_serve_on_socket(void **state)
 {
     (void)state;
@@ -311,7 +312,7 @@ static int close_under_server(void *arg, void **ret_result)
     return 0;
 }
 
-/* A program that closes the socket under its server harms nobody; a datagram socket is refused. */
+/* Closing the socket under its server harms nothing; a datagram socket is refused. */
 static void test_close_under_server(void **state)
 {
     (void)state;

@@ -33,7 +33,7 @@ static int serve_until_cancelled(void *arg, void **ret_result)
     return 0;
 }
 
-/* A cancelled serve_forever closes the server and its connections; a second one is refused. */
+/* A cancelled serve_forever() closes the server and its connections; a second call is refused. */
 static void test_serve_until_cancelled(void **state)
 {
     (void)state;
@@ -93,7 +93,8 @@ static int serve_until_closed(void *arg, void **ret_result)
     return 0;
 }
 
-/* Closed elsewhere, serve_forever waits for the connections to end, and is a success. */
+/* If the server is closed elsewhere, serve_forever() waits for the connections to end, and
+ * succeeds. */
 static void test_serve_until_closed(void **state)
 {
     (void)state;
@@ -152,7 +153,7 @@ static int cancel_clients(void *arg, void **ret_result)
     return 0;
 }
 
-/* cancel_clients cancels the task of each connection, which can still say good-bye. */
+/* cancel_clients() cancels the task of each connection, which can still send data. */
 static void test_cancel_clients(void **state)
 {
     (void)state;
@@ -179,7 +180,8 @@ static int unref_while_serving(void *arg, void **ret_result)
     return 0;
 }
 
-/* A server that serves needs no reference of the program; one that does not ends with the last. */
+/* A server that serves needs no reference of the program; one that does not is freed with the
+ * last. */
 static void test_unref_while_serving(void **state)
 {
     (void)state;
@@ -201,7 +203,7 @@ static int say_much(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *wr
     return rc;
 }
 
-/* A server with one connection that does not read, whose handler has returned. */
+/* Starts a server with one connection whose peer does not read and whose handler has returned. */
 static asyncio_server_t *start_lingering(const asyncio_server_options_t *options, peer_t *ret_peer)
 {
     int handlers = 0;
@@ -234,7 +236,8 @@ static int wait_for_unsent(void *arg, void **ret_result)
     return 0;
 }
 
-/* A connection belongs to its server until all is sent, also when its handler has returned. */
+/* A connection belongs to its server until everything is sent, even after its handler has
+ * returned. */
 static void test_wait_for_unsent(void **state)
 {
     (void)state;
@@ -255,7 +258,7 @@ static int abort_lingering(void *arg, void **ret_result)
     return 0;
 }
 
-/* abort_clients ends those too that only send what is left. */
+/* abort_clients() also ends connections that only send the remaining bytes. */
 static void test_abort_lingering(void **state)
 {
     (void)state;
@@ -274,7 +277,7 @@ static int end_lingering(void *arg, void **ret_result)
     return 0;
 }
 
-/* A peer that takes nothing for the linger time is given up. */
+/* A peer that accepts no data for the linger time is given up. */
 static void test_end_lingering(void **state)
 {
     (void)state;

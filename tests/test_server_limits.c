@@ -34,7 +34,7 @@ static void expect_served(peer_t peer)
     assert_int_equal(byte, '+');
 }
 
-/* Both families at once, so that more than one listener has an accept pending. */
+/* Both families, so that more than one listener has an accept pending. */
 static int limit_connections(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -88,7 +88,7 @@ static int start_without_room(void *arg, void **ret_result)
     return 0;
 }
 
-/* A server that epoll has no room for does not start, and says so. */
+/* A server whose listener cannot be added to epoll does not start, and returns the error. */
 static void test_start_without_room(void **state)
 {
     (void)state;
@@ -149,7 +149,7 @@ static int accept_refused(void *arg, void **ret_result)
     return 0;
 }
 
-/* An accept that fails for good is tried some times, then once a second, and reported. */
+/* An accept that fails permanently is retried a few times, then once a second, and reported. */
 static void test_accept_refused(void **state)
 {
     (void)state;
@@ -214,7 +214,8 @@ static int accept_without_descriptors(void *arg, void **ret_result)
     return 0;
 }
 
-/* Out of descriptors a server tries once a second, reports each try, and loses no connection. */
+/* Without descriptors a server retries once a second, reports each failure, and loses no
+ * connection. */
 static void test_accept_without_descriptors(void **state)
 {
     (void)state;

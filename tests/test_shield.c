@@ -34,7 +34,7 @@ static int cancel_outer(void *arg, void **ret_result)
     return 0;
 }
 
-/* A cancel of who waits ends the shield, and not what it shields. */
+/* A cancel of the waiting task ends the shield, and not the shielded task. */
 static void a_cancel_stops_at_the_shield(void **state)
 {
     fixture_t *fixture = *state;
@@ -63,7 +63,7 @@ static int pass_on(void *arg, void **ret_result)
     return 0;
 }
 
-/* Value, error and cancel of what is shielded are passed on; what is done needs no shield. */
+/* Value, error and cancel of the shielded future are passed on; a done future needs no shield. */
 static void outcomes_are_passed_on(void **state)
 {
     assert_int_equal(run(*state, pass_on, NULL), 0);
@@ -79,8 +79,8 @@ static int drop_outer(void *arg, void **ret_result)
     return asyncio_sleep(5);
 }
 
-/* A shield that nobody holds lets go; what it shielded goes on. An error behind it is reported
- * as that of any task that nobody asked. */
+/* A shield whose last reference is dropped releases its future, which continues. A later error is
+ * reported like that of any task that nobody awaits. */
 static void a_dropped_shield_lets_go(void **state)
 {
     fixture_t *fixture = *state;
@@ -89,7 +89,7 @@ static void a_dropped_shield_lets_go(void **state)
     fixture->expected_reports = 1;
 }
 
-/* Bad input is refused, and a coroutine object is taken all the same. */
+/* Bad input is refused, and a coroutine object is taken even then. */
 static void bad_input_is_refused(void **state)
 {
     (void)state;

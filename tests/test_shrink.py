@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds what conformance/shrink.py does with a scenario: smaller ones, and a test in C.
+"""Checks what conformance/shrink.py does with a scenario: smaller ones, and a test in C.
 
 usage: test_shrink.py ROOT BUILD, the folders of the sources and of a build without sanitizers
 """

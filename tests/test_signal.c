@@ -26,7 +26,7 @@ static void note_second(void *arg)
     note(arg, '2');
 }
 
-/* A callback runs in the loop, in a turn of its own, not where the signal came. */
+/* A callback runs in the loop, in a turn of its own, not in the signal handler. */
 static void a_signal_is_told_in_the_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -40,7 +40,7 @@ static void a_signal_is_told_in_the_loop(void **state)
     assert_string_equal(fixture->trace, "1");
 }
 
-/* Signals of one turn are called by number; those of one number are one. */
+/* Callbacks of signals in one turn run by number; several signals of one number cause one call. */
 static void signals_are_called_by_number_and_once(void **state)
 {
     fixture_t *fixture = *state;
@@ -56,7 +56,7 @@ static void signals_are_called_by_number_and_once(void **state)
     assert_string_equal(fixture->trace, "12");
 }
 
-/* Adding again replaces the callback; removing answers whether there was one. */
+/* Adding again replaces the callback; removing returns whether there was one. */
 static void a_callback_is_replaced_and_removed(void **state)
 {
     fixture_t *fixture = *state;
@@ -71,7 +71,8 @@ static void a_callback_is_replaced_and_removed(void **state)
     assert_int_equal(asyncio_loop_remove_signal_handler(loop, SIGUSR1), 0);
 }
 
-/* What came and was not called when its watch ends is dropped, also for the next watch. */
+/* A signal whose callback has not run when its watch is removed is dropped, also for the next
+ * watch. */
 static void a_removed_watch_is_not_called(void **state)
 {
     fixture_t *fixture = *state;
@@ -93,7 +94,7 @@ static void remove_second(void *arg)
     assert_int_equal(asyncio_loop_remove_signal_handler(fixture->loop, SIGUSR1), 1);
 }
 
-/* A callback may end its own watch and that of one that came in the same turn. */
+/* A callback may remove its own watch and that of a signal of the same turn. */
 static void a_callback_may_end_watches(void **state)
 {
     fixture_t *fixture = *state;
@@ -111,7 +112,7 @@ static void stop(void *arg)
     asyncio_loop_stop(arg);
 }
 
-/* Once the loop is about to wait for the kernel. */
+/* Sends the signal when the loop is about to block in the kernel. */
 static void *signal_soon(void *arg)
 {
     asyncio_loop_t *loop = arg;
@@ -120,7 +121,7 @@ static void *signal_soon(void *arg)
     return kill(getpid(), SIGUSR1) == 0 ? NULL : "failed";
 }
 
-/* A loop that sleeps in the kernel, with nothing else to wake it, wakes for a signal. */
+/* A loop that is blocked in the kernel without any other event wakes for a signal. */
 static void a_sleeping_loop_wakes(void **state)
 {
     (void)state;
@@ -157,7 +158,7 @@ static void *run_a_loop(void *arg)
     return rc == 0 ? NULL : "it did not run";
 }
 
-/* One signal is told to every loop that watches it, each in its own thread. */
+/* A signal reaches every loop that watches it, each in its own thread. */
 static void all_loops_are_told(void **state)
 {
     (void)state;
@@ -202,7 +203,7 @@ static void count(void *arg)
     ++*(long *)arg;
 }
 
-/* Loops come and go while signals rain: no handler touches what was freed. */
+/* Loops are created and closed while many signals arrive: no handler touches freed memory. */
 static void loops_come_and_go_under_signals(void **state)
 {
     fixture_t *fixture = *state;
@@ -269,8 +270,8 @@ static void *let_it_rain(void *arg)
     return NULL;
 }
 
-/* A million signals among a million calls from another thread: none overflows anything, and after
- * the last of each there is a call. */
+/* A million signals among a million calls from another thread overflow nothing, and after the last
+ * of each there is a call. */
 static void a_million_signals_overflow_nothing(void **state)
 {
     (void)state;
@@ -279,7 +280,7 @@ static void a_million_signals_overflow_nothing(void **state)
     memset(&rain, 0, sizeof(rain));
     rain.loop = asyncio_new_event_loop();
     assert_non_null(rain.loop);
-    /* The handler is the same everywhere: one engine has the whole of it. */
+    /* The handler is the same on all engines: a run on one of them is enough. */
     bool is_whole = asyncio_loop_get_engine(rain.loop) == ASYNCIO_ENGINE_EPOLL;
     rain.wanted = is_whole ? 1000000 : 100000;
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
@@ -312,7 +313,8 @@ static void programs_other(int signo)
     (void)signo;
 }
 
-/* The program's own handler is back, with its flags, when the last loop's watch has ended. */
+/* The program's own handler is restored, with its flags, when the last watch of any loop has
+ * ended. */
 static void the_former_disposition_comes_back(void **state)
 {
     fixture_t *fixture = *state;
@@ -339,7 +341,7 @@ static void the_former_disposition_comes_back(void **state)
     assert_true(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
 }
 
-/* A handler that the program installs during a watch is left alone at its end. */
+/* A handler that the program installs during a watch stays installed at its end. */
 static void a_disposition_set_meanwhile_stays(void **state)
 {
     fixture_t *fixture = *state;
@@ -350,7 +352,7 @@ static void a_disposition_set_meanwhile_stays(void **state)
     assert_true(signal(SIGUSR1, SIG_DFL) == programs_other);
 }
 
-/* A signal that was ignored is ignored again, and one for the keyboard too. */
+/* A signal that was ignored is ignored again, also SIGINT. */
 static void ignored_signals_are_ignored_again(void **state)
 {
     fixture_t *fixture = *state;
@@ -364,8 +366,8 @@ static void ignored_signals_are_ignored_again(void **state)
     }
 }
 
-/* In a forked child a signal does what it did before the watch, and the parent hears nothing of
- * it; the child may watch signals with a loop of its own. */
+/* In a forked child a signal has its effect from before the watch, and the parent is not told; the
+ * child may watch signals with its own loop. */
 static void a_forked_child_has_signals_of_its_own(void **state)
 {
     fixture_t *fixture = *state;
@@ -425,7 +427,7 @@ static int try_from_another_thread(void *arg, void **ret_result)
     return 0;
 }
 
-/* What cannot be caught, what is no signal, and who may not ask is refused with its reason. */
+/* Signals that cannot be caught, invalid numbers, and wrong threads are refused with the reason. */
 static void bad_input_is_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -462,7 +464,7 @@ static int refuse(int signo, const struct sigaction *action, struct sigaction *r
     return action ? -1 : 0;
 }
 
-/* A system that refuses the handler leaves nothing behind, and a later try finds all as it was. */
+/* If the system refuses the handler nothing is left behind, and a later attempt works. */
 static void a_refusing_system_leaves_nothing(void **state)
 {
     fixture_t *fixture = *state;

@@ -23,7 +23,7 @@ static int sleep_in_order(void *arg, void **ret_result)
     return asyncio_await(asyncio_sleep_coroutine((double)NAN), NULL);
 }
 
-/* A delay passes on the loop's clock; 0 and less take none of it, and NaN is refused. */
+/* A delay passes on the loop's clock; 0 and less pass no time, and NaN is refused. */
 static void time_passes_on_the_loops_clock(void **state)
 {
     fixture_t *fixture = *state;
@@ -48,7 +48,7 @@ static int give_way(void *arg, void **ret_result)
     return asyncio_gather_await(tasks, 2, NULL);
 }
 
-/* Tasks that give way take turns. */
+/* Tasks that sleep for 0 seconds take turns. */
 static void giving_way_takes_turns(void **state)
 {
     fixture_t *fixture = *state;
@@ -62,7 +62,7 @@ static int sleep_for_ever(void *arg, void **ret_result)
     return asyncio_sleep(ASYNCIO_FOREVER);
 }
 
-/* A sleep for ever ends by a cancel only; alone it leaves the loop dead. */
+/* An infinite sleep ends only by a cancel; alone it is a deadlock of the loop. */
 static void a_sleep_for_ever_can_be_cancelled(void **state)
 {
     fixture_t *fixture = *state;
@@ -75,7 +75,7 @@ static void a_sleep_for_ever_can_be_cancelled(void **state)
     asyncio_task_unref(task);
 }
 
-/* Outside a task nothing can sleep. */
+/* A sleep outside a task is refused. */
 static void a_sleep_needs_a_task(void **state)
 {
     (void)state;

@@ -24,7 +24,7 @@
 #include "base/memory.h"
 #include "support/support.h"
 
-/* Runs a coroutine function, and compares what is allocated before and after. */
+/* Runs a coroutine function, and compares the allocated blocks before and after. */
 static void run_clean(asyncio_coroutine_function_t *fn)
 {
     const char *engine = getenv("ASYNCIO_ENGINE");
@@ -42,7 +42,7 @@ static asyncio_loop_t *running(void)
     return asyncio_get_running_loop();
 }
 
-/* Two connected sockets of a family without addresses. */
+/* Opens two connected sockets of a family without addresses. */
 static void make_pair(int type, asyncio_socket_t **ret_a, asyncio_socket_t **ret_b)
 {
     int fds[2];
@@ -208,7 +208,7 @@ static int cancel_and_lose_nothing(void *arg, void **ret_result)
     return 0;
 }
 
-/* When a cancellation and the data come together, the byte is either returned or still there. */
+/* When a cancel and data arrive together, the byte is either returned or still in the socket. */
 static void test_cancel_and_lose_nothing(void **state)
 {
     (void)state;
@@ -251,7 +251,7 @@ static int time_out_everything(void *arg, void **ret_result)
     return 0;
 }
 
-/* Every wait can be timed out; what was sent before is counted exactly. */
+/* Every wait can time out; the number of bytes sent before is exact. */
 static void test_time_out_everything(void **state)
 {
     (void)state;
@@ -292,7 +292,7 @@ static int cancel_connect(void *arg, void **ret_result)
     return 0;
 }
 
-/* A connect that hangs can be timed out; the next owner of its fd number does not notice. */
+/* A connect that hangs can time out; a new socket with its fd number is not affected. */
 static void test_cancel_connect(void **state)
 {
     (void)state;
@@ -313,7 +313,7 @@ static int send_result(asyncio_socket_t *sock, size_t *ret_sent, void **ret_resu
 }
 ASYNCIO_COROUTINE(send_result, (asyncio_socket_t *, sock), (size_t *, ret_sent));
 
-/* Two connected TCP sockets. */
+/* Opens two connected TCP sockets. */
 static void make_tcp_pair(asyncio_socket_t **ret_a, asyncio_socket_t **ret_b)
 {
     struct sockaddr_in address;
@@ -351,7 +351,7 @@ static int end_sends(void *arg, void **ret_result)
     return 0;
 }
 
-/* A close and an own shutdown end a sendall, which says how much was sent. */
+/* A close and an own shutdown end a sendall, which reports how much was sent. */
 static void test_end_sends(void **state)
 {
     (void)state;
@@ -413,7 +413,7 @@ static int refuse_datagrams(void *arg, void **ret_result)
     return 0;
 }
 
-/* That a datagram was refused is the error of the next call, and of no other. */
+/* A refused datagram is the error of the next call, and of no other. */
 static void test_refuse_datagrams(void **state)
 {
     (void)state;
@@ -482,7 +482,7 @@ static int resolve(void *arg, void **ret_result)
     return 0;
 }
 
-/* Literals and names are resolved both ways; what cannot be is ASYNCIO_EGAI. */
+/* Literals and names are resolved in both directions; failures are ASYNCIO_EGAI. */
 static void test_resolve(void **state)
 {
     (void)state;
@@ -508,7 +508,7 @@ static int many_look_ups(void *arg, void **ret_result)
     return 0;
 }
 
-/* Many look-ups share few threads; one that was cancelled is let go when it comes back. */
+/* Many look-ups share a few threads; a cancelled one is freed when its thread returns. */
 static void test_many_look_ups(void **state)
 {
     (void)state;
@@ -519,8 +519,8 @@ static atomic_int looking_up;  /* look-ups of "together.invalid" that have begun
 static sem_t both_look_up;     /* posted for each of them when there are two */
 static sem_t gate;             /* those of "slower.invalid" may end: each lets the next one */
 
-/* Instead of libc's, which it calls: a name that takes a thread, two names whose look-ups wait, and
- * no name that does not exist is asked for on the network. */
+/* Calls libc's for some names and replaces it for others: a name that needs a thread, and two names
+ * whose look-ups wait. No unknown name is sent to the network. */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                 struct addrinfo **ret_addresses)
 {
@@ -548,7 +548,7 @@ static int look_up_together(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     struct addrinfo *found[2] = {NULL};
-    /* One thread is there for the first. */
+    /* There is one thread for the first. */
     assert_int_equal(asyncio_loop_getaddrinfo(running(), "thread.invalid", "1", NULL, &found[0]),
                      0);
     freeaddrinfo(found[0]);
@@ -565,14 +565,14 @@ static int look_up_together(void *arg, void **ret_result)
     return 0;
 }
 
-/* A look-up does not wait for another one while there may be a thread for it. */
+/* A look-up does not wait for another one as long as another thread may be started. */
 static void test_look_up_together(void **state)
 {
     (void)state;
     run_clean(look_up_together);
 }
 
-/* A forked child has no thread of its parent's: its look-ups have their own. */
+/* A forked child has none of its parent's threads: its look-ups start their own. */
 static void test_look_up_in_child(void **state)
 {
     (void)state;
@@ -600,7 +600,7 @@ static void ignore_report(asyncio_loop_t *loop, const asyncio_exception_context_
     (void)loop, (void)context, (void)arg;
 }
 
-/* A loop may close while look-ups are under way or wait for a thread; they are let go. */
+/* A loop may close while look-ups run or wait for a thread; they are abandoned. */
 static void test_close_while_looking_up(void **state)
 {
     (void)state;
@@ -692,7 +692,7 @@ static int refuse(void *arg, void **ret_result)
     return 0;
 }
 
-/* NULL, a socket of another loop, no listener, a closed peer: each has its code. */
+/* NULL, a socket of another loop, no listener, a closed peer: each has its own code. */
 static void test_refuse(void **state)
 {
     (void)state;

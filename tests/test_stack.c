@@ -57,13 +57,14 @@ static int no_stacks(void **state)
     return now.in_use || now.free || now.slabs || now.unguarded ? -1 : 0;
 }
 
-/* Runs a function in a child process. Returns the child's signal, or its negated exit code. */
+/* Runs a function in a child process. Returns the signal that ended the child, or its negated exit
+ * code. */
 static int fate_of(void (*function)(void *argument), void *argument)
 {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        /* The plain signal, not the report of a sanitizer. */
+        /* The default action, not the report of a sanitizer. */
         signal(SIGSEGV, SIG_DFL);
         signal(SIGBUS, SIG_DFL);
         signal(SIGABRT, SIG_DFL);
@@ -75,7 +76,7 @@ static int fate_of(void (*function)(void *argument), void *argument)
     return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
 }
 
-/* A stack; the test fails if there is none. For any thread. */
+/* Acquires a stack; the test fails if there is none. For any thread. */
 static asyncio__stack_t *acquire(size_t size)
 {
     asyncio__stack_t *stack = asyncio__stack_acquire(size);
@@ -88,7 +89,7 @@ static void poke(void *address)
     *(volatile char *)address = 1;
 }
 
-/* A stack has at least the size asked for, all of it writable and shared with no other stack. */
+/* A stack has at least the requested size, all of it writable and shared with no other stack. */
 static void stacks_are_whole_and_apart(void **state)
 {
     (void)state;
@@ -130,7 +131,7 @@ static void sizes_have_bounds(void **state)
     asyncio__stack_release(small);
 }
 
-/* The stack released last is acquired first: it is warm. */
+/* The stack released last is acquired first, because it is warm. */
 static void reuse_is_last_in_first_out(void **state)
 {
     (void)state;
@@ -145,7 +146,7 @@ static void reuse_is_last_in_first_out(void **state)
     assert_int_equal(statistics().free, 2);
 }
 
-/* Sixteen neighbours begin in sixteen different lines of their pages. */
+/* Sixteen neighbours begin at sixteen different cache lines of their pages. */
 static void tops_are_coloured(void **state)
 {
     (void)state;
@@ -255,7 +256,7 @@ static void without_advice(void *unused)
     poke(stack->bottom - 1);
 }
 
-/* Where the kernel has no advice for guards, they are made by mprotect(). */
+/* On a kernel without MADV_GUARD_INSTALL, guards are made by mprotect(). */
 static void without_advice_pages_are_protected(void **state)
 {
     (void)state;
@@ -299,8 +300,8 @@ static void *limited_mmap(void *address, size_t size, int protection, int flags,
     return mmap(address, size, protection, flags, fd, offset);
 }
 
-/* When memory is scarce, stacks come from smaller slabs; when it is out, there is no stack; when
- * there is memory again, there are stacks again. */
+/* When memory is scarce, stacks come from smaller slabs; without memory acquiring fails; with
+ * memory it works again. */
 static void memory_runs_out(void **state)
 {
     (void)state;
@@ -343,8 +344,8 @@ static void high_water_is_remembered(void **state)
     asyncio__stack_release(stack);
 }
 
-/* Trimming unmaps every slab without a stack in use, and leaves the memory of stacks that are in
- * use alone. */
+/* Trimming unmaps every slab without a stack in use, and keeps the memory of stacks that are in
+ * use. */
 static void trim_keeps_what_is_in_use(void **state)
 {
     (void)state;
@@ -373,7 +374,7 @@ static void trim_keeps_what_is_in_use(void **state)
     asyncio__stack_release(kept);
 }
 
-/* Bytes of a stack that have memory, but for the page of its record. */
+/* Returns the bytes of a stack that have memory, without the page of its record. */
 static size_t resident_bytes(void)
 {
     size_t mapped, resident;
@@ -421,7 +422,7 @@ static void free_stacks_beside_used_ones_are_returned(void **state)
         asyncio__stack_release(stacks[i]);
 }
 
-/* Calls the idle loop's trimming until it has nothing more to do now. Returns its last answer. */
+/* Trims as an idle loop does until nothing is left to do. Returns the last result. */
 static int64_t idle_at(int64_t now_ns)
 {
     int64_t more_ns;
@@ -432,7 +433,7 @@ static int64_t idle_at(int64_t now_ns)
 }
 
 /* An idle loop returns the stacks of a peak a second after it, keeps those that were needed in the
- * last second and a few more, and then has nothing more to do. */
+ * last second and a few more, and then has nothing left to do. */
 static void an_idle_loop_returns_a_peak(void **state)
 {
     (void)state;
@@ -539,7 +540,7 @@ static size_t count_mappings(void)
     return lines;
 }
 
-/* How many stacks the machine and the checker have room for. */
+/* Returns the number of stacks that the machine and the sanitizer have room for. */
 static size_t a_million(void)
 {
     const char *engine = getenv("ASYNCIO_ENGINE");
@@ -547,7 +548,7 @@ static size_t a_million(void)
     const char *kernel = getenv("ASYNCIO_TEST_KERNEL");
     if (is_checked() || sweep_is_on)
         return 1000;
-    /* The engine makes no difference, so one run with a million is enough: it takes 4 GiB, which
+    /* All engines share this code, so one run with a million is enough: it takes 4 GiB, which
      * several runs at once may not find. The others use more stacks than there may be mappings. */
     if ((engine && strcmp(engine, "epoll") != 0) || (kernel && *kernel) ||
         (double)pages * (double)page_bytes < 6e9)

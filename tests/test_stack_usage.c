@@ -14,12 +14,13 @@ static __attribute__((noinline)) long descend(long kibibytes)
 {
     volatile char frame[KIB];
     memset((char *)frame, 1, sizeof(frame));
-    /* Who might look at the frame needs it to the end: the calls do not become a loop. */
+    /* The frame is used after the call, so that the compiler does not make a loop of the
+     * recursion. */
     __asm__ volatile("" : : "r"(frame) : "memory");
     return kibibytes <= 1 ? frame[0] : descend(kibibytes - 1) + frame[0];
 }
 
-/* What a task saw of its own stack. */
+/* What a task measured of its own stack. */
 typedef struct marks {
     long depth;  /* how many KiB it goes down */
     long before; /* its mark at the beginning */
@@ -40,7 +41,7 @@ static int measure(void *arg, void **ret_result)
     return rc;
 }
 
-/* The mark grows with the depth that a task has been at, by whole pages, and stays below the
+/* The mark grows with the depth that a task has reached, by whole pages, and stays below the
  * stack's size. */
 static void the_mark_is_the_depth(void **state)
 {
@@ -93,7 +94,7 @@ static void objects_have_marks(void **state)
     asyncio_coroutine_unref(object);
 }
 
-/* Tasks have none before their first step and after their end; what is neither is -EINVAL. */
+/* Tasks have no mark before their first step and after their end; other objects are -EINVAL. */
 static void without_a_stack_there_is_no_mark(void **state)
 {
     fixture_t *fixture = *state;
@@ -125,7 +126,7 @@ static int count(void *arg, void **ret_result)
     return 0;
 }
 
-/* The statistics count stacks in use and free ones, and the memory that both have. */
+/* The statistics count stacks in use and free ones, and the memory of both. */
 static void statistics_count_memory(void **state)
 {
     fixture_t *fixture = *state;
@@ -154,7 +155,7 @@ static void statistics_need_their_size(void **state)
 
 enum { PEAK = 1000, KEPT = 64 };
 
-/* A thousand tasks at once, each with 30 KiB of its stack touched. */
+/* Runs a thousand tasks at once, each of which touches 30 KiB of its stack. */
 static int reach_a_peak(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -205,8 +206,8 @@ static int later_clock(clockid_t clock, struct timespec *ret_now)
 static int be_idle_after_a_peak(void *arg, void **ret_result)
 {
     assert_int_equal(reach_a_peak(arg, ret_result), 0);
-    /* The first wait after a second learns that the peak is over, the next returns its stacks, in
-     * slices. */
+    /* The first wait after a second finds that the peak is over, the next ones return its stacks,
+     * in slices. */
     for (int i = 0; i < 100 && statistics().free > KEPT; i++) {
         later_seconds += 2;
         assert_int_equal(asyncio_sleep(0.002), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accepting while memory or descriptors are out: no connection is lost that the kernel handed
- * over, and a server goes on when there is some again.
+ * Accepting without memory or descriptors: no connection that the kernel handed over is lost, and a
+ * server continues when there are some again.
  */
 #include "support/engine_fixture.h"
 
@@ -21,7 +21,8 @@ static int accept_one(asyncio__file_t *listener)
     return run(&job);
 }
 
-/* What comes while only one waits is kept for those who come later, without memory too. */
+/* Connections that arrive while only one accept waits are kept for later accepts, even without
+ * memory. */
 static void connections_are_kept(void **state)
 {
     NEEDS_ENGINE();
@@ -54,7 +55,7 @@ static void connections_are_kept(void **state)
     close_file(listener);
 }
 
-/* Without memory for a place an accept is refused at once, not its connection lost later. */
+/* Without memory an accept is refused at once, and no connection is lost later. */
 static void an_accept_without_memory_is_refused(void **state)
 {
     NEEDS_ENGINE();
@@ -81,7 +82,7 @@ static void an_accept_without_memory_is_refused(void **state)
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static time_t shift_seconds;
 
-/* It stands still, or a busy machine would find time for a second try. */
+/* The clock stands still, or a busy machine would find time for a second attempt. */
 static int shifted_clock_gettime(clockid_t clock, struct timespec *now)
 {
     static struct timespec begun;
@@ -116,7 +117,7 @@ static int serve(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *write
     return 0;
 }
 
-/* Lets the loop look at its engine until it reports, and some times more. */
+/* Runs turns until the loop reports, and some more. */
 static void let_it_come_round(const struct story *story)
 {
     while (story->reports == 0)
@@ -185,7 +186,7 @@ static void a_starved_listener_comes_back(void **state)
     assert_int_equal(run_story(/* ends_starved= */ false), 1);
 }
 
-/* Closed in that state, a server gives back what it held. */
+/* A server that is closed in that state releases everything. */
 static void a_starved_server_can_be_closed(void **state)
 {
     (void)state;

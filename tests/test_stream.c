@@ -31,7 +31,8 @@ static int count_descriptors(void)
     return count;
 }
 
-/* Runs a coroutine function, and compares what is open and allocated before and after. */
+/* Runs a coroutine function, and compares open descriptors and allocated blocks before and
+ * after. */
 static void run_clean(asyncio_coroutine_function_t *fn, void *arg)
 {
     const char *engine = getenv("ASYNCIO_ENGINE");
@@ -62,7 +63,7 @@ static int echo(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer
     return (int)size;
 }
 
-/* Sends what arg says, and ends. */
+/* Sends the text arg, and ends. */
 static int say(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
 {
     (void)reader;
@@ -190,7 +191,7 @@ static int echo_much(void *arg, void **ret_result)
     return 0;
 }
 
-/* Megabytes pass the high-water mark unharmed, and the end of the stream arrives behind them. */
+/* Megabytes pass the high-water mark intact, and the end of the stream arrives after them. */
 static void test_echo_much(void **state)
 {
     (void)state;
@@ -225,7 +226,7 @@ static int read_in_all_ways(void *arg, void **ret_result)
     return 0;
 }
 
-/* read, readline, readuntil and readexactly share one buffer, and tell how the stream ended. */
+/* read, readline, readuntil and readexactly share one buffer, and report how the stream ended. */
 static void test_read_in_all_ways(void **state)
 {
     (void)state;
@@ -539,7 +540,7 @@ static int refuse(void *arg, void **ret_result)
     return 0;
 }
 
-/* Each kind of refused address has a code of its own, and no stream or server is made. */
+/* Each kind of refused address has its own code, and no stream or server is created. */
 static void test_refuse(void **state)
 {
     (void)state;

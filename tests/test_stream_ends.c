@@ -35,7 +35,8 @@ static int count_descriptors(void)
     return count;
 }
 
-/* Runs a coroutine function, and compares what is open and allocated before and after. */
+/* Runs a coroutine function, and compares open descriptors and allocated blocks before and
+ * after. */
 static void run_clean(asyncio_coroutine_function_t *fn)
 {
     const char *engine = getenv("ASYNCIO_ENGINE");
@@ -56,7 +57,7 @@ typedef struct ends {
     int peer;                        /* the other end: a blocking descriptor */
 } ends_t;
 
-/* A TCP connection over loopback. */
+/* Opens a TCP connection over loopback. */
 static ends_t open_ends(const asyncio_connection_options_t *options)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -86,7 +87,7 @@ static void unref_ends(ends_t *ends)
     ends->writer = NULL;
 }
 
-/* The peer closes so that the kernel sends a reset. */
+/* Closes the peer so that the kernel sends a reset. */
 static void reset(ends_t *ends)
 {
     struct linger at_once = {1, 0};
@@ -142,8 +143,8 @@ static int lose_while_writing(void *arg, void **ret_result)
     return 0;
 }
 
-/* A reset under a write is an error of every read, never the end of the stream: what was received
- * before is not the whole. */
+/* A reset during a write is an error of every read, never the end of the stream: the bytes received
+ * before are not all. */
 static void a_reset_under_a_write_is_no_end(void **state)
 {
     (void)state;
@@ -190,7 +191,8 @@ static int reset_while_reading(void *arg, void **ret_result)
     return 0;
 }
 
-/* A read that finds a reset ends the connection: it is closing, and wait_closed returns why. */
+/* A read that finds a reset ends the connection: is_closing is true, and wait_closed returns the
+ * error. */
 static void a_read_that_fails_ends_the_connection(void **state)
 {
     (void)state;
@@ -223,7 +225,7 @@ static int look(void *arg, void **ret_result)
     return 0;
 }
 
-/* at_eof and is_closing see an end and a reset that nobody has read yet. */
+/* at_eof and is_closing detect an end and a reset that nobody has read yet. */
 static void an_end_is_seen_before_it_is_read(void **state)
 {
     (void)state;
@@ -241,7 +243,7 @@ static int write_and_close(asyncio_stream_reader_t *reader, asyncio_stream_write
     char *data = calloc(1, size), byte;
     assert_int_equal(asyncio_stream_reader_readline(reader, &line), 6);
     assert_int_equal(asyncio_stream_writer_write(writer, "go\n", 3), 0);
-    /* Ten bytes more are on their way, which this handler will not read. */
+    /* Ten more bytes are on their way, which this handler does not read. */
     while (recv(asyncio_socket_fileno(asyncio_stream_writer_get_socket(writer)), &byte, 1,
                 MSG_PEEK | MSG_DONTWAIT) < 0)
         asyncio_sleep(0.001);
@@ -275,7 +277,8 @@ static int close_with_unread_input(void *arg, void **ret_result)
     return 0;
 }
 
-/* A close with unread input does not reset the connection: the peer gets all, then the end. */
+/* A close with unread input does not reset the connection: the peer gets everything, then the
+ * end. */
 static void a_close_with_unread_input_loses_nothing(void **state)
 {
     (void)state;
@@ -291,7 +294,7 @@ static int close_on_flood(void *arg, void **ret_result)
     assert_int_equal(send(ends.peer, "unread", 6, 0), 6);
     assert_int_equal(asyncio_stream_writer_write(ends.writer, "bye", 3), 0);
     asyncio_stream_writer_close(ends.writer);
-    /* A peer that sends on and on does not keep the connection open. */
+    /* A peer that keeps sending does not keep the connection open. */
     while (send(ends.peer, piece, sizeof(piece), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
            errno == EAGAIN) {
         sent += sizeof(piece);
@@ -304,7 +307,7 @@ static int close_on_flood(void *arg, void **ret_result)
     return 0;
 }
 
-/* What a close reads and drops is bounded. */
+/* The amount that a close reads and drops is bounded. */
 static void a_close_drops_a_bounded_amount(void **state)
 {
     (void)state;
@@ -324,7 +327,7 @@ static int close_on_a_stalled_peer(void *arg, void **ret_result)
     return 0;
 }
 
-/* A close gives up on a peer that takes nothing. */
+/* A close gives up on a peer that accepts no data. */
 static void a_close_does_not_wait_for_ever(void **state)
 {
     (void)state;
@@ -354,7 +357,7 @@ static int close_on_a_slow_peer(void *arg, void **ret_result)
     return 0;
 }
 
-/* The limit is one of no progress, not of time: a slow peer gets everything. */
+/* The limit applies to the time without progress: a slow peer gets everything. */
 static void a_close_waits_for_a_slow_peer(void **state)
 {
     (void)state;
@@ -380,7 +383,7 @@ static int leave_sending(void *arg, void **ret_result)
     return 0;
 }
 
-/* What was written is sent after the program has dropped its last reference. */
+/* Written bytes are sent after the program has dropped its last reference. */
 static void a_dropped_connection_sends_the_rest(void **state)
 {
     (void)state;
@@ -419,7 +422,7 @@ static int ask_names(void *arg, void **ret_result)
     return 0;
 }
 
-/* peername and sockname are those of the connect, after a reset and a close too. */
+/* peername and sockname stay those of the connect, also after a reset and a close. */
 static void names_are_kept(void **state)
 {
     (void)state;
@@ -449,7 +452,7 @@ static int ask_unix_names(void *arg, void **ret_result)
     return 0;
 }
 
-/* An abstract Unix name is told with an @ in front; an end without a name has an empty one. */
+/* An abstract Unix name begins with an @; an end without a name has an empty one. */
 static void abstract_names_are_told(void **state)
 {
     (void)state;
@@ -474,7 +477,7 @@ static int write_too_much(void *arg, void **ret_result)
     return 0;
 }
 
-/* Sizes whose sum does not fit are refused, and nothing of them is written. */
+/* Sizes whose sum overflows are refused, and nothing of them is written. */
 static void sizes_that_overflow_are_refused(void **state)
 {
     (void)state;
@@ -502,7 +505,8 @@ static int read_with_a_large_size(void *arg, void **ret_result)
     return 0;
 }
 
-/* A size of 2^32 is not cut to 0 and taken for the end; a read of 0 bytes is no end either. */
+/* A size of 2^32 is not truncated to 0 and taken for the end; a read of 0 bytes is no end
+ * either. */
 static void sizes_are_not_cut(void **state)
 {
     (void)state;
@@ -595,7 +599,8 @@ static int drop_while_reading(void *arg, void **ret_result)
     return 0;
 }
 
-/* The program may drop its last reference while a task reads: the read ends, with what it has. */
+/* The program may drop its last reference while a task reads: the read ends with the bytes that it
+ * has. */
 static void the_last_reference_may_be_dropped_under_a_read(void **state)
 {
     (void)state;
@@ -663,8 +668,8 @@ static int overrun(void *arg, void **ret_result)
     return 0;
 }
 
-/* The tail of a line that is too long is the next line, as in asyncio; end_on_overrun refuses to
- * read on, so that a peer cannot pass it off as a command. */
+/* The rest of a line that is too long is the next line, as in asyncio; with end_on_overrun reads
+ * fail, so that a peer cannot pass it off as a command. */
 static void the_tail_of_a_long_line(void **state)
 {
     (void)state;

@@ -130,7 +130,7 @@ static void lose_a_thread_slowly(void **state)
     pthread_detach(thread);
 }
 
-/* Whether cmocka, in a child, is content with a test function. */
+/* Returns whether cmocka, in a child, accepts a test function. */
 static bool is_content(struct CMUnitTest test)
 {
     pid_t child = fork();
@@ -155,7 +155,7 @@ static bool is_content(struct CMUnitTest test)
 #define PLAIN(function) ((struct CMUnitTest)cmocka_unit_test(function))
 #define WITH_LOOP(function) ((struct CMUnitTest)FIXTURE_TEST(function))
 
-/* A test function that gives back what it took, or whose thread ends soon, passes. */
+/* A test function that releases what it acquired, or whose thread ends soon, passes. */
 static void what_is_given_back_passes(void **state)
 {
     (void)state;
@@ -164,7 +164,7 @@ static void what_is_given_back_passes(void **state)
     assert_true(is_content(PLAIN(lose_a_thread_slowly)));
 }
 
-/* One that keeps a block, a descriptor, a stack, a thread, a child or a mark does not. */
+/* A test function that leaks a block, a descriptor, a stack, a thread, a child or a mark fails. */
 static void each_loss_is_seen(void **state)
 {
     (void)state;
@@ -181,7 +181,7 @@ static void each_loss_is_seen(void **state)
     assert_false(is_content(PLAIN(lose_a_mark)));
 }
 
-/* Nor does one that leaves a task, a timer or an operation to its loop and does not say so. */
+/* So does one that leaves a task, a timer or an operation to its loop without saying so. */
 static void work_left_to_a_loop_is_seen(void **state)
 {
     const fixture_t *fixture = *state;
@@ -195,7 +195,8 @@ static void work_left_to_a_loop_is_seen(void **state)
 
 /* --- faults -------------------------------------------------------------------------------- */
 
-/* Runs this program anew: the faults are put in place for good, before anything else. */
+/* Runs this program again as a child, since faults are installed permanently, before anything
+ * else. */
 static void in_child(const char *checks)
 {
     char path[4096] = ""; /* not /proc/self/exe: under valgrind exec() finds valgrind there */
@@ -247,15 +248,15 @@ static void check_faults(void)
     faults_disarm();
 }
 
-/* The n-th call fails, once or from then on, with the error that was ordered; a close that fails
- * has closed all the same. */
+/* The n-th call fails, once or from then on, with the requested error; a close that fails has
+ * closed the descriptor. */
 static void faults_strike_where_ordered(void **state)
 {
     (void)state;
     in_child("faults");
 }
 
-/* Each entry of the table has a name, and errors to fail with, but for the clock. */
+/* Each entry of the table has a name, and errors to fail with, except the clock. */
 static void every_call_has_errors(void **state)
 {
     (void)state;

@@ -10,7 +10,7 @@ import re
 import sys
 
 LEFT_OUT = {
-    'asyncio_version': 'answers a constant',
+    'asyncio_version': 'returns a constant',
     'asyncio_set_allocator': 'puts the allocator that fails in place, once, before all',
     'asyncio_loop_default_exception_handler': 'prints; takes nothing that could fail',
 }

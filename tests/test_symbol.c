@@ -29,8 +29,8 @@ __attribute__((noinline)) static const void *an_address(void)
     return address;
 }
 
-/* An address has the name of its function, static or not, and the line of the call before it where
- * the build found libdw. */
+/* An address has the name of its function, static or not, and the line of the call before it if the
+ * build found libdw. */
 static void addresses_have_names_and_lines(void **state)
 {
     (void)state;
@@ -46,7 +46,7 @@ static void addresses_have_names_and_lines(void **state)
     assert_int_equal(symbol.line, 0);
 #endif
     assert_in_range(symbol.offset, 1, 200);
-    /* Of a library without a symbol table, the loader knows what is exported. */
+    /* In a library without a symbol table only exported functions are found, by the loader. */
     asyncio__symbols_find(&symbols, (const char *)(uintptr_t)qsort + 1, &symbol);
     assert_non_null(strstr(symbol.function, "sort"));
     asyncio__symbols_fini(&symbols);

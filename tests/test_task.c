@@ -68,7 +68,7 @@ static int await_itself(void *arg, void **ret_result)
     return asyncio_await(asyncio_current_task(), NULL);
 }
 
-/* A task that awaits itself gets ASYNCIO_ERUNTIME and goes on. */
+/* A task that awaits itself gets ASYNCIO_ERUNTIME and continues. */
 static void a_task_cannot_await_itself(void **state)
 {
     fixture_t *fixture = *state;
@@ -131,8 +131,8 @@ static void check_ring(fixture_t *fixture, size_t length)
     fixture->expected_reports = length;
 }
 
-/* Two tasks that await each other cannot be cancelled: -EDEADLK, and nothing has changed; the
- * loop's close still ends them, each by ASYNCIO_EGENERATOREXIT. */
+/* Two tasks that await each other cannot be cancelled: -EDEADLK, and nothing changes; closing the
+ * loop still ends them, with ASYNCIO_EGENERATOREXIT. */
 static void a_ring_of_two_is_found(void **state)
 {
     check_ring(*state, 2);
@@ -152,7 +152,7 @@ static int gather_arg(void *arg, void **ret_result)
     return asyncio_gather_await(children, 2, NULL);
 }
 
-/* A ring that goes through a gathering is found too; the children behind it are left alone. */
+/* A ring through a gathering is found too; the children before it are not cancelled. */
 static void rings_through_gatherings_are_found(void **state)
 {
     fixture_t *fixture = *state;
@@ -194,7 +194,7 @@ static int await_failure(void *arg, void **ret_result)
     return asyncio_await_unref(task, NULL);
 }
 
-/* The error of a task reaches who awaits it, with its details, as often as it is awaited. */
+/* The error of a task reaches its awaiters, with its details, as often as it is awaited. */
 static void errors_reach_who_awaits(void **state)
 {
     fixture_t *fixture = *state;
@@ -214,7 +214,7 @@ static int fail_detached(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* The error of a task that nobody asked is reported once, with its name and place. */
+/* The error of a task that nobody retrieved is reported once, with its name and source location. */
 static void an_unread_error_is_reported_once(void **state)
 {
     fixture_t *fixture = *state;
@@ -276,7 +276,7 @@ static int clean_up_with_awaits(void *arg, void **ret_result)
     return rc;
 }
 
-/* A task that is being closed may clean up; every wait of it answers ASYNCIO_EGENERATOREXIT. */
+/* A task that is being closed may clean up; each of its waits fails with ASYNCIO_EGENERATOREXIT. */
 static void a_closed_task_may_clean_up(void **state)
 {
     fixture_t *fixture = *state;
@@ -302,7 +302,7 @@ static int never_end(void *arg, void **ret_result)
     return 0;
 }
 
-/* A task that will not end is abandoned: reported once more, and done for everybody else. */
+/* A task that does not end is abandoned: reported once more, and done for everybody else. */
 static void a_task_that_will_not_end_is_abandoned(void **state)
 {
     fixture_t *fixture = *state;
@@ -353,7 +353,7 @@ static int close_other(void *arg, void **ret_result)
     return 0;
 }
 
-/* A task may close another loop whose tasks are pending, and goes on itself. */
+/* A task may close another loop whose tasks are pending, and continues. */
 static void a_task_may_close_another_loop(void **state)
 {
     fixture_t *fixture = *state;
@@ -370,7 +370,8 @@ static void a_task_may_close_another_loop(void **state)
     assert_int_equal(closing.after, 0);
 }
 
-/* At the close a task that finishes the future of another does not run that other one. */
+/* While a loop is closed, a task that finishes the future of another task does not run that
+ * task. */
 static void closing_wakes_nobody(void **state)
 {
     fixture_t *fixture = *state;
@@ -400,7 +401,7 @@ static int create_and_forget(void *arg, void **ret_result)
     return 0;
 }
 
-/* A pending task goes on although nobody holds it. */
+/* A pending task continues without any reference to it. */
 static void a_task_needs_nobody_to_hold_it(void **state)
 {
     fixture_t *fixture = *state;
@@ -430,7 +431,7 @@ static int list_tasks(void *arg, void **ret_result)
     return 0;
 }
 
-/* The pending tasks are listed in order of creation, as many as there is room for. */
+/* The pending tasks are listed in order of creation, as many as fit. */
 static void tasks_can_be_listed(void **state)
 {
     fixture_t *fixture = *state;
@@ -439,7 +440,7 @@ static void tasks_can_be_listed(void **state)
     assert_int_equal(asyncio_all_tasks(fixture->loop, NULL, 0), 0);
 }
 
-/* A task has the name that it was given, or "Task-N" with numbers that grow. */
+/* A task has the given name, or "Task-N" with increasing numbers. */
 static void tasks_have_names(void **state)
 {
     fixture_t *fixture = *state;
@@ -466,7 +467,7 @@ static void tasks_have_names(void **state)
     asyncio_task_unref(second);
 }
 
-/* Bad options of a task are -EINVAL, and the object is taken all the same. */
+/* Bad options of a task are -EINVAL, and the object is taken even then. */
 static void bad_options_are_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -481,7 +482,7 @@ static void bad_options_are_refused(void **state)
     assert_int_equal(asyncio_all_tasks(fixture->loop, NULL, 0), 0);
 }
 
-/* A task cannot be finished from outside. */
+/* The result of a task cannot be set from outside. */
 static void a_task_cannot_be_set(void **state)
 {
     fixture_t *fixture = *state;
@@ -503,7 +504,8 @@ static int stop_running_loop(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* A loop that is stopped before the future is done says so; the task goes on when it runs again. */
+/* If the loop is stopped before the future is done the run fails; the task continues in the next
+ * run. */
 static void a_stopped_loop_can_go_on(void **state)
 {
     fixture_t *fixture = *state;
@@ -536,7 +538,7 @@ static void many_steps_need_nothing(void **state)
     assert_true(asyncio__live_blocks() <= blocks + 2);
 }
 
-/* Waits at the bottom of so many calls, in one of four places, and answers how many they were. */
+/* Waits below that number of nested calls, at one of four call sites, and returns their number. */
 static int descend(int depth, int place, asyncio_queue_t *queue)
 {
     if (depth > 0) {
@@ -578,7 +580,8 @@ static int descend_together(void *arg, void **ret_result)
     return rc;
 }
 
-/* A wait returns to who called it, from whatever depth and place others suspended meanwhile. */
+/* A wait returns to its caller, at whatever depth and call sites other tasks suspended
+ * meanwhile. */
 static void waits_return_to_their_callers(void **state)
 {
     assert_int_equal(run(*state, descend_together, NULL), 0);
@@ -591,7 +594,7 @@ static void *no_mmap(void *address, size_t size, int protection, int flags, int 
     return MAP_FAILED;
 }
 
-/* Without a stack to be had a task fails with -ENOMEM and its body never runs; a coroutine driven
+/* Without memory for a stack a task fails with -ENOMEM and its body never runs; a coroutine driven
  * by hand has not started, and can be started later. */
 static void without_a_stack_nothing_runs(void **state)
 {
@@ -628,7 +631,7 @@ static int create_without_stack(void *arg, void **ret_result)
     return 0;
 }
 
-/* The same when the task would have been begun by one that suspends. */
+/* The same when a suspending task would start the task. */
 static void without_a_stack_others_go_on(void **state)
 {
     fixture_t *fixture = *state;
@@ -636,7 +639,7 @@ static void without_a_stack_others_go_on(void **state)
     assert_string_equal(fixture->trace, "");
 }
 
-/* Every call takes a NULL, and what is no task, without harm. */
+/* Every call accepts NULL and objects that are no tasks without harm. */
 static void null_is_harmless(void **state)
 {
     fixture_t *fixture = *state;

@@ -61,7 +61,7 @@ static void call_c(asyncio_future_t *future, void *arg)
     say_letter('c');
 }
 
-/* Runs it with tasks that begin at once; answers the trace. */
+/* Runs the function with eager tasks; returns the trace. */
 static const char *trace_of(fixture_t *fixture, asyncio_coroutine_function_t *fn)
 {
     assert_int_equal(
@@ -88,8 +88,8 @@ static int see_order(void *arg, void **ret_result)
     return 0;
 }
 
-/* The first step runs in the call that makes the task; what ends in it is done then, and is never
- * among the loop's tasks; what suspends goes on as any task. */
+/* The first step runs in the call that creates the task; a task that ends in it is done then, and
+ * is never listed; one that suspends continues as any other task. */
 static void a_task_begins_in_the_call(void **state)
 {
     assert_string_equal(trace_of(*state, see_order), "smqd21t2cef");
@@ -127,7 +127,7 @@ static int see_nested(void *arg, void **ret_result)
     return rc;
 }
 
-/* What begins at once may begin others at once; each finds itself the current task again. */
+/* An eager task may create others; each finds itself the current task again. */
 static void beginnings_nest(void **state)
 {
     assert_string_equal(trace_of(*state, see_nested), "oiOMjpm");
@@ -152,7 +152,7 @@ static int see_neighbours(void *arg, void **ret_result)
     return asyncio_await_unref(other, NULL);
 }
 
-/* When it suspends its creator goes on, before all that is ready. */
+/* When the eager task suspends its creator continues, before everything that is ready. */
 static void the_creator_goes_on_before_what_is_ready(void **state)
 {
     fixture_t *fixture = *state;
@@ -179,7 +179,7 @@ static int see_gather(void *arg, void **ret_result)
     return 0;
 }
 
-/* A gathering of what has ended already is done at once. */
+/* A gathering of tasks that have ended already is done at once. */
 static void a_gathering_may_be_done_at_once(void **state)
 {
     assert_string_equal(trace_of(*state, see_gather), "qqDqsPt|bsDxt");
@@ -214,7 +214,8 @@ static int see_waits(void *arg, void **ret_result)
     return 0;
 }
 
-/* So do the waits: what need not wait is done, and wait_for() with no time has begun it. */
+/* So are the waits: one that need not wait is done, and wait_for() with a timeout of 0 has started
+ * its task. */
 static void waits_take_what_is_done(void **state)
 {
     assert_string_equal(trace_of(*state, see_waits), "qst2|q1sT|q1sqt12");
@@ -271,8 +272,8 @@ static int see_cancels(void *arg, void **ret_result)
     return 0;
 }
 
-/* In its first step a task may cancel itself and its creator; behind it, it is cancelled at what it
- * waits for. */
+/* In its first step a task may cancel itself and its creator; after it, the task is cancelled at
+ * its wait. */
 static void cancels_reach_a_task_that_has_begun(void **state)
 {
     assert_string_equal(trace_of(*state, see_cancels), "sPcxrCkDysz");
@@ -304,8 +305,8 @@ static int see_groups(void *arg, void **ret_result)
     return 0;
 }
 
-/* A group hears at once of a task that has ended in its first step; if that has failed, the others
- * are cancelled, and the body. */
+/* A group learns at once of a task that ended in its first step; if that failed, the others are
+ * cancelled, and the body. */
 static void a_group_hears_at_once(void **state)
 {
     assert_string_equal(trace_of(*state, see_groups), "qDsmt|sbC1Rx0");
@@ -328,14 +329,14 @@ static int see_contexts(void *arg, void **ret_result)
     assert_int_equal(asyncio_await_unref(task, NULL), 0);
     say("m");
     asyncio_context_unref(options.context);
-    /* Its creator's own is entered. */
+    /* The creator's own context is entered. */
     options.context = asyncio_task_get_context(asyncio_current_task());
     assert_null(asyncio_create_task_full(child_coroutine("c"), &options));
     assert_int_equal(asyncio_errno(), ASYNCIO_ERUNTIME);
     return 0;
 }
 
-/* The first step runs in the context of the new task, not in that of who makes it. */
+/* The first step runs in the context of the new task, not in that of its creator. */
 static void a_task_begins_in_its_own_context(void **state)
 {
     assert_string_equal(said_by(*state, see_contexts), "a1=m m=m a2=a m=m b1=x m=m b2=b m=m");
@@ -368,7 +369,7 @@ static int ask_for_eager(void *arg, void **ret_result)
     return asyncio_task_group_exit(&group, 0);
 }
 
-/* An eager start can be asked for, or be declined, task by task. */
+/* An eager start can be requested, or declined, for each task. */
 static void an_eager_start_is_an_option(void **state)
 {
     fixture_t *fixture = *state;
@@ -376,7 +377,7 @@ static void an_eager_start_is_an_option(void **state)
     assert_string_equal(fixture->trace, "smtlqnqqD");
 }
 
-/* On a loop that does not run a task begins in its first turn all the same. */
+/* On a loop that does not run, a task starts in its first turn all the same. */
 static void only_a_loop_that_runs_begins_at_once(void **state)
 {
     fixture_t *fixture = *state;
@@ -442,7 +443,7 @@ static int use_factory(void *arg, void **ret_result)
     return 0;
 }
 
-/* A factory makes every task of its loop, and answers tasks or the call fails. */
+/* A factory creates every task of its loop; it returns a task, or the call fails. */
 static void a_factory_makes_every_task(void **state)
 {
     fixture_t *fixture = *state;
@@ -466,7 +467,7 @@ static int gather_twice(void *arg, void **ret_result)
     assert_int_equal(asyncio_loop_set_task_factory(arg, asyncio_eager_task_factory, NULL), 0);
     asyncio_future_t *shared = asyncio_loop_create_future(arg);
     asyncio_coroutine_t *object = asyncio_coroutine(gather_inside, shared);
-    /* While the outer one collects, its first source collects the same future. */
+    /* While the outer call collects, its first source collects the same future. */
     asyncio_future_t *gathering =
         asyncio_gather_of(4, shared, object, asyncio_coroutine_ref(object), shared);
     assert_non_null(gathering);
@@ -482,7 +483,7 @@ static int gather_twice(void *arg, void **ret_result)
     return 0;
 }
 
-/* Sources that begin while they are collected may collect the same ones; an object that is given
+/* Sources that start while they are collected may collect the same ones; an object that is given
  * twice is one task, even if it has ended at once. */
 static void sources_may_begin_while_they_are_collected(void **state)
 {

@@ -31,7 +31,7 @@ static int wait_for_all(void *arg, void **ret_result)
     return 0;
 }
 
-/* The exit waits for all tasks; afterwards the group takes no more. */
+/* The exit waits for all tasks; afterwards the group refuses tasks. */
 static void the_exit_waits_for_all(void **state)
 {
     fixture_t *fixture = *state;
@@ -59,7 +59,8 @@ static int fail_one(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* One task that fails ends the others; the errors leave as a group, and nobody stays cancelled. */
+/* A task that fails cancels the others; the errors are raised as a group, and no task stays
+ * cancelled. */
 static void one_failure_ends_the_others(void **state)
 {
     fixture_t *fixture = *state;
@@ -87,7 +88,7 @@ static int fail_body_and_tasks(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* A task that fails cancels the body; its own error joins those of the tasks, at the end. */
+/* A task that fails cancels the body; the body's own error joins those of the tasks, at the end. */
 static void errors_of_body_and_tasks_are_one(void **state)
 {
     assert_int_equal(run(*state, fail_body_and_tasks, NULL), 0);
@@ -119,7 +120,8 @@ static int cancel_group(void *arg, void **ret_result)
     return 0;
 }
 
-/* A cancel of who waits at the exit ends the tasks, and leaves when they have ended. */
+/* A cancel of the task that waits at the exit cancels the group's tasks, and is raised when they
+ * have ended. */
 static void a_cancel_is_passed_on(void **state)
 {
     fixture_t *fixture = *state;
@@ -144,7 +146,7 @@ static int add_while_exiting(void *arg, void **ret_result)
     return asyncio_task_group_exit(&group, 0);
 }
 
-/* A task of the group may add more while the group exits. */
+/* A task of the group may add more tasks while the group exits. */
 static void tasks_may_add_tasks(void **state)
 {
     fixture_t *fixture = *state;
@@ -170,7 +172,7 @@ static int leave_early(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* A group that its function leaves early ends its tasks and waits for them. */
+/* If its function returns early, the group cancels its tasks and waits for them. */
 static void an_early_return_ends_the_tasks(void **state)
 {
     fixture_t *fixture = *state;
@@ -190,7 +192,7 @@ static int nest(void *arg, void **ret_result)
     return asyncio_task_group_exit(&outer, rc);
 }
 
-/* A group that fails inside another fails the outer one, as a group in a group. */
+/* A group that fails inside another one fails the outer one: a group in a group. */
 static void groups_nest(void **state)
 {
     fixture_t *fixture = *state;
@@ -218,7 +220,7 @@ static int fail_both(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* Where both fail in one turn the inner group does not swallow the cancel of the outer one. */
+/* If both fail in one turn the inner group does not swallow the cancel of the outer one. */
 static void an_inner_group_leaves_the_outers_cancel(void **state)
 {
     fixture_t *fixture = *state;
@@ -238,7 +240,7 @@ static int add_too_late(void *arg, void **ret_result)
     return asyncio_task_group_exit(&group, -ECANCELED);
 }
 
-/* A group that ends its tasks makes no more, which nobody would end. */
+/* A group that cancels its tasks refuses new ones, which nobody would cancel. */
 static void a_failed_group_makes_no_task(void **state)
 {
     fixture_t *fixture = *state;
@@ -246,7 +248,7 @@ static void a_failed_group_makes_no_task(void **state)
     assert_true(asyncio_loop_time(fixture->loop) == 1);
 }
 
-/* A loop that closes ends a group's tasks and who waits for them. */
+/* Closing a loop ends the tasks of a group and the task that waits for them. */
 static void closing_ends_a_group(void **state)
 {
     fixture_t *fixture = *state;
@@ -271,7 +273,7 @@ static int misuse(void *arg, void **ret_result)
     return asyncio_task_group_exit(&group, 0);
 }
 
-/* Bad input is refused, and a coroutine object is taken all the same. */
+/* Bad input is refused, and a coroutine object is taken even then. */
 static void bad_input_is_refused(void **state)
 {
     asyncio_task_group_t group;
@@ -287,7 +289,7 @@ static void bad_input_is_refused(void **state)
     assert_int_equal(asyncio_task_group_cancel(NULL), -EINVAL);
     asyncio_task_group_cleanup(&group);
     asyncio_task_group_cleanup(NULL);
-    /* What is zero, as a variable may be that ASYNCIO_AUTO() exits, was never entered. */
+    /* A zeroed group, such as a variable that ASYNCIO_AUTO() exits, was never entered. */
     memset(&group, 0, sizeof(group));
     assert_int_equal(asyncio_task_group_exit(&group, -EIO), -EIO);
     asyncio_task_group_cleanup(&group);
@@ -304,7 +306,7 @@ static void say_letter(char letter)
     note(the_fixture(), letter);
 }
 
-/* Says a letter, waits, and says it aloud when it is cancelled. */
+/* Notes a letter, waits, and notes the letter in upper case when it is cancelled. */
 static int wait_aloud(char letter, void **ret_result)
 {
     (void)ret_result;
@@ -340,7 +342,7 @@ static int cancel_from_body(void *arg, void **ret_result)
     assert_int_equal(asyncio_task_group_cancel(&group), 0);
     assert_int_equal(asyncio_sleep(0), 0);
     say_letter('o');
-    /* A body that does not suspend any more, and a task that has not begun. */
+    /* A body that does not suspend any more, and a task that has not started. */
     assert_int_equal(asyncio_task_group_enter(&group), 0);
     asyncio_task_group_create_task(&group, wait_aloud_coroutine('a'));
     assert_int_equal(asyncio_task_group_cancel(&group), 0);
@@ -349,8 +351,8 @@ static int cancel_from_body(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* A cancel of the group ends its tasks and its body, and does not leave it; again, and after the
- * exit, it does nothing. */
+/* A cancel of the group ends its tasks and its body, and is not raised by the exit; repeated, or
+ * after the exit, it is a no-op. */
 static void a_cancel_of_the_group_stays_in_it(void **state)
 {
     fixture_t *fixture = *state;
@@ -365,7 +367,8 @@ static int enter_and_exit(void *arg, void **ret_result)
     return asyncio_task_group_exit(arg, 0);
 }
 
-/* A group outlives the task that entered it: then its cancel does nothing, and it makes no task. */
+/* A group may outlive the task that entered it: then its cancel is a no-op, and it refuses
+ * tasks. */
 static void a_group_outlives_its_task(void **state)
 {
     asyncio_task_group_t group;
@@ -393,13 +396,13 @@ static int cancel_before(void *arg, void **ret_result)
     assert_int_equal(asyncio_task_group_exit(&group, rc), 0);
     say_requests();
     assert_int_equal(asyncio_task_group_aenter(&group), ASYNCIO_ERUNTIME);
-    /* Prepared, and not cancelled. */
+    /* Initialized, and not cancelled. */
     assert_int_equal(asyncio_task_group_init(&group), 0);
     assert_int_equal(asyncio_task_group_aenter(&group), 0);
     return asyncio_task_group_exit(&group, asyncio_sleep(0));
 }
 
-/* A group that is prepared can be cancelled before it is entered: its body ends at once. */
+/* A group that is initialized can be cancelled before it is entered: its body ends at once. */
 static void a_group_can_be_cancelled_before_it_is_entered(void **state)
 {
     fixture_t *fixture = *state;
@@ -448,7 +451,7 @@ static int cancel_from_elsewhere(void *arg, void **ret_result)
     return 0;
 }
 
-/* One of its tasks may cancel the group; errors that come of it leave it all the same. */
+/* A task of the group may cancel the group; errors that result are raised all the same. */
 static void a_task_cancels_its_group(void **state)
 {
     fixture_t *fixture = *state;
@@ -468,7 +471,7 @@ static int cancel_both(void *arg, void **ret_result)
     return asyncio_task_group_exit(&group, asyncio_sleep(1));
 }
 
-/* A cancel of the task itself is not taken for that of the group: it leaves it. */
+/* A cancel of the task itself is not taken for a cancel of the group: it is raised. */
 static void a_cancel_of_the_task_leaves_the_group(void **state)
 {
     fixture_t *fixture = *state;
@@ -502,7 +505,7 @@ static int begin_and_cancel(void *arg, void **ret_result)
     return 0;
 }
 
-/* A task that cancels the group in its first step, begun at once, is cancelled too. */
+/* An eager task that cancels the group in its first step is cancelled too. */
 static void an_eager_task_cancels_its_group_and_itself(void **state)
 {
     fixture_t *fixture = *state;
@@ -518,7 +521,7 @@ static int fail_at_once(void *arg, void **ret_result)
 
 static const asyncio_task_options_t eager = {.size = sizeof(eager), .eager_start = 1};
 
-/* In its first step it makes a task that fails in its own. */
+/* In its first step it creates a task that fails in its own first step. */
 static int make_a_failure(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -539,7 +542,7 @@ static int fail_while_beginning(void *arg, void **ret_result)
         &group, asyncio_coroutine(make_a_failure, &group), &eager));
     assert_int_equal(asyncio_task_group_exit(&group, 0), ASYNCIO_EGROUP);
     say_requests();
-    /* Without anything to wait for: the cancel that the body was sent does not come later. */
+    /* The exit has nothing to wait for: the cancel that the body was sent is not raised later. */
     assert_int_equal(asyncio_task_group_enter(&group), 0);
     assert_non_null(asyncio_task_group_create_task_full(
         &group, asyncio_coroutine(fail_at_once, NULL), &eager));
@@ -548,8 +551,8 @@ static int fail_while_beginning(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* A group that gives up while one of its tasks begins at once cancels that one too, and no cancel
- * of its own is left behind the exit. */
+/* A group that fails while one of its tasks starts eagerly cancels that one too, and leaves no
+ * cancel of its own after the exit. */
 static void a_group_may_give_up_while_a_task_begins(void **state)
 {
     fixture_t *fixture = *state;
@@ -593,8 +596,8 @@ static int cancel_below_a_timeout(void *arg, void **ret_result)
     return 0;
 }
 
-/* The cancel of a timeout around a group is not swallowed by a group that was cancelled before and
- * waits for its tasks, nor by one that is cancelled later. */
+/* The cancel of a timeout around a group is swallowed neither by a group that was cancelled before
+ * and waits for its tasks, nor by one that is cancelled later. */
 static void a_timeout_around_a_cancelled_group_is_heard(void **state)
 {
     fixture_t *fixture = *state;
@@ -628,7 +631,7 @@ static int read_results(void *arg, void **ret_result)
     return 0;
 }
 
-/* The results of a group's tasks can be read after its exit, until another group is left. */
+/* The results of a group's tasks can be read after its exit, until another group is exited. */
 static void results_are_read_after_the_exit(void **state)
 {
     assert_int_equal(run(*state, read_results, NULL), 0);

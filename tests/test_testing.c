@@ -59,7 +59,8 @@ static void with_parts(void)
     story.options.teardown = tear_down;
 }
 
-/* Setup, test, teardown run in that order and in one context, then the cleanups, the last first. */
+/* Setup, test and teardown run in that order and in one context, then the cleanups, the last
+ * first. */
 static void the_parts_run_in_order(void **state)
 {
     (void)state;
@@ -69,7 +70,7 @@ static void the_parts_run_in_order(void **state)
     assert_string_equal(asyncio_testing_report(story.testing), "");
 }
 
-/* A test that fails is told with its message; teardown and cleanups run all the same. */
+/* A test that fails is reported with its message; teardown and cleanups run all the same. */
 static void a_failing_test_is_cleaned_up(void **state)
 {
     (void)state;
@@ -84,7 +85,7 @@ static void a_failing_test_is_cleaned_up(void **state)
     assert_lines(1);
 }
 
-/* A setup that fails skips test and teardown, not the cleanups that it has added. */
+/* A setup that fails skips test and teardown, but not the cleanups that it has added. */
 static void a_failing_setup_skips_the_test(void **state)
 {
     (void)state;
@@ -104,7 +105,7 @@ static void add_bad_cleanups(story_t *told)
     assert_int_equal(asyncio_testing_add_cleanup(told->testing, clean_badly, &codes[1]), 0);
 }
 
-/* Each part that fails has its line; the code is the first one's. */
+/* Each part that fails has a line; the result is the code of the first. */
 static void every_failure_is_told(void **state)
 {
     (void)state;
@@ -137,7 +138,7 @@ static void a_cleanup_may_add_cleanups(void **state)
     assert_string_equal(story.trace, "tm12");
 }
 
-/* A fixture serves one test after another; the report is the latest test's. */
+/* A fixture runs one test after another; the report is that of the latest test. */
 static void a_fixture_is_used_again(void **state)
 {
     (void)state;
@@ -207,7 +208,7 @@ static int wait_for_ever(void *arg, void **ret_result)
     return rc;
 }
 
-/* A test that waits for what cannot come fails, and hangs not. */
+/* A test that waits for what cannot happen fails, and does not hang. */
 static void a_dead_wait_fails(void **state)
 {
     (void)state;
@@ -220,8 +221,8 @@ static void a_dead_wait_fails(void **state)
 
 /* --- step by step -------------------------------------------------------------------------- */
 
-/* Between begin and end any number of coroutines run in one loop, and their codes are the
- * caller's. */
+/* Between begin and end any number of coroutines run in one loop, and their codes go to the
+ * caller. */
 static void coroutines_are_called_in_one_loop(void **state)
 {
     (void)state;
@@ -241,7 +242,7 @@ static void coroutines_are_called_in_one_loop(void **state)
     assert_string_equal(story.trace, "sd21");
 }
 
-/* A fixture that is given up ends its test. */
+/* Dropping a fixture ends its test. */
 static void the_last_reference_ends_the_test(void **state)
 {
     (void)state;
@@ -256,7 +257,7 @@ static void the_last_reference_ends_the_test(void **state)
 
 /* --- misuse -------------------------------------------------------------------------------- */
 
-/* What makes no sense is refused. */
+/* Bad input is refused. */
 static void bad_input_is_refused(void **state)
 {
     (void)state;
@@ -281,7 +282,7 @@ static void bad_input_is_refused(void **state)
     assert_int_equal(asyncio_testing_end(story.testing), ASYNCIO_ERUNTIME);
 }
 
-/* Calls in the wrong order are refused, and coroutine objects are taken all the same. */
+/* Calls in the wrong order are refused, and coroutine objects are taken even then. */
 static void the_wrong_order_is_refused(void **state)
 {
     (void)state;
@@ -327,7 +328,7 @@ static void misuse_inside(story_t *told)
     assert_int_equal(code, ASYNCIO_ERUNTIME);
 }
 
-/* Inside a loop no test begins or ends: neither in its coroutines nor in its callbacks. */
+/* Inside a loop no test can begin or end: neither in its coroutines nor in its callbacks. */
 static void a_running_loop_refuses(void **state)
 {
     (void)state;
@@ -347,7 +348,7 @@ static void *use_elsewhere(void *arg)
     return NULL;
 }
 
-/* Another thread than the one that began the test is refused. */
+/* A thread other than the one that began the test is refused. */
 static void another_thread_is_refused(void **state)
 {
     (void)state;
@@ -404,7 +405,7 @@ static int jump_and_go_on(void)
     return asyncio_get_running_loop() ? 8 : 0;
 }
 
-/* Who leaves a coroutine by longjmp() loses that loop; the next test has a new one. */
+/* A longjmp() out of a coroutine loses that loop; the next test has a new one. */
 static void a_jump_loses_one_loop_only(void **state)
 {
     (void)state;
@@ -425,7 +426,7 @@ static void a_jump_loses_one_loop_only(void **state)
 
 /* --- in a child ---------------------------------------------------------------------------- */
 
-/* A child that was forked during a test cannot end it, and the parent can. */
+/* A child that was forked during a test cannot end it; the parent can. */
 static void a_child_does_not_end_the_test(void **state)
 {
     (void)state;

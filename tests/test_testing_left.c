@@ -20,7 +20,7 @@ static void leave_task(story_t *told)
     told->task = NULL;
 }
 
-/* Tasks that are pending at the end have a line each, with name and place. */
+/* Each task that is pending at the end has a line, with name and source location. */
 static void pending_tasks_are_told(void **state)
 {
     (void)state;
@@ -37,7 +37,7 @@ static void drop_coroutine(story_t *told)
     asyncio_coroutine_unref(asyncio_coroutine(sleep_long, NULL));
 }
 
-/* A coroutine object that nobody awaited is told. */
+/* A coroutine object that nobody awaited is reported. */
 static void coroutines_never_awaited_are_told(void **state)
 {
     (void)state;
@@ -55,7 +55,7 @@ static void count_report(asyncio_loop_t *loop, const asyncio_exception_context_t
     ++*(int *)arg;
 }
 
-/* So is one that goes outside the loop; the handler of before is in force again behind the test. */
+/* So is one that is freed outside the loop; after the test the former handler is in force again. */
 static void reports_outside_the_loop_are_told(void **state)
 {
     (void)state;
@@ -81,7 +81,7 @@ static void drop_failed_task(story_t *told)
     asyncio_task_unref(task);
 }
 
-/* An error that nobody retrieved is told, with its message. */
+/* An error that nobody retrieved is reported, with its message. */
 static void errors_never_retrieved_are_told(void **state)
 {
     (void)state;
@@ -102,7 +102,7 @@ static void expect_reports(story_t *told)
     assert_lines(0);
 }
 
-/* Reports that a test takes are no fault; the handler of the options is told of each. */
+/* Reports that a test takes are no fault; the handler of the options gets each of them. */
 static void a_test_may_take_reports(void **state)
 {
     (void)state;
@@ -119,7 +119,7 @@ static void leave_error(story_t *told)
     assert_non_null(told->error);
 }
 
-/* Memory that was not given back is told. */
+/* Leaked memory is reported. */
 static void leaked_memory_is_told(void **state)
 {
     (void)state;
@@ -146,7 +146,7 @@ static void leave_descriptor(story_t *told)
     assert_true(told->fd >= 0);
 }
 
-/* A descriptor that was left open is told, with its number. */
+/* A descriptor that was left open is reported, with its number. */
 static void leaked_descriptors_are_told(void **state)
 {
     (void)state;
@@ -166,7 +166,7 @@ static void leave_far_descriptor(story_t *told)
     assert_true(told->fd >= 200);
 }
 
-/* One far from the others is found too, and one that was open before is none. */
+/* A descriptor with a high number is found too, and one that was open before is not reported. */
 static void far_descriptors_are_found(void **state)
 {
     (void)state;
@@ -185,7 +185,7 @@ static void leave_all(story_t *told)
     leave_descriptor(told);
 }
 
-/* Everything left behind is told; what the options allow is no fault. */
+/* Everything that is left behind is reported, except what the options allow. */
 static void leftovers_may_be_allowed(void **state)
 {
     (void)state;
@@ -206,7 +206,7 @@ static int work_in_thread(void *arg, void **ret_result)
     return asyncio_to_thread(finish, arg, ret_result);
 }
 
-/* What the default executor's threads held is given back before it is counted. */
+/* Memory of the default executor's threads is freed before it is counted. */
 static void threads_leave_nothing(void **state)
 {
     (void)state;

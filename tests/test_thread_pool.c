@@ -97,7 +97,7 @@ static int begin_as(void *arg, void **ret_result)
     return 0;
 }
 
-/* Jobs that wait for the only thread are begun in the order in which they were submitted. */
+/* Jobs that wait for the only thread start in the order in which they were submitted. */
 static void jobs_are_begun_in_order(void **state)
 {
     (void)state;
@@ -157,14 +157,14 @@ static int run_one_by_one(void *arg, void **ret_result)
     return 0;
 }
 
-/* Threads are started as they are needed: none at first, at most max_workers. */
+/* Threads are started on demand: none at first, at most max_workers. */
 static void threads_are_started_as_needed(void **state)
 {
     watch_threads(1000);
     asyncio_executor_t *pool = new_pool(3);
     assert_int_equal(threads_started, 0);
     assert_int_equal(run(*state, run_one_by_one, pool), 0);
-    /* A job is over a moment before its thread is idle again. */
+    /* A job is done a moment before its thread is idle again. */
     assert_in_range(threads_started, 1, 3);
     assert_int_equal(run(*state, run_many, pool), 0);
     assert_in_range(threads_started, 1, 3);
@@ -174,7 +174,7 @@ static void threads_are_started_as_needed(void **state)
 
 #define MEETING 4
 
-/* Jobs wait for each other here: the last one to arrive lets all of them continue. */
+/* The jobs wait for each other: the last one to arrive lets all of them continue. */
 typedef struct meeting {
     atomic_int arrived; /* over all rounds */
     sem_t all_are_there; /* posted once for each of them */
@@ -191,7 +191,7 @@ static int meet_others(void *arg, void **ret_result)
     return 0;
 }
 
-/* Jobs that wait for each other all run at once, as long as max_workers allows it. */
+/* Jobs that wait for each other all run at once, as far as max_workers allows it. */
 static void blocked_jobs_do_not_hold_up_others(void **state)
 {
     (void)state;
@@ -214,7 +214,7 @@ static void blocked_jobs_do_not_hold_up_others(void **state)
     sem_destroy(&meeting.all_are_there);
 }
 
-/* Where no thread can be started a job is refused; a single thread runs all jobs. */
+/* If no thread can be started a job is refused; a single thread runs all jobs. */
 static void a_thread_that_cannot_start_is_an_error(void **state)
 {
     fixture_t *fixture = *state;
@@ -259,7 +259,7 @@ static void workers_block_signals(void **state)
 
 /* --- the end -------------------------------------------------------------------------------- */
 
-/* A pool that was shut down refuses jobs; shutting it down again is harmless. */
+/* A pool that was shut down refuses jobs; shutting it down again is a no-op. */
 static void a_pool_is_shut_down_for_good(void **state)
 {
     fixture_t *fixture = *state;
@@ -287,7 +287,8 @@ static int wait_at_gate(void *arg, void **ret_result)
     return 0;
 }
 
-/* A job may hold the last reference to its executor, and so destroy it in its own thread. */
+/* A job may hold the last reference to its executor, and so free it in the executor's own
+ * thread. */
 static void a_pool_may_end_in_its_own_thread(void **state)
 {
     fixture_t *fixture = *state;

@@ -33,7 +33,7 @@ static int sleep_within_limits(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* The body is cancelled when its time is over, and that alone becomes -ETIMEDOUT. */
+/* The body is cancelled when the time is over, and only that cancel becomes -ETIMEDOUT. */
 static void a_timeout_ends_its_body(void **state)
 {
     fixture_t *fixture = *state;
@@ -74,7 +74,7 @@ static int nest(void *arg, void **ret_result)
     return asyncio_sleep(10);
 }
 
-/* Of nested scopes the one whose time is over answers, whichever it is. */
+/* Of nested scopes the one whose time is over times out, inner or outer. */
 static void scopes_nest(void **state)
 {
     assert_int_equal(run(*state, nest, NULL), 0);
@@ -102,7 +102,7 @@ static int reschedule(void *arg, void **ret_result)
     return 0;
 }
 
-/* A deadline can be moved until it has come. */
+/* A deadline can be moved until it has expired. */
 static void a_deadline_can_be_moved(void **state)
 {
     assert_int_equal(run(*state, reschedule, NULL), 0);
@@ -122,7 +122,7 @@ static int leave_early(void *arg, void **ret_result)
     return asyncio_sleep(100);
 }
 
-/* A scope that its function leaves early is exited, and cancels nothing afterwards. */
+/* A scope is exited when its function returns early, and cancels nothing afterwards. */
 static void a_scope_is_left_on_an_early_return(void **state)
 {
     assert_int_equal(run(*state, leave_early, NULL), 0);
@@ -143,7 +143,7 @@ static int swallow(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* A body that swallows the cancel, or fails otherwise, leaves with what it says. */
+/* If the body swallows the cancel, or fails otherwise, its own result counts. */
 static void a_body_may_swallow_the_timeout(void **state)
 {
     assert_int_equal(run(*state, swallow, NULL), 0);
@@ -159,7 +159,7 @@ static int expire_at_one_moment(void *arg, void **ret_result)
     int rc = asyncio_sleep(100);
     assert_int_equal(rc, -ECANCELED);
     assert_int_equal(asyncio_task_cancelling(task), 2);
-    /* The inner one takes its request back, sees the outer's, and lets the cancel pass. */
+    /* The inner scope undoes its own request, sees the outer one's, and passes the cancel on. */
     assert_int_equal(asyncio_timeout_exit(&inner, rc), -ECANCELED);
     assert_int_equal(asyncio_task_cancelling(task), 1);
     assert_int_equal(asyncio_timeout_exit(&outer, rc), -ETIMEDOUT);
@@ -168,7 +168,7 @@ static int expire_at_one_moment(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* Of two scopes that end at one moment the outer one answers, and no request is left. */
+/* Of two scopes that expire at the same moment the outer one times out, and no request is left. */
 static void scopes_may_end_together(void **state)
 {
     assert_int_equal(run(*state, expire_at_one_moment, NULL), 0);
@@ -193,7 +193,7 @@ static int cancel_as_it_expires(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* A cancel from outside at the very moment of the deadline stays a cancel. */
+/* A cancel from outside at the moment of the deadline stays a cancel. */
 static void a_cancel_at_the_deadline_stays_one(void **state)
 {
     assert_int_equal(run(*state, cancel_as_it_expires, NULL), 0);
@@ -210,7 +210,7 @@ static int expire_below_a_request(void *arg, void **ret_result)
     assert_int_equal(asyncio_timeout_enter(&scope, 5), 0);
     assert_int_equal(asyncio_timeout_exit(&scope, asyncio_sleep(100)), -ETIMEDOUT);
     assert_int_equal(asyncio_task_cancelling(task), 1);
-    /* A request that is taken back is raised all the same while another stands ... */
+    /* After one request is undone, the cancel is raised as long as another one stands ... */
     assert_int_equal(asyncio_task_cancel(task, NULL), 1);
     assert_int_equal(asyncio_task_uncancel(task), 1);
     assert_int_equal(asyncio_sleep(0), -ECANCELED);
@@ -221,49 +221,50 @@ static int expire_below_a_request(void *arg, void **ret_result)
     return asyncio_sleep(0);
 }
 
-/* Requests from before a scope are not its own; the last that is taken back is not raised. */
+/* A scope does not count requests from before it; undoing the last request prevents the cancel. */
 static void a_scope_counts_from_where_it_began(void **state)
 {
     assert_int_equal(run(*state, expire_below_a_request, NULL), 0);
 }
 
-static int answer(double delay, int number, void **ret_result)
+static int later(double delay, int number, void **ret_result)
 {
     int rc = asyncio_sleep(delay);
     note(the_fixture(), rc == 0 ? 'd' : 'c');
     *ret_result = ASYNCIO_INT(number);
     return rc;
 }
-ASYNCIO_COROUTINE(answer, (double, delay), (int, number));
+ASYNCIO_COROUTINE(later, (double, delay), (int, number));
 
 static int wait_with_limit(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     void *value = NULL;
-    assert_int_equal(asyncio_wait_for(answer_coroutine(1, 5), 2, &value), 0);
+    assert_int_equal(asyncio_wait_for(later_coroutine(1, 5), 2, &value), 0);
     assert_int_equal(asyncio_int(value), 5);
-    assert_int_equal(asyncio_wait_for(answer_coroutine(3, 5), 2, NULL), -ETIMEDOUT);
-    assert_int_equal(asyncio_wait_for(answer_coroutine(3, 5), 0, NULL), -ETIMEDOUT);
-    assert_int_equal(asyncio_wait_for(answer_coroutine(3, 5), -INFINITY, NULL), -ETIMEDOUT);
+    assert_int_equal(asyncio_wait_for(later_coroutine(3, 5), 2, NULL), -ETIMEDOUT);
+    assert_int_equal(asyncio_wait_for(later_coroutine(3, 5), 0, NULL), -ETIMEDOUT);
+    assert_int_equal(asyncio_wait_for(later_coroutine(3, 5), -INFINITY, NULL), -ETIMEDOUT);
     assert_string_equal(the_fixture()->trace, "dc");
-    asyncio_task_t *task = asyncio_create_task(answer_coroutine(3, 6));
+    asyncio_task_t *task = asyncio_create_task(later_coroutine(3, 6));
     assert_int_equal(asyncio_wait_for(task, 1, NULL), -ETIMEDOUT);
     assert_true(asyncio_future_cancelled(task));
     asyncio_task_unref(task);
-    task = asyncio_create_task(answer_coroutine(1, 6));
+    task = asyncio_create_task(later_coroutine(1, 6));
     assert_int_equal(asyncio_wait_for(task, ASYNCIO_FOREVER, &value), 0);
     assert_int_equal(asyncio_wait_for(task, 0, &value), 0);
     assert_int_equal(asyncio_int(value), 6);
     assert_int_equal(asyncio_await(asyncio_wait_for_coroutine(task, 1), &value), 0);
     asyncio_task_unref(task);
-    assert_int_equal(asyncio_await(asyncio_wait_for_coroutine(answer_coroutine(9, 1), 1), NULL),
+    assert_int_equal(asyncio_await(asyncio_wait_for_coroutine(later_coroutine(9, 1), 1), NULL),
                      -ETIMEDOUT);
     assert_int_equal(asyncio_coroutine_close(
-                         asyncio_wait_for_coroutine(answer_coroutine(9, 1), 1)), 0);
+                         asyncio_wait_for_coroutine(later_coroutine(9, 1), 1)), 0);
     return asyncio_sleep(100);
 }
 
-/* A wait with a limit cancels what takes too long; without time only what is done has a result. */
+/* A wait with a limit cancels an awaitable that takes too long; with a limit of 0 only a done one
+ * has a result. */
 static void a_wait_may_have_a_limit(void **state)
 {
     assert_int_equal(run(*state, wait_with_limit, NULL), 0);
@@ -279,7 +280,7 @@ static int limit_arg(void *arg, void **ret_result)
     return asyncio_wait_for(arg, 10, ret_result);
 }
 
-/* A cancel is raised although what is waited for ends in the same turn, or the one before. */
+/* A cancel is raised although the awaited task ends in the same turn, or the one before. */
 static void a_cancel_is_not_lost_to_the_result(void **state)
 {
     fixture_t *fixture = *state;
@@ -308,7 +309,7 @@ static int misuse(void *arg, void **ret_result)
     assert_int_equal(asyncio_timeout_enter(NULL, 1), -EINVAL);
     assert_int_equal(asyncio_timeout_enter_at(NULL, 1), -EINVAL);
     assert_int_equal(asyncio_wait_for(NULL, 1, NULL), -EINVAL);
-    assert_int_equal(asyncio_wait_for(answer_coroutine(1, 1), NAN, NULL), -EINVAL);
+    assert_int_equal(asyncio_wait_for(later_coroutine(1, 1), NAN, NULL), -EINVAL);
     int numbers[64] = {0};
     void *no_awaitable = numbers; /* the compiler refuses the array itself */
     assert_int_equal(asyncio_wait_for(no_awaitable, 1, NULL), -EINVAL);
@@ -316,7 +317,7 @@ static int misuse(void *arg, void **ret_result)
     return 0;
 }
 
-/* Bad input is refused, and a coroutine object is taken all the same. */
+/* Bad input is refused, and a coroutine object is taken even then. */
 static void bad_input_is_refused(void **state)
 {
     asyncio_timeout_t scope = {{NULL}};
@@ -330,7 +331,7 @@ static void bad_input_is_refused(void **state)
     assert_false(asyncio_timeout_expired(NULL));
     asyncio_timeout_cleanup(NULL);
     asyncio_timeout_cleanup(&scope);
-    assert_int_equal(asyncio_wait_for(answer_coroutine(1, 1), 1, NULL), ASYNCIO_ERUNTIME);
+    assert_int_equal(asyncio_wait_for(later_coroutine(1, 1), 1, NULL), ASYNCIO_ERUNTIME);
     assert_null(asyncio_wait_for_coroutine(NULL, 1));
     assert_int_equal(asyncio_errno(), -EINVAL);
     assert_int_equal(run(*state, misuse, NULL), 0);
@@ -345,7 +346,7 @@ static int do_nothing(void *arg, void **ret_result)
 
 #define ROUNDS 200
 
-/* Between scopes whose time was over at once, tasks are made that must all run. */
+/* Between scopes whose time is over at once, creates tasks that must all run. */
 static int enter_and_make_tasks(void *arg, void **ret_result)
 {
     (void)ret_result;
@@ -360,7 +361,7 @@ static int enter_and_make_tasks(void *arg, void **ret_result)
     return asyncio_sleep(1);
 }
 
-/* A time that was over and is called off takes no room from what is ready. */
+/* A cancelled timer that was due takes no entry of the ready queue from others. */
 static void what_is_called_off_takes_no_room(void **state)
 {
     int ran = 0;

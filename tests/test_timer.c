@@ -30,7 +30,7 @@ static void run_until(fixture_t *fixture, double when)
     assert_int_equal(asyncio_loop_run_forever(fixture->loop), 0);
 }
 
-/* Timers come by deadline, and equal ones in the order in which they were set. */
+/* Timers run by deadline, and equal ones in the order in which they were set. */
 static void timers_come_in_order(void **state)
 {
     fixture_t *fixture = *state;
@@ -45,7 +45,7 @@ static void timers_come_in_order(void **state)
     assert_true(asyncio_loop_time(fixture->loop) == 10);
 }
 
-/* The virtual clock stands at each deadline in turn, and moves for nothing else. */
+/* The virtual clock stops at each deadline in turn, and advances for nothing else. */
 static void the_virtual_clock_jumps(void **state)
 {
     fixture_t *fixture = *state;
@@ -58,7 +58,7 @@ static void the_virtual_clock_jumps(void **state)
     assert_true(asyncio_loop_time(fixture->loop) == 1e9);
 }
 
-/* A delay of 0 or less is past: it runs in the next turn, behind what was ready before. */
+/* A deadline in the past runs in the next turn, after what was ready before. */
 static void past_deadlines_run_in_the_next_turn(void **state)
 {
     fixture_t *fixture = *state;
@@ -74,7 +74,7 @@ static void past_deadlines_run_in_the_next_turn(void **state)
     assert_int_equal(fixture->trace[4], 'b');
 }
 
-/* Delays that are no numbers are refused; infinite and huge ones never come. */
+/* NaN delays are refused; timers with infinite and huge delays never run. */
 static void odd_delays_are_understood(void **state)
 {
     fixture_t *fixture = *state;
@@ -94,7 +94,7 @@ static void odd_delays_are_understood(void **state)
     fixture->leaves_work = true;
 }
 
-/* A timer that was called off neither runs nor moves the clock. */
+/* A cancelled timer neither runs nor advances the clock. */
 static void a_timer_can_be_called_off(void **state)
 {
     fixture_t *fixture = *state;
@@ -110,7 +110,7 @@ static void a_timer_can_be_called_off(void **state)
     asyncio_handle_unref(handle);
 }
 
-/* Timers that are called off take no memory until they were due: they are gone at once. */
+/* Cancelled timers are freed at once, not when they would be due. */
 static void what_is_called_off_is_gone(void **state)
 {
     fixture_t *fixture = *state;
@@ -137,7 +137,8 @@ static void cancel_other(void *arg)
     asyncio_handle_cancel(pair->other);
 }
 
-/* A timer that is due in the same turn can still be called off by the one before it. */
+/* A timer that is due can still be cancelled by another one that runs before it in the same
+ * turn. */
 static void a_due_timer_can_be_called_off(void **state)
 {
     fixture_t *fixture = *state;
@@ -158,7 +159,7 @@ static void set_again(void *arg)
         assert_int_equal(asyncio_loop_call_later(fixture->loop, 1, set_again, fixture, NULL), 0);
 }
 
-/* A timer may set the next one: each comes at its own time. */
+/* A timer may set the next one: each runs at its own time. */
 static void a_timer_may_set_the_next(void **state)
 {
     fixture_t *fixture = *state;
@@ -171,7 +172,7 @@ static void a_timer_may_set_the_next(void **state)
 
 #define MANY 5000
 
-/* Of many timers set and called off at random, those that are left come, in order. */
+/* Of many timers set and cancelled at random, the remaining ones run, in order. */
 static void many_timers_come_in_order(void **state)
 {
     fixture_t *fixture = *state;

@@ -49,7 +49,7 @@ static int wait_in_all_ways(void *arg, void **ret_result)
     return asyncio_sleep(10);
 }
 
-/* Each of the three conditions, and the timeout, ends a wait; nothing is cancelled by it. */
+/* Each of the three conditions, and the timeout, ends a wait; it cancels nothing. */
 static void a_wait_ends_when_it_is_satisfied(void **state)
 {
     assert_int_equal(run(*state, wait_in_all_ways, NULL), 0);
@@ -74,7 +74,7 @@ static int wait_for_done(void *arg, void **ret_result)
     return 0;
 }
 
-/* Futures stay as they are in the array; a cancelled one is no exception. */
+/* Futures stay in the array; a cancelled one does not count as an exception. */
 static void futures_stay_in_the_array(void **state)
 {
     assert_int_equal(run(*state, wait_for_done, NULL), 0);
@@ -99,7 +99,7 @@ static int cancel_waiter(void *arg, void **ret_result)
     return asyncio_await_unref(inner, NULL);
 }
 
-/* A cancel of who waits leaves the awaited alone. */
+/* A cancel of the waiting task does not cancel what it waits for. */
 static void a_cancel_leaves_the_awaited_alone(void **state)
 {
     assert_int_equal(run(*state, cancel_waiter, NULL), 0);
@@ -125,7 +125,7 @@ static int use_twin(void *arg, void **ret_result)
     return asyncio_sleep(5);
 }
 
-/* The coroutine object leaves the array alone and holds what it was given. */
+/* The coroutine object copies the array and keeps references to its contents. */
 static void the_twin_copies_the_array(void **state)
 {
     assert_int_equal(run(*state, use_twin, NULL), 0);
@@ -143,7 +143,7 @@ static int wait_for_same(void *arg, void **ret_result)
     return 0;
 }
 
-/* The same object twice is the same task, with a reference for each place. */
+/* The same object twice is the same task, with a reference for each entry. */
 static void one_object_may_stand_twice(void **state)
 {
     assert_int_equal(run(*state, wait_for_same, NULL), 0);
@@ -169,10 +169,10 @@ static int wait_badly(void *arg, void **ret_result)
     assert_int_equal(
         asyncio_await(asyncio_wait_coroutine(NULL, 3, 1, ASYNCIO_ALL_COMPLETED, NULL), NULL),
         -EINVAL);
-    return asyncio_sleep(2); /* what became a task before the bad one was found goes on */
+    return asyncio_sleep(2); /* a task that was created before the bad input continues */
 }
 
-/* Bad input is refused; coroutine objects are taken, and their places are NULL afterwards. */
+/* Bad input is refused; coroutine objects are taken, and their entries are NULL afterwards. */
 static void bad_input_is_refused(void **state)
 {
     asyncio_awaitable_t *outside[] = {asyncio_sleep_coroutine(1)};

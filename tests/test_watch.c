@@ -27,7 +27,7 @@ static void stop(void *arg)
     asyncio_loop_stop(((watching_t *)arg)->fixture->loop);
 }
 
-/* A pair with input at its first end. */
+/* Opens a socket pair with input at its first end. */
 static void open_input(watching_t *watching, fixture_t *fixture)
 {
     *watching = (watching_t){.fixture = fixture};
@@ -43,7 +43,7 @@ static void close_both(watching_t *watching)
     close(watching->fds[1]);
 }
 
-/* Runs turns while nothing but watches can keep the loop awake. */
+/* Runs turns while only watches can keep the loop awake. */
 static void run_turns(fixture_t *fixture, watching_t *watching, int turns)
 {
     for (int i = 0; i < turns; i++) {
@@ -52,7 +52,7 @@ static void run_turns(fixture_t *fixture, watching_t *watching, int turns)
     }
 }
 
-/* A watch that is ended behind the close has ended, also if a copy of the descriptor is open. */
+/* A watch that is removed after the close has ended, even if a copy of the descriptor is open. */
 static void a_watch_ended_too_late_has_ended(void **state)
 {
     fixture_t *fixture = *state;
@@ -72,7 +72,8 @@ static void a_watch_ended_too_late_has_ended(void **state)
     close(watching.fds[1]);
 }
 
-/* One that is never ended goes on for a while at most, is reported with its place, and ends. */
+/* A watch that is never removed works for a bounded time, is reported with its source location, and
+ * ends. */
 static void a_watch_never_ended_is_reported(void **state)
 {
     fixture_t *fixture = *state;
@@ -98,7 +99,8 @@ static void a_watch_never_ended_is_reported(void **state)
     close(watching.fds[1]);
 }
 
-/* Who watches a number again, which means another descriptor now, hears of that one only. */
+/* A number that is watched again and means another descriptor now reports events of that one
+ * only. */
 static void a_number_used_again_is_the_new_ones(void **state)
 {
     fixture_t *fixture = *state;
@@ -127,7 +129,7 @@ static void a_number_used_again_is_the_new_ones(void **state)
     close_both(&present);
 }
 
-/* Where the other direction was of the former descriptor, that is reported, and ends. */
+/* If the other direction watched the former descriptor, that is reported, and the watch ends. */
 static void the_other_direction_is_not_handed_on(void **state)
 {
     fixture_t *fixture = *state;
@@ -164,7 +166,7 @@ static void the_other_direction_is_not_handed_on(void **state)
     }
 }
 
-/* A callback cannot be replaced where the descriptor is closed: that is said; the watch ends. */
+/* Replacing a callback fails if the descriptor is closed, and the watch ends. */
 static void a_closed_number_is_refused(void **state)
 {
     fixture_t *fixture = *state;
@@ -196,8 +198,8 @@ static void on_events(int fd, unsigned events, void *arg)
     told->calls++;
 }
 
-/* A watch of both directions has one callback, called once a turn with what is ready; it stands
- * beside a reader of the same descriptor, and each ends alone. */
+/* A watch of both directions has one callback, called once a turn with the ready directions; it
+ * works beside a reader of the same descriptor, and each is removed separately. */
 static void a_watch_tells_what_is_ready(void **state)
 {
     fixture_t *fixture = *state;

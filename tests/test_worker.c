@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Worker threads by themselves: classes, limits, and work that is taken back or abandoned. */
+/* Worker threads: classes, limits, and work that is withdrawn or abandoned. */
 #include "support/support.h"
 
 #include <dirent.h>
@@ -77,7 +77,7 @@ static int tear_down(void **state)
     return sem_destroy(&gate);
 }
 
-/* A class whose threads are all blocked has no effect on the other classes; its own work waits. */
+/* A class whose threads are all blocked does not affect the other classes; its own work waits. */
 static void a_class_does_not_starve_others(void **state)
 {
     (void)state;
@@ -95,7 +95,7 @@ static void a_class_does_not_starve_others(void **state)
     assert_string_equal(blocked[0].name, "asyncio-job");
 }
 
-/* Work that waits can be withdrawn, and then never runs; work that has begun cannot. */
+/* Waiting work can be withdrawn, and then never runs; work that has started cannot. */
 static void waiting_work_is_withdrawn(void **state)
 {
     (void)state;
@@ -110,7 +110,8 @@ static void waiting_work_is_withdrawn(void **state)
     assert_int_equal(begun, ASYNCIO__FILES_LIMIT + 1);
 }
 
-/* Abandoned work leaves its place to other work of its class, as long as there may be threads. */
+/* Abandoned work does not count against the limit of its class, as long as threads may be
+ * started. */
 static void abandoned_work_does_not_count(void **state)
 {
     (void)state;
@@ -137,8 +138,8 @@ static int fail_to_create(pthread_t *ret_thread, const pthread_attr_t *attribute
     return EAGAIN;
 }
 
-/* Where no thread can be started, work of a class for which no thread works is refused, instead of
- * waiting for threads that another class blocks. First here: one thread exists then. */
+/* If no thread can be started, work of a class without a thread is refused, instead of waiting for
+ * threads that another class blocks. First here, while there is only one thread. */
 static void work_without_a_thread_is_refused(void **state)
 {
     (void)state;
@@ -179,7 +180,7 @@ static int count_workers(void)
     return count;
 }
 
-/* A shared thread that has been idle for too long ends; work that comes at that moment is run all
+/* A shared thread that has been idle for too long ends; work that arrives at that moment runs all
  * the same. */
 static void idle_threads_end(void **state)
 {
@@ -190,7 +191,7 @@ static void idle_threads_end(void **state)
         wait_until(&ended, i + 1);
     }
     while (count_workers() > 0) {
-        /* Those of earlier tests sleep until they are used once more. */
+        /* Threads of earlier tests stay blocked until they are used once more. */
         int count = ended;
         assert_int_equal(submit(&quick, ASYNCIO__WORK_FILES, /* is_quick= */ true), 0);
         wait_until(&ended, count + 1);

@@ -54,7 +54,7 @@ def seconds(ticks):
 
 class Function:
     """A coroutine or a callback while its statements are translated. The methods now_OP and wait_OP
-    answer the block of a statement that does not suspend, or may."""
+    return the block of a statement that does not suspend, or may."""
 
     def __init__(self, program, is_callback):
         self.program, self.facts = program, program.facts
@@ -211,7 +211,7 @@ class Function:
             self.said(f"cancel {var}", "%s", f"truth(asyncio_future_cancel({name}, {text}))")])
 
     def said(self, words, format_, argument):
-        """A line of the log with an answer at its end."""
+        """A line of the log with a result at its end."""
         return f'log_line({quoted(words + " ", True)[:-1]}{format_}", {argument});'
 
     def now_uncancel(self, var):
@@ -328,7 +328,7 @@ class Function:
         return self.got("get_nowait", name, QUEUES, "queue_get_nowait")
 
     def got(self, op, name, letters, call):
-        """A call that answers an item."""
+        """A call that returns an item."""
         block = self.called(op, name, letters, call, ", &value")
         return block + ([f"log_value({quoted(f'{op} {name} ')}, value);"]
                         if isinstance(block[-1], Leave) else [])

@@ -107,7 +107,7 @@ class Facts:
         behind = frozenset.intersection(*map(frozenset, ends))
         if len(args) > 2 and args[2]:
             final = self.body(args[2], bound)
-            if '"return"' not in json.dumps(args[2]):  # it goes on behind one
+            if '"return"' not in json.dumps(args[2]):  # it continues after one
                 behind |= final
         return behind
 

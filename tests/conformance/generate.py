@@ -101,14 +101,14 @@ class Collision:
         return ["try", list(body), [[self.random.choice(["any", "all"]), []]]]
 
     def cancels(self):
-        """Mostly of the task that was, or will be, the first in the queue."""
+        """A cancel, usually of the task that was, or will be, the first in the queue."""
         r = self.random
         var = self.tasks[(self.given + r.choice([-1, -1, 0, 0, 1, 2])) % len(self.tasks)]
         cancel = ["cancel", var, r.choice([None, None, "m1", "m2"])]
         return [cancel] + ([["uncancel", var]] if r.random() < 0.2 else [])
 
     def group(self):
-        """One whose body goes on, and spawns, after it was told to stop."""
+        """A group whose body continues, and spawns, after it was told to stop."""
         r = self.random
         body = [["spawn", f"k{i}", r.choice(["fails", "quick", "slow"])]
                 for i in range(r.randint(1, 3))]

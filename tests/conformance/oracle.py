@@ -29,7 +29,7 @@ class Error(Exception):
 
 
 class Return:
-    """What a body answers after ["return", value]; a body that runs to its end answers None."""
+    """The result of a body after ["return", value]; a body that runs to its end returns None."""
 
     def __init__(self, value):
         self.value = value
@@ -102,7 +102,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class Variant:
-    """asyncio's futures and tasks are written twice, in C and in Python. Where the two answer
+    """asyncio's futures and tasks are written twice, in C and in Python. Where the two return
     differently (a task that awaits itself and is awaited, one coroutine object in two tasks),
     neither is the definition."""
 
@@ -335,8 +335,8 @@ class Scenario:
             fut.set_exception(Error(args[1]))
         elif op == "cancel":
             fut = self.future(args[0])
-            answer = fut.cancel(args[1]) if args[1] is not None else fut.cancel()
-            self.log("cancel", args[0], answer)
+            result = fut.cancel(args[1]) if args[1] is not None else fut.cancel()
+            self.log("cancel", args[0], result)
         elif op == "uncancel":
             self.log("uncancel", args[0], self.taskvar(args[0]).uncancel())
         elif op == "cancelling":
@@ -414,10 +414,10 @@ class Scenario:
         """The statements of a callback: none may suspend."""
         for st in body:
             try:
-                answer = self.step(st)
-                if not answer:
+                result = self.step(st)
+                if not result:
                     self.log("skip", st[0])
-                elif answer is not True:
+                elif result is not True:
                     return
             except Unbound:
                 self.log("unbound", st[0])
@@ -438,15 +438,15 @@ class Scenario:
     # --- statements that may suspend -----------------------------------------------------------
     async def top(self, body):
         """A whole coroutine: its value is the one returned, or None."""
-        answer = await self.run(body)
-        return answer.value if answer else None
+        result = await self.run(body)
+        return result.value if result else None
 
     async def run(self, body):
         for st in body:
             try:
-                answer = self.step(st) or await self.suspend(st)
-                if isinstance(answer, Return):
-                    return answer
+                result = self.step(st) or await self.suspend(st)
+                if isinstance(result, Return):
+                    return result
             except Unbound:
                 self.log("unbound", st[0])
         return None
@@ -463,8 +463,8 @@ class Scenario:
             return await self.try_(*args)
         elif op == "repeat":
             for _ in range(args[0]):
-                if answer := await self.run(args[1]):
-                    return answer
+                if result := await self.run(args[1]):
+                    return result
         elif op == "wait":
             srcs = self.awaitables(args[0])
             futs = [(name, asyncio.ensure_future(obj)) for name, obj in srcs]
@@ -492,8 +492,8 @@ class Scenario:
         elif op == "timeout":
             delay = None if args[0] is None else args[0] * TICK
             async with asyncio.timeout(delay) as scope:
-                if answer := await self.run(args[1]):
-                    return answer
+                if result := await self.run(args[1]):
+                    return result
             self.log("timeout_over", scope.expired())
         elif op == "group":
             return await self.group(args[0])
@@ -545,8 +545,8 @@ class Scenario:
             for st in body:
                 if st[0] == "spawn":
                     self.label(tg.create_task(self.coroutine(st[2])), st[1])
-                elif answer := await self.run([st]):
-                    return answer
+                elif result := await self.run([st]):
+                    return result
         self.log("group_over")
         return None
 

@@ -17,13 +17,13 @@
 #define STACK_BYTES (4u << 20)            /* as deep as FUEL calls inside each other */
 #define EOUTOFFUEL (ASYNCIO_EUSER - 1)    /* no handler catches it */
 
-/* What is held until the end. */
+/* An object that is kept until the end. */
 typedef struct kept {
     void *object;
     void (*drop)(void *object);
 } kept_t;
 
-/* A gathering; its value is an array of the library's. */
+/* A gathering; its value is an array of the library. */
 typedef struct gathering {
     asyncio_future_t *future; /* kept; NULL once finished by hand */
     size_t count;             /* of its sources */
@@ -76,7 +76,7 @@ static void drop_future(void *future)
     asyncio_future_unref(future);
 }
 
-/* One that never ran is closed, so that nobody reports it. */
+/* Closes a coroutine that never ran, so that it is not reported. */
 static void drop_coroutine(void *coroutine)
 {
     int rc = asyncio_coroutine_close(coroutine);
@@ -165,7 +165,7 @@ asyncio_awaitable_t *share(asyncio_awaitable_t *awaitable)
     return awaitable;
 }
 
-/* Every task but the hidden one is made here. */
+/* Numbers every task but the hidden one, when it is created. */
 static asyncio_task_t *number_task(asyncio_loop_t *of, asyncio_coroutine_t *coroutine,
                                    const asyncio_task_options_t *options, void *arg)
 {
@@ -188,12 +188,12 @@ long count_all_tasks(void)
 
 /* --- words ---------------------------------------------------------------------------------- */
 
-const char *truth(int answer)
+const char *truth(int result)
 {
-    return answer < 0 ? asyncio_error_name(answer) : answer ? "True" : "False";
+    return result < 0 ? asyncio_error_name(result) : result ? "True" : "False";
 }
 
-/* The name that the language has for a code. */
+/* Returns the name that the language has for a code. */
 static const char *name_of(int code)
 {
     static const struct {
@@ -231,7 +231,7 @@ static void put_error(const asyncio_error_t *error)
     fputs("]", now.log);
 }
 
-/* The gathering whose value this is, or NULL. */
+/* Returns the gathering whose value this is, or NULL. */
 static const gathering_t *gathering_of(const void *value)
 {
     for (size_t i = 0; value && i < now.gatherings.count; i++) {
@@ -243,7 +243,7 @@ static const gathering_t *gathering_of(const void *value)
     return NULL;
 }
 
-/* With return_exceptions errors stand in a list too, each in its place. */
+/* With return_exceptions a list contains errors too, each in its position. */
 static void put_value(const void *value)
 {
     const gathering_t *gathering = gathering_of(value);
@@ -490,7 +490,7 @@ static void live(asyncio_coroutine_t *coroutine)
     asyncio_task_unref(task);
 }
 
-/* Cancels the tasks that are left, and waits for them in a task that nobody sees. */
+/* Cancels the tasks that are left, and waits for them in a hidden task. */
 static void shut_down(void)
 {
     size_t count = 0;
@@ -531,7 +531,7 @@ void replay(asyncio_coroutine_t *coroutine)
     assert_int_equal(asyncio_loop_close(loop), 0);
 }
 
-/* Shows the first line in which they differ, if they do. */
+/* Prints the first line in which the traces differ, if any. */
 static void compare(const char *found, const char *expected)
 {
     size_t line = 1;

@@ -16,7 +16,7 @@
 #define DEPTH_MOST      6
 #define ENDS            12 /* choices that end a body */
 
-/* Of the coroutines; the last one is what all may start, and has no body. */
+/* Names of coroutines; any may be started, and the last one has no body. */
 static const char *const names[] = {"u", "v", "w", "x", "none"};
 #define COROUTINES 4
 
@@ -26,7 +26,7 @@ typedef struct bytes {
     size_t body;             /* the first coroutine that this body may start */
 } bytes_t;
 
-/* What may stand in the place of an argument: the letter of FORMS, and the words. */
+/* The possible values of an argument: its letter in FORMS, and the words. */
 static const struct {
     char letter;
     const char *words;
@@ -42,8 +42,8 @@ static const struct {
     {'b', "0 1"},
 };
 
-/* The statements: a letter each argument; c is a coroutine, S a list of sources, { a body, H
- * handlers, F what stands in finally. */
+/* The statements: a letter for each argument; c is a coroutine, S a list of sources, { a body, H
+ * handlers, F the body of a finally. */
 static const struct {
     const char *name;
     const char *arguments;
@@ -81,7 +81,7 @@ static uint8_t next(bytes_t *bytes)
     return bytes->at < bytes->end ? *bytes->at++ : 255;
 }
 
-/* One of the words of a list, separated by blanks. */
+/* Returns one of the words of a list that blanks separate. */
 static json_t *word_of(bytes_t *bytes, const char *words)
 {
     size_t count = 1;
@@ -92,7 +92,7 @@ static json_t *word_of(bytes_t *bytes, const char *words)
     return json_stringn(words, strcspn(words, " "));
 }
 
-/* A word of the list that a letter stands for; numbers and null are no texts. */
+/* Returns a word of the list that a letter stands for; numbers and null are not texts. */
 static json_t *choice_of(bytes_t *bytes, char letter)
 {
     size_t i = 0;
@@ -147,7 +147,7 @@ static json_t *argument_of(bytes_t *bytes, char letter, int depth)
     }
 }
 
-/* The next statement of a body, or NULL at its end. */
+/* Returns the next statement of a body, or NULL at its end. */
 static json_t *statement_of(bytes_t *bytes, int depth)
 {
     size_t form = next(bytes) % (FORMS + ENDS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a fuzz target and who calls it have in common. */
+/* What a fuzz target and its caller share. */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The two that libFuzzer calls; replay.c does too. */
+/* The two functions that libFuzzer calls, and replay.c. */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A scenario of any bytes: a new reference. */
+/* Decodes any bytes to a scenario: a new reference. */
 json_t *decode(const uint8_t *data, size_t size);
 
 #endif

@@ -15,7 +15,8 @@
 #include "../scenarios/scenario.h"
 #include "base/memory.h"
 
-/* What a step that took long adds to a trace in debug mode: on a busy machine any may. */
+/* The line that a slow step adds to a trace in debug mode: on a busy machine any step may be
+ * slow. */
 #define SLOW " handler a callback or a step took"
 
 static FILE *terminal; /* where standard output went before */
@@ -26,7 +27,7 @@ static void fail(const char *what, const char *first, const char *second)
     abort();
 }
 
-/* The trace of a scenario; to be freed. */
+/* Returns the trace of a scenario; to be freed. */
 static char *trace_of(json_t *program, const char *debug)
 {
     char *trace = NULL;
@@ -52,7 +53,7 @@ static void drop_slow_lines(char *trace)
     }
 }
 
-/* The lowest descriptor that is free: one that is left open takes it. */
+/* Returns the lowest free descriptor: a leaked one would occupy it. */
 static int free_descriptor(void)
 {
     int descriptor = dup(STDERR_FILENO);
@@ -60,7 +61,7 @@ static int free_descriptor(void)
     return descriptor;
 }
 
-/* The last line is of a task's end, or says why there is none. */
+/* Whether the last line is that of a task's end, or says why there is none. */
 static bool is_complete(const char *trace)
 {
     size_t length = strlen(trace);
@@ -77,7 +78,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc, (void)argv;
     terminal = stdout;
     setenv("ASYNCIO_ENGINE", "sim", /* overwrite= */ 0);
-    /* What the library makes once for the process is made now. */
+    /* Creates the objects that the library keeps for the whole process. */
     return LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
 }
 

@@ -11,15 +11,15 @@
 
 /* --- statements ---------------------------------------------------------------------------- */
 
-/* The statement that would be the first without fuel ends the scenario: the loop returns at the
- * end of this turn, and whatever still runs until then logs nothing and catches nothing. */
+/* Ends a scenario without fuel: the loop returns at the end of this turn, and whatever still runs
+ * until then logs nothing and catches nothing. */
 static outcome_t run_dry(scenario_t *scenario)
 {
     asyncio_loop_stop(scenario->loop);
     return raise_error(asyncio_error_ref(scenario->out_of_fuel));
 }
 
-/* The operation of that name in either list, or NULL. */
+/* Returns the operation of that name from either list, or NULL. */
 static operation_t *find_operation(operation_t *first, operation_t *second, const char *name)
 {
     for (; first->name; first++)
@@ -46,7 +46,7 @@ void print_counts(void)
             fprintf(stderr, "count %s %zu\n", operation->name, operation->count);
 }
 
-/* One that cannot suspend; FLOW_NONE if it is none of those. */
+/* Runs a statement that cannot suspend; FLOW_NONE: it is none of those. */
 static outcome_t run_now(scenario_t *scenario, json_t *statement)
 {
     if (scenario->is_over || --scenario->fuel < 0)
@@ -96,7 +96,7 @@ struct start {
     json_t *body;         /* statements, or NULL for none */
 };
 
-/* A whole coroutine: its value is the one returned, or None. */
+/* Runs a whole coroutine: its value is the one returned, or None. */
 static int run_coroutine(void *arg, void **ret_result)
 {
     struct start *start = arg;
@@ -120,7 +120,7 @@ asyncio_coroutine_t *make_named(scenario_t *scenario, const char *name)
 
 /* --- callbacks ----------------------------------------------------------------------------- */
 
-/* Hands what left a callback to the loop's exception handler; the error is given up. */
+/* Passes the error that left a callback to the loop's exception handler; drops the error. */
 static void report(scenario_t *scenario, asyncio_error_t *error)
 {
     asyncio_exception_context_t context = {.size = sizeof(context),
@@ -242,7 +242,7 @@ void run_scenario(json_t *program)
     }
     scenario.out_of_fuel = asyncio_error_new(EOUTOFFUEL, "out of fuel", /* cause= */ NULL);
     asyncio_loop_set_exception_handler(scenario.loop, on_exception, &scenario);
-    /* In debug mode: the time that a step takes of a busy machine's is none of the trace's. */
+    /* In debug mode: the time that a step takes on a busy machine is no part of the trace. */
     asyncio_loop_set_slow_callback_duration(scenario.loop, ASYNCIO_FOREVER);
     observe_tasks(&scenario);
     live(&scenario, json_object_get(program, "main"));

@@ -23,7 +23,7 @@
 #endif
 #define EOUTOFFUEL (ASYNCIO_EUSER - 1) /* ends a scenario; no handler of a scenario catches it */
 
-/* What a variable holds. */
+/* The value of a variable. */
 typedef enum kind { KIND_FUTURE, KIND_COROUTINE, KIND_HANDLE } kind_t;
 
 typedef struct variable {
@@ -50,13 +50,13 @@ typedef struct callback {
     json_t *body;         /* statements, or NULL */
 } callback_t;
 
-/* A gathering: its value is an array of the library's. */
+/* A gathering: its value is an array of the library. */
 typedef struct gathering {
     asyncio_future_t *future; /* kept elsewhere; NULL once finished by hand */
     size_t count;             /* of its sources */
 } gathering_t;
 
-/* What is held until the trace is complete. */
+/* An object that is kept until the trace is complete. */
 typedef struct kept {
     void *object;
     void (*drop)(void *object);
@@ -86,7 +86,7 @@ struct scenario {
     ARRAY(kept_t) kept;                /* everything else */
 };
 
-/* How a statement or a body ended. */
+/* The way in which a statement or a body ended. */
 typedef enum flow {
     FLOW_ON,      /* go on with the next statement */
     FLOW_RETURN,  /* leaves the coroutine with a value */
@@ -101,7 +101,7 @@ typedef struct outcome {
     asyncio_error_t *error; /* FLOW_RAISE: a reference, handed on */
 } outcome_t;
 
-/* A statement: `args` is the whole of it, the operation at index 0. */
+/* A statement: `args` is the whole of it, with the operation at index 0. */
 typedef outcome_t statement_t(scenario_t *scenario, json_t *args);
 
 typedef struct operation {
@@ -122,19 +122,19 @@ static inline outcome_t unbound(void)
     return (outcome_t){.flow = FLOW_UNBOUND};
 }
 
-/* The error is handed over. */
+/* Raises an error, whose reference is taken. */
 static inline outcome_t raise_error(asyncio_error_t *error)
 {
     return (outcome_t){.flow = FLOW_RAISE, .error = error};
 }
 
-/* What a failing call of the library left. */
+/* Raises the error that a failing call of the library left. */
 static inline outcome_t raise_code(int code)
 {
     return raise_error(asyncio_error_of(code));
 }
 
-/* Why a constructor answered NULL. */
+/* Raises the reason why a constructor returned NULL. */
 static inline outcome_t raise_errno(void)
 {
     int code = asyncio_errno();
@@ -143,10 +143,10 @@ static inline outcome_t raise_errno(void)
 
 /* --- arguments of a statement -------------------------------------------------------------- */
 
-/* The text at an index, "" where there is none. */
+/* Returns the text at an index, "" if there is none. */
 const char *text_at(json_t *args, size_t index);
 
-/* Seconds of the ticks at an index; null is for ever. */
+/* Returns the ticks at an index as seconds; null is for ever. */
 double seconds_at(json_t *args, size_t index);
 
 /* --- the trace: trace.c -------------------------------------------------------------------- */
@@ -155,52 +155,52 @@ double seconds_at(json_t *args, size_t index);
 bool log_begin(scenario_t *scenario, const char *format, ...) ASYNCIO_PRINTF(2, 3);
 void log_end(void);
 
-/* A whole line. */
+/* Logs a whole line. */
 void log_line(scenario_t *scenario, const char *format, ...) ASYNCIO_PRINTF(2, 3);
 
-/* Parts of a line. */
+/* Prints parts of a line. */
 void print_value(scenario_t *scenario, void *value);
-/* Several words in a row. */
+/* Prints several words in a row. */
 void print_words(const char *first, const char *second, const char *third);
 void print_error(const asyncio_error_t *error);
 void print_state(scenario_t *scenario, asyncio_future_t *future);
 
 /* --- variables, tasks, what is kept: variables.c ------------------------------------------- */
 
-/* A reference that lives to the end; answers the object. */
+/* Keeps a reference until the end; returns the object. */
 void *keep(scenario_t *scenario, void *object, void (*drop)(void *));
 void *keep_future(scenario_t *scenario, asyncio_future_t *future);
 
-/* Binds a name to an object that is kept here: the reference is handed over. */
+/* Binds a name to an object that is kept here, whose reference is taken. */
 void bind_variable(scenario_t *scenario, const char *name, kind_t kind, void *object);
 
-/* The object of a name, if it is bound to that kind; else NULL. */
+/* Returns the object of a name if it is bound to that kind; else NULL. */
 asyncio_future_t *find_future(scenario_t *scenario, const char *name);
 asyncio_task_t *find_task(scenario_t *scenario, const char *name);
 asyncio_handle_t *find_handle(scenario_t *scenario, const char *name);
 
-/* An awaitable to hand to a call that takes coroutine objects and borrows futures; or NULL. */
+/* Returns an awaitable for a call that takes coroutine objects and borrows futures; or NULL. */
 asyncio_awaitable_t *find_awaitable(scenario_t *scenario, const char *name);
 
-/* Those of a list of names that are bound, each object once: how many. Both arrays have room for
- * as many as the list has. */
+/* Collects those of a list of names that are bound, each object once; returns their number. Both
+ * arrays have room for the whole list. */
 size_t find_awaitables(scenario_t *scenario, json_t *names, asyncio_awaitable_t **ret_found,
                        const char **ret_names);
 
-/* Registers a new task at the end of the list. */
+/* Appends a new task to the list. */
 void add_task(scenario_t *scenario, asyncio_task_t *task);
 
 /* Puts a variable's name before the number of a task, and binds it; takes the reference. */
 void label_task(scenario_t *scenario, asyncio_task_t *task, const char *name);
 
-/* The label of the running task, or "loop". */
+/* Returns the label of the running task, or "loop". */
 const char *actor(scenario_t *scenario);
 
-/* A callback that lives to the end. */
+/* Creates a callback that lives until the end. */
 callback_t *make_callback(scenario_t *scenario, const char *label, const char *var, json_t *body);
 callback_t *find_done_callback(scenario_t *scenario, const char *label);
 
-/* Gives back all that is kept, and the arrays. */
+/* Frees all kept objects, and the arrays. */
 void drop_all(scenario_t *scenario);
 
 /* Makes room for one more item in an array. */
@@ -210,22 +210,22 @@ void grow(void **items, size_t count, size_t *capacity, size_t size);
 
 /* --- running: run.c ------------------------------------------------------------------------ */
 
-/* A coroutine object of a body; of a name in `coros`. */
+/* Creates the coroutine object of a body, or of a name in `coros`. */
 asyncio_coroutine_t *make_coroutine(scenario_t *scenario, json_t *body);
 asyncio_coroutine_t *make_named(scenario_t *scenario, const char *name);
 
-/* Runs the statements of a coroutine's body; FLOW_ON, FLOW_RETURN or FLOW_RAISE. */
+/* Runs the statements of a coroutine's body; returns FLOW_ON, FLOW_RETURN or FLOW_RAISE. */
 outcome_t run_body(scenario_t *scenario, json_t *body);
 outcome_t run_statement(scenario_t *scenario, json_t *statement);
 
-/* Runs the statements of a callback's. */
+/* Runs the statements of a callback. */
 void run_callback(callback_t *callback);
 
-/* Fills the slot with an outcome's error and answers its code: for what takes a body's code. The
- * error is given up. 0 if it raised nothing. */
+/* Fills the slot with the error of an outcome, drops it and returns its code, for calls that take
+ * the code of a body. 0: it raised nothing. */
 int code_of(outcome_t outcome);
 
-/* Prints the trace of a scenario but for its first line. */
+/* Prints the trace of a scenario without its first line. */
 void run_scenario(json_t *program);
 
 /* Writes a line "count OPERATION NUMBER" for each statement of the language to stderr. */
@@ -241,7 +241,7 @@ extern operation_t operations_sync_wait[]; /* statements_sync.c */
 
 /* --- the one look into the library: observe.c ---------------------------------------------- */
 
-/* Has add_task() called for every task of the scenario's loop as it is made. */
+/* Calls add_task() for every task of the scenario's loop when it is created. */
 void observe_tasks(scenario_t *scenario);
 
 #endif

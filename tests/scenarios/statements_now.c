@@ -54,7 +54,7 @@ static outcome_t do_coro(scenario_t *scenario, json_t *args)
     return go_on();
 }
 
-/* Binds a future that a constructor answered. */
+/* Binds a future that a constructor returned. */
 static outcome_t bind_future(scenario_t *scenario, json_t *args, asyncio_future_t *future)
 {
     if (!future)
@@ -109,7 +109,7 @@ static asyncio_future_t *find_plain(scenario_t *scenario, const char *name)
     return asyncio_istask(future) ? NULL : future;
 }
 
-/* A gathering that is finished by hand has a value of the program's, no array. */
+/* A gathering that is finished by hand has a value of the program, not an array. */
 static void forget_gathering(scenario_t *scenario, const asyncio_future_t *future)
 {
     for (size_t i = 0; i < scenario->gatherings.count; i++)
@@ -190,9 +190,9 @@ static outcome_t do_exception(scenario_t *scenario, json_t *args)
 
 /* --- cancelling ---------------------------------------------------------------------------- */
 
-static const char *truth(int answer)
+static const char *truth(int result)
 {
-    return answer ? "True" : "False";
+    return result ? "True" : "False";
 }
 
 static outcome_t do_cancel(scenario_t *scenario, json_t *args)
@@ -268,7 +268,7 @@ static void on_call(void *arg)
     run_callback(callback);
 }
 
-/* The label is bound before the variable is looked at. */
+/* The label is bound before the variable is evaluated. */
 static outcome_t do_on_done(scenario_t *scenario, json_t *args)
 {
     const char *var = text_at(args, 1);

@@ -93,7 +93,7 @@ static void drop(void *object)
     free(primitive);
 }
 
-/* The size behind the colon of a name; 1 where there is none. */
+/* Returns the size after the colon of a name; 1 if there is none. */
 static int size_of(const char *name, long *ret_size)
 {
     const char *colon = strchr(name, ':');
@@ -105,7 +105,7 @@ static int size_of(const char *name, long *ret_size)
     return end > colon + 1 && *end == '\0' ? 0 : ASYNCIO_EINVAL;
 }
 
-/* Makes a primitive; one that cannot be made is none, and the next statement tries again. */
+/* Creates a primitive; if that fails there is none, and the next statement tries again. */
 static outcome_t make(scenario_t *scenario, const char *name, primitive_t **ret_primitive)
 {
     long size;
@@ -128,7 +128,7 @@ static outcome_t make(scenario_t *scenario, const char *name, primitive_t **ret_
     return go_on();
 }
 
-/* The primitive that a statement names, if it is of one of the kinds that it takes. */
+/* Returns the primitive that a statement names, if it is of one of the allowed kinds. */
 static outcome_t get(scenario_t *scenario, json_t *args, const char *letters,
                      primitive_t **ret_primitive)
 {
@@ -144,7 +144,7 @@ static outcome_t get(scenario_t *scenario, json_t *args, const char *letters,
     return make(scenario, name, ret_primitive);
 }
 
-/* Begins a statement: what it names, or the end of it. */
+/* Begins a statement: gets its primitive, or ends it. */
 #define GET(letters, primitive) \
     primitive_t *primitive; \
     do { \
@@ -153,7 +153,7 @@ static outcome_t get(scenario_t *scenario, json_t *args, const char *letters,
             return got_; \
     } while (0)
 
-/* What a call answered that says no more than that it failed. */
+/* The result of a call that only says whether it failed. */
 static outcome_t checked(int rc)
 {
     return rc < 0 ? raise_code(rc) : go_on();
@@ -205,7 +205,7 @@ static outcome_t do_acquire(scenario_t *scenario, json_t *args)
     return go_on();
 }
 
-/* An error of the release takes the place of whatever leaves the body. */
+/* An error of the release replaces whatever leaves the body. */
 static outcome_t do_with(scenario_t *scenario, json_t *args)
 {
     GET(LOCKS, primitive);

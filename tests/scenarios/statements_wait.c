@@ -65,7 +65,7 @@ static outcome_t do_repeat(scenario_t *scenario, json_t *args)
     return outcome;
 }
 
-/* Does a handler of that kind catch an error of that code? */
+/* Whether a handler of that kind catches an error of that code. */
 static bool catches(const char *kind, int code)
 {
     bool is_exception = code != ASYNCIO_ECANCELED && code != ASYNCIO_EGENERATOREXIT;
@@ -83,7 +83,7 @@ static bool catches(const char *kind, int code)
     return code == wanted;
 }
 
-/* Runs the first handler that fits, if any. */
+/* Runs the first handler that matches, if any. */
 static outcome_t handle_error(scenario_t *scenario, json_t *handlers, outcome_t raised)
 {
     int code = asyncio_error_code(raised.error);
@@ -120,7 +120,7 @@ static outcome_t do_try(scenario_t *scenario, json_t *args)
 
 /* --- scopes -------------------------------------------------------------------------------- */
 
-/* What leaves a scope whose body ended so, and whose exit answered rc. */
+/* Returns what leaves a scope whose body ended so, and whose exit returned rc. */
 static outcome_t leave_scope(outcome_t body, int rc)
 {
     return rc < 0 ? raise_code(rc) : body;
@@ -140,7 +140,8 @@ static outcome_t do_timeout(scenario_t *scenario, json_t *args)
     return outcome;
 }
 
-/* One statement directly in the body of a group; `spawn` is one only here, and costs no fuel. */
+/* Runs one statement directly in the body of a group; `spawn` exists only here, and costs no
+ * fuel. */
 static outcome_t run_in_group(scenario_t *scenario, asyncio_task_group_t *group, json_t *statement)
 {
     if (strcmp(text_at(statement, 0), "spawn") != 0)
@@ -173,7 +174,7 @@ static outcome_t do_group(scenario_t *scenario, json_t *args)
 
 /* --- many at once -------------------------------------------------------------------------- */
 
-/* The sources of a statement, made futures in order. */
+/* The sources of a statement as futures, in order. */
 typedef struct sources {
     asyncio_awaitable_t **futures; /* kept by the scenario */
     const char **names;            /* of each */
@@ -235,7 +236,7 @@ static outcome_t do_wait(scenario_t *scenario, json_t *args)
     return outcome;
 }
 
-/* Logs the outcome of one that has completed; an Error too, while any other error leaves. */
+/* Logs the outcome of a completed future, including an Error; any other error leaves. */
 static outcome_t log_completed(scenario_t *scenario, asyncio_future_t *future)
 {
     void *value = NULL;
@@ -274,7 +275,7 @@ static outcome_t do_as_completed(scenario_t *scenario, json_t *args)
     free_sources(&sources);
     if (!iteration)
         return raise_errno();
-    /* Its timer goes on when an error leaves: in Python too. */
+    /* Its timer continues when an error leaves, in Python too. */
     keep(scenario, iteration, drop_iteration);
     outcome_t outcome = go_on();
     asyncio_future_t *future;
@@ -297,7 +298,7 @@ operation_t operations_wait[] = {
     {NULL, NULL, 0},
 };
 
-/* Found by run_in_group() alone. */
+/* Only run_in_group() finds these. */
 operation_t operations_group[] = {
     {"spawn", NULL, 0},
     {NULL, NULL, 0},

@@ -54,7 +54,7 @@ void print_words(const char *first, const char *second, const char *third)
     printf("%s%s%s", first, second, third);
 }
 
-/* The name that the language has for a code. */
+/* Returns the name that the language has for a code. */
 static const char *name_of(int code)
 {
     switch (code) {
@@ -100,7 +100,7 @@ void print_error(const asyncio_error_t *error)
     }
 }
 
-/* A value of the program's. */
+/* Prints a value of the program. */
 static void print_json(json_t *value)
 {
     switch (value ? json_typeof(value) : JSON_NULL) {
@@ -130,7 +130,7 @@ static void print_json(json_t *value)
     }
 }
 
-/* The gathering whose value this is, or NULL. */
+/* Returns the gathering whose value this is, or NULL. */
 static const gathering_t *gathering_of(scenario_t *scenario, void *value)
 {
     for (size_t i = 0; value && i < scenario->gatherings.count; i++) {
@@ -143,7 +143,7 @@ static const gathering_t *gathering_of(scenario_t *scenario, void *value)
     return NULL;
 }
 
-/* What a list holds: with return_exceptions errors too, each in its place. */
+/* Prints the items of a list: with return_exceptions also errors, each in its position. */
 static void print_list(scenario_t *scenario, const gathering_t *gathering)
 {
     putchar('[');

@@ -53,7 +53,7 @@ static void drop_handle(void *handle)
     asyncio_handle_unref(handle);
 }
 
-/* One that never ran is closed, so that nobody reports it. */
+/* Closes a coroutine that never ran, so that it is not reported. */
 static void drop_coroutine(void *coroutine)
 {
     int rc = asyncio_coroutine_close(coroutine);

@@ -28,7 +28,7 @@ static int set_inside(void *arg)
     return 0;
 }
 
-/* Sets the variable to eight bytes, which come back if that fails. */
+/* Sets the variable to eight bytes, which are freed if that fails. */
 static void set_bytes(asyncio_context_token_t **ret_token)
 {
     void *bytes = eight_bytes();

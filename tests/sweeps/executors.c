@@ -44,7 +44,7 @@ static void use_pool(asyncio_executor_t *pool)
     asyncio_future_unref(cancelled);
 }
 
-/* An executor that keeps its jobs in a row until it is told to run them. */
+/* An executor that queues its jobs until it is told to run them. */
 typedef struct row {
     asyncio_executor_t executor; /* the first field */
     asyncio_job_t *first;        /* of the row: the job submitted last */

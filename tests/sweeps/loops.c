@@ -162,7 +162,7 @@ static int add_cleanup(void *arg, void **ret_result)
     return rc < 0 ? rc : asyncio_sleep(1);
 }
 
-/* What failed shows as a code of the part, or as something that was left behind. */
+/* A failure shows as the code of a part, or as something that was left behind. */
 static void use_testing(asyncio_loop_t *none)
 {
     (void)none;

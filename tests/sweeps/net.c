@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A code of a call on a connection: what fails at one end is a reset or an end at the other; and
- * sim has no sockets. */
+/* Accepts the code of a call on a connection: a failure at one end is a reset or an end at the
+ * other; and sim has no sockets. */
 #define net(rc) sweep_net((rc), #rc, __LINE__)
 static long sweep_net(long rc, const char *call, int line)
 {
@@ -32,7 +32,7 @@ static long run_object(asyncio_coroutine_t *object)
 
 /* --- sockets ------------------------------------------------------------------------------- */
 
-/* Two ends; false where they cannot be had. */
+/* Opens a connection; false: it failed. */
 static bool open_ends(int type, asyncio_socket_t *ends[2])
 {
     int fds[2];
@@ -59,7 +59,7 @@ static void talk(asyncio_loop_t *loop, asyncio_socket_t *ends[2])
         net(asyncio_loop_sock_recv_into(loop, ends[1], bytes, 1));
     }
     run_object(asyncio_loop_sock_sendall_coroutine(loop, ends[0], "efgh", 4, NULL));
-    /* One waits before there is anything, and ends with the other end at the latest. */
+    /* One side waits before there is data, and ends at the latest with the other side. */
     asyncio_task_t *task = asyncio_create_task(
         asyncio_loop_sock_recv_coroutine(loop, ends[0], bytes, sizeof(bytes)));
     is_there(task);
@@ -110,7 +110,7 @@ static asyncio_socket_t *listen_on(struct sockaddr_in *address)
     return NULL;
 }
 
-/* A client connects, and is accepted; both ways are tried as calls and as objects. */
+/* A client connects and is accepted, by calls and by coroutine objects. */
 static void use_listener(asyncio_loop_t *loop)
 {
     struct sockaddr_in address;
@@ -153,7 +153,7 @@ const scenario_t sweep_sockets = {.name = "sockets", .use = use_sockets, .has_so
 
 /* --- streams ------------------------------------------------------------------------------- */
 
-/* Reads in every way there is; the other end has closed, or is closed now. */
+/* Reads in every way; the other end has closed, or is closed now. */
 static void read_all_ways(asyncio_stream_reader_t *reader)
 {
     const char *data;
@@ -225,7 +225,7 @@ const scenario_t sweep_streams = {.name = "streams", .use = use_streams, .has_so
 
 /* --- names --------------------------------------------------------------------------------- */
 
-/* A label is at most 63 bytes: a thread looks this name up, and libc refuses it without asking the
+/* A label has at most 63 bytes: a thread looks this name up, and libc refuses it without asking the
  * network. */
 #define IMPOSSIBLE_NAME "a-label-of-more-than-sixty-three-bytes-is-not-a-valid-part-of-any-name"
 

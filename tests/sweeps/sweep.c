@@ -15,8 +15,8 @@
 #include "coroutine/stack.h"
 
 #define PATIENCE_SECONDS 60
-/* Up to the n-th, each allocation and system call fails; behind it, fewer and fewer. Under a
- * checker or an emulator a run takes long, and they must share the time. */
+/* Up to this n each allocation and system call fails; above it, fewer and fewer. Under a sanitizer
+ * or an emulator a run takes long, and the runs must share the time. */
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN) || !defined(__x86_64__)
 #define DENSE_MEMORY 20
 #define DENSE_CALLS  1
@@ -25,7 +25,7 @@
 #define DENSE_CALLS  12
 #endif
 
-/* What is over before the loop is closed. */
+/* What ends before the loop is closed. */
 typedef enum over { OVER_BEFORE, OVER_BEHIND } over_t;
 
 static const scenario_t *scenario; /* that runs */
@@ -55,7 +55,7 @@ static bool may_happen(long rc, int other)
         return true;
     if (fault.at == 0)
         return false;
-    /* A loop that cannot wait is closed, and with it what is suspended. */
+    /* Closing a loop that cannot wait ends its suspended tasks. */
     if ((rc == ASYNCIO_EGENERATOREXIT || rc == ASYNCIO_ERUNTIME) && sweep_loop_cannot_wait())
         return true;
     return rc == -ENOMEM || rc == ASYNCIO_EGROUP || rc == -fault.error;
@@ -137,7 +137,7 @@ static asyncio_loop_t *new_loop(void)
     return asyncio_new_event_loop_full(&options);
 }
 
-/* With the fault over, a task runs. */
+/* After the fault a task runs as usual. */
 static void work_as_ever(asyncio_loop_t *loop)
 {
     void *value = NULL;
@@ -185,7 +185,7 @@ static void *run_once(void *arg)
     return NULL;
 }
 
-/* A fresh thread has no stacks and pools in store. */
+/* A new thread has no cached stacks and pools. */
 static void run_in_thread(void)
 {
     pthread_t thread;
@@ -261,8 +261,8 @@ static void fail_call(enum fault_call call, int error)
     }
 }
 
-/* Faults that scenarios with sockets or pipes are not tried with. No kernel says of an open socket
- * that it is closed, nor EAGAIN of one that is ready: an engine waits then until it is ready. */
+/* Faults that scenarios with sockets or pipes are not tried with: no kernel says of an open socket
+ * that it is closed, and after EAGAIN an engine waits until the descriptor becomes ready. */
 static bool is_lie(enum fault_call call, int error)
 {
     if (call == FAULT_epoll_ctl)

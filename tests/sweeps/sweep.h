@@ -31,36 +31,38 @@ typedef struct scenario {
     bool has_sockets;                  /* no call says of one what no kernel would say */
 } scenario_t;
 
-/* What a call answered: passes it on, if it may be so. */
+/* Checks the result of a call: returns it if it is allowed. */
 #define may(rc)           sweep_may((rc), 0, #rc, __LINE__)
 #define may_be(rc, other) sweep_may((rc), (other), #rc, __LINE__)
 long sweep_may(long rc, int other, const char *call, int line);
 
-/* Whether a constructor gave something; asyncio_errno() says why it may not have. */
+/* Whether a constructor succeeded; if not, checks asyncio_errno(). */
 #define is_there(made) sweep_is_there((made), __LINE__)
 bool sweep_is_there(const void *made, int line);
 
-/* Whether it is calls of this kind that fail in this run. */
+/* Whether calls of this kind fail in this run. */
 bool sweep_strikes(enum fault_call call);
 
-/* Whether what fails may end the run of the loop, which is closed then with what is suspended. */
+/* Whether the failure may end the run of the loop, which is then closed with its suspended
+ * tasks. */
 bool sweep_loop_cannot_wait(void);
 
-/* Ends the program, saying in which run. */
+/* Ends the program with a message that names the run. */
 _Noreturn void sweep_end(const char *what, int line);
 #define must(condition) ((condition) ? (void)0 : sweep_end(#condition, __LINE__))
 
-/* Coroutine functions that scenarios share: sleeps a second and returns eight bytes; fails. */
+/* Coroutine functions that scenarios share: one sleeps a second and returns eight bytes, one
+ * fails. */
 int sweep_work(void *arg, void **ret_result);
 int sweep_fail(void *arg, void **ret_result);
 
-/* Has a loop say nothing of what is lost. */
+/* Makes a loop ignore reports to its exception handler. */
 void sweep_ignore_reports(asyncio_loop_t *loop);
 
-/* Awaits a coroutine object of sweep_work, and gives the bytes back. */
+/* Awaits a coroutine object of sweep_work, and frees the bytes. */
 void sweep_await_work(asyncio_awaitable_t *awaitable);
 
-/* Awaits a task, if there is one, which may have ended with that code, and gives it up. */
+/* Awaits a task, if there is one, which may have ended with that code, and drops it. */
 void sweep_end_task(asyncio_task_t *task, int other);
 
 /* The test functions; their state is the scenario. */

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* What the helper tasks of a scenario use. */
+/* The argument of the helper tasks of a scenario. */
 typedef struct shared {
     asyncio_lock_t lock;           /* each of these is used by one scenario */
     asyncio_event_t event;         /* set by the scenario */

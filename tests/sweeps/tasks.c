@@ -225,7 +225,7 @@ static void use_call_graphs(asyncio_loop_t *loop)
     asyncio_task_t *waits = task ? asyncio_create_task(asyncio_coroutine(await_it, task)) : NULL;
     if (is_there(task) && is_there(waits)) {
         may(asyncio_sleep(1));
-        /* Where the switch has no tables nothing is known of a task that waits. */
+        /* Where the switch has no unwind tables, nothing is known of a waiting task. */
         may_be(asyncio_task_get_stack(task, frames, 4), -EOPNOTSUPP);
         may_be(asyncio_task_print_stack(task, -1, file), -EOPNOTSUPP);
         asyncio_task_get_awaited(waits);
