@@ -7,11 +7,11 @@
  *     int main()
  *     {
  *         return asyncio::run([] {
- *             auto answer = asyncio::create_task([] {
+ *             auto word = asyncio::create_task([] {
  *                 asyncio::sleep(1.0);
  *                 return std::string("hello");
  *             });
- *             std::puts(asyncio::await(answer).c_str());
+ *             std::puts(asyncio::await(word).c_str());
  *         });
  *     }
  * @endcode

@@ -77,7 +77,7 @@ typedef void asyncio_destroy_t(void *value);
 #define ASYNCIO_FOREVER ((double)INFINITY)
 
 /**
- * Answers the version of the library that is linked, such as "0.1.0".
+ * Returns the version of the library that is linked, such as "0.1.0".
  *
  * @return a static string.
  *

@@ -66,7 +66,7 @@ asyncio_as_completed_next_coroutine(asyncio_as_completed_t *iteration,
                                     asyncio_future_t **ret_future);
 
 /**
- * Ends the iteration; what has not completed goes on.
+ * Ends the iteration; what has not completed continues.
  *
  * @param iteration  NULL is allowed.
  *

@@ -26,10 +26,11 @@
  * @endcode
  *
  * Life cycle: it starts with the first asyncio_coroutine_anext() and ends when its body returns;
- * then, and ever after, that answers ASYNCIO_ESTOPASYNCITERATION. A result is dropped. Who stops
- * early calls asyncio_coroutine_aclose(), which lets the body clean up, awaiting if it must; else
- * the last reference has a task of the loop do that. asyncio_run() closes those that are left. One
- * that is never started is given up by asyncio_coroutine_close().
+ * from then on anext() returns ASYNCIO_ESTOPASYNCITERATION. The result of the body is dropped. A
+ * program that stops early calls asyncio_coroutine_aclose(), in which the body may clean up and
+ * await; otherwise dropping the last reference makes a task of the loop close it. asyncio_run()
+ * closes the generators that are left. One that is never started is dropped by
+ * asyncio_coroutine_close().
  */
 #ifndef ASYNCIO_ASYNC_GENERATOR_H
 #define ASYNCIO_ASYNC_GENERATOR_H
@@ -40,7 +41,7 @@
 ASYNCIO_BEGIN_DECLS
 
 /**
- * Goes on in an asynchronous generator until it yields.
+ * Resumes an asynchronous generator until it yields.
  *
  * @param coroutine  the generator: an object that nothing else has started.
  * @param ret_value  where to put what it yielded; NULL drops it.
@@ -67,10 +68,10 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_coroutine_anext_coroutine(asyncio_coroutine_t *coroutine);
 
 /**
- * Goes on in an asynchronous generator: its asyncio_yield() gives it a value.
+ * Resumes an asynchronous generator: its asyncio_yield() returns a value.
  *
  * @param coroutine  the generator.
- * @param value      what its asyncio_yield() answers; for the start only NULL is allowed.
+ * @param value      what its asyncio_yield() returns; at the start only NULL is allowed.
  * @param ret_value  where to put what it yielded; NULL drops it.
  * @return as asyncio_coroutine_anext(); also -EINVAL for a value to one that has not started.
  *
@@ -87,7 +88,7 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_coroutine_asend_coroutine(asyncio_coroutine_t *coroutine, void *value);
 
 /**
- * Goes on in an asynchronous generator: its asyncio_yield() answers an error.
+ * Resumes an asynchronous generator: its asyncio_yield() fails with an error.
  *
  * One that has not started ends with that code without running.
  *
@@ -109,7 +110,7 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_coroutine_athrow_coroutine(asyncio_coroutine_t *coroutine, int code);
 
 /**
- * Ends an asynchronous generator: its asyncio_yield() answers ASYNCIO_EGENERATOREXIT.
+ * Ends an asynchronous generator: its asyncio_yield() fails with ASYNCIO_EGENERATOREXIT.
  *
  * The body may await while it cleans up. One that has not started ends without running.
  *

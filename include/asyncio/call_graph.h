@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * Looking at tasks: where each stands, what it waits for, and who waits for it.
+ * Inspecting tasks: where each is suspended, what it waits for, and what awaits it.
  *
  * @code
  *     asyncio_print_tasks(loop, stderr);          all tasks, as a tree: who awaits whom
@@ -25,7 +25,7 @@ ASYNCIO_BEGIN_DECLS
 
 /** A frame of a stack. */
 typedef struct asyncio_frame {
-    const void *address; /**< where it goes on */
+    const void *address; /**< where it continues */
     size_t offset;       /**< of that from the beginning of the function, in bytes */
     int line;            /**< of the source, or 0 where it is not known */
     char function[96];   /**< its name, or "" */
@@ -33,7 +33,7 @@ typedef struct asyncio_frame {
 } asyncio_frame_t;
 
 /**
- * Answers the frames of a task, the oldest first.
+ * Returns the frames of a task, the oldest first.
  *
  * Of a task that has not started its function is the only frame. Of one that drives an
  * asynchronous generator, the generator's frames come last.
@@ -69,13 +69,13 @@ ASYNCIO_API long asyncio_task_get_stack(asyncio_task_t *task, asyncio_frame_t *r
 ASYNCIO_API int asyncio_task_print_stack(asyncio_task_t *task, int limit, FILE *file);
 
 /**
- * Answers the future that a task waits for.
+ * Returns the future that a task waits for.
  *
  * @param task  the task; NULL is NULL.
  * @return the future, task or gathering; NULL for a task that is done or ready, or that waits
  *   inside a call of the library, as asyncio_sleep(): see asyncio_task_get_waiting_for().
  *
- * Ownership: the answer is *borrowed* until the task goes on.
+ * Ownership: the result is *borrowed* until the task continues.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `Task._fut_waiter`.
@@ -89,7 +89,7 @@ ASYNCIO_API asyncio_future_t *asyncio_task_get_awaited(const asyncio_task_t *tas
  * @param task  the task; NULL is "".
  * @return "" for a task that is done, running, or ready to run.
  *
- * Ownership: the answer is *borrowed* until the task goes on.
+ * Ownership: the result is *borrowed* until the task continues.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: none.
@@ -97,7 +97,7 @@ ASYNCIO_API asyncio_future_t *asyncio_task_get_awaited(const asyncio_task_t *tas
 ASYNCIO_API const char *asyncio_task_get_waiting_for(asyncio_task_t *task);
 
 /**
- * Answers who waits for a future that is pending: tasks, through gather, shield, wait, wait_for,
+ * Returns the awaiters of a pending future: tasks, through gather, shield, wait, wait_for,
  * as_completed and task groups, whose tasks are awaited by the one that entered the group.
  *
  * A gathering or a shield that nobody awaits (yet) stands for itself.
@@ -140,12 +140,12 @@ ASYNCIO_API asyncio_future_call_graph_t *asyncio_capture_call_graph(asyncio_futu
                                                                     int limit);
 
 /**
- * Answers the future that a graph, or a part of one, is about.
+ * Returns the future that a graph, or a part of one, is about.
  *
  * @param graph  NULL is NULL.
  * @return the future.
  *
- * Ownership: the answer is *borrowed* as long as the graph lives.
+ * Ownership: the result is *borrowed* as long as the graph lives.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `asyncio.FutureCallGraph.future`.
@@ -154,7 +154,7 @@ ASYNCIO_API asyncio_future_t *
 asyncio_future_call_graph_future(const asyncio_future_call_graph_t *graph);
 
 /**
- * Answers a frame of its call stack, from the newest on.
+ * Returns a frame of its call stack, from the newest on.
  *
  * @param graph      NULL has none.
  * @param index      from 0.
@@ -170,14 +170,14 @@ ASYNCIO_API int asyncio_future_call_graph_frame(const asyncio_future_call_graph_
                                                 size_t index, asyncio_frame_t *ret_frame);
 
 /**
- * Answers the graph of one that waits for it.
+ * Returns the graph of one that waits for it.
  *
  * @param graph  NULL has none.
  * @param index  from 0.
  * @return that part of the graph, or NULL behind the last. One that stands elsewhere in the graph
  *   too has its awaiters only there.
  *
- * Ownership: the answer is *borrowed* as long as the whole graph lives.
+ * Ownership: the result is *borrowed* as long as the whole graph lives.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `asyncio.FutureCallGraph.awaited_by`.

@@ -4,7 +4,7 @@
  * Coroutine functions and coroutine objects.
  *
  * A coroutine function is a C function that may suspend: what it needs, then `void **ret_result`;
- * it answers 0 or a negative code. Calling it from a running task is awaiting it. Its twin
+ * it returns 0 or a negative code. Calling it from a running task is awaiting it. Its twin
  * `…_coroutine`, made by ASYNCIO_COROUTINE(), is the object: making one runs nothing.
  *
  * @code
@@ -48,7 +48,7 @@
  * A coroutine is left by its return. setjmp() and longjmp() are its own affair as long as both are
  * on its stack and it does not await in between. Out of it no jump is supported, whether debug mode
  * is on or not: the loop that ran it is lost, with what debug mode holds back of freed objects.
- * Only a fixture of <asyncio/testing.h> goes on behind one, with a new loop.
+ * Only a fixture of <asyncio/testing.h> continues after one, with a new loop.
  */
 #ifndef ASYNCIO_COROUTINE_H
 #define ASYNCIO_COROUTINE_H
@@ -58,10 +58,10 @@
 
 ASYNCIO_BEGIN_DECLS
 
-/** A coroutine function in its bare form. A positive answer counts as 0. */
+/** A coroutine function in its bare form. A positive result counts as 0. */
 typedef int asyncio_coroutine_function_t(void *arg, void **ret_result);
 
-/** What asyncio_coroutine_send() and asyncio_coroutine_throw() answer when it has not ended. */
+/** What asyncio_coroutine_send() and asyncio_coroutine_throw() return when it has not ended. */
 enum asyncio_coroutine_answer {
     ASYNCIO_YIELDED = 1, /**< it yielded; *ret_out is what */
     ASYNCIO_AWAITING = 2 /**< it waits for a future; *ret_out is which, *borrowed* until resumed */
@@ -70,7 +70,7 @@ enum asyncio_coroutine_answer {
 /** Options of a coroutine object; zero is the default of each. */
 typedef struct asyncio_coroutine_options {
     size_t size;                /**< sizeof(asyncio_coroutine_options_t) */
-    size_t copy_bytes;          /**< the function gets a copy of so many bytes of arg; 0: arg */
+    size_t copy_bytes;          /**< the function gets a copy of that many bytes of arg; 0: arg */
     asyncio_destroy_t *destroy; /**< called with the function's arg when the object ends */
     size_t stack_bytes;         /**< of its stack, at least; 0: the loop's default (256 KiB) */
 } asyncio_coroutine_options_t;
@@ -81,7 +81,7 @@ typedef struct asyncio_coroutine_options {
  * @param fn   the function; NULL is -EINVAL.
  * @param arg  passed to it as it is.
  * @return a *new* reference, or NULL; then asyncio_errno() is -ENOMEM or -EINVAL, and so is the
- *   answer of whatever is handed the NULL.
+ *   result of the call that the NULL is passed to.
  *
  * Ownership: the object is *new*; arg is *borrowed* until the object ends.
  * Context: any thread; it belongs to that one from then on.
@@ -150,7 +150,7 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coro
 ASYNCIO_API void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine);
 
 /**
- * Answers whether an object is a coroutine object.
+ * Returns whether an object is a coroutine object.
  *
  * @param awaitable  any awaitable; NULL is false.
  * @return true for coroutine objects.
@@ -163,7 +163,7 @@ ASYNCIO_API void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine);
 ASYNCIO_API bool asyncio_iscoroutine(const asyncio_awaitable_t *awaitable);
 
 /**
- * Drives a coroutine object by hand: starts it, or goes on behind its yield with a value.
+ * Drives a coroutine object by hand: starts it, or resumes it at its yield with a value.
  *
  * @param coroutine  the object.
  * @param value      what its asyncio_yield() gives it; for the start only NULL is allowed.
@@ -186,7 +186,7 @@ ASYNCIO_API int asyncio_coroutine_send(asyncio_coroutine_t *coroutine, void *val
                                        void **ret_out);
 
 /**
- * Throws an error into a coroutine object: its yield or await answers the code.
+ * Throws an error into a coroutine object: its yield or await fails with the code.
  *
  * One that has not started ends with that code without running.
  *
@@ -221,9 +221,9 @@ ASYNCIO_API int asyncio_coroutine_throw(asyncio_coroutine_t *coroutine, int code
 ASYNCIO_API int asyncio_coroutine_close(asyncio_coroutine_t *coroutine);
 
 /**
- * Gives a value to who drives this coroutine by hand, and waits for the next send.
+ * Passes a value to the driver of this coroutine, and waits for the next send.
  *
- * @param value     what asyncio_coroutine_send() answers in *ret_out.
+ * @param value     what asyncio_coroutine_send() returns in *ret_out.
  * @param ret_sent  where to put what the next send passes; NULL drops it.
  * @return
  *   - 0: sent on.

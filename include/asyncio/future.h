@@ -66,13 +66,13 @@ ASYNCIO_API asyncio_future_t *asyncio_future_ref(asyncio_future_t *future);
  *
  * Ownership: future is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend; a pending task goes on all the same.
+ * Cancellation: does not suspend; a pending task continues all the same.
  * Twin: `del future`.
  */
 ASYNCIO_API void asyncio_future_unref(asyncio_future_t *future);
 
 /**
- * Answers the value or the error of a future that is done.
+ * Returns the value or the error of a future that is done.
  *
  * @param future     the future; NULL is -EINVAL.
  * @param ret_value  where to put the value; NULL drops it.
@@ -90,7 +90,7 @@ ASYNCIO_API void asyncio_future_unref(asyncio_future_t *future);
 ASYNCIO_API int asyncio_future_result(asyncio_future_t *future, void **ret_value);
 
 /**
- * Answers the error of a future that is done.
+ * Returns the error of a future that is done.
  *
  * @param future     the future; NULL is -EINVAL.
  * @param ret_error  where to put the error, or NULL where it has none; NULL drops it.
@@ -181,7 +181,7 @@ ASYNCIO_API int asyncio_future_set_exception(asyncio_future_t *future, int code)
 ASYNCIO_API int asyncio_future_cancel(asyncio_future_t *future, const char *message);
 
 /**
- * Answers whether a future is finished, failed or cancelled.
+ * Returns whether a future is finished, failed or cancelled.
  *
  * @param future  NULL is false.
  * @return true once it is no longer pending.
@@ -194,7 +194,7 @@ ASYNCIO_API int asyncio_future_cancel(asyncio_future_t *future, const char *mess
 ASYNCIO_API bool asyncio_future_done(const asyncio_future_t *future);
 
 /**
- * Answers whether a future was cancelled.
+ * Returns whether a future was cancelled.
  *
  * @param future  NULL is false.
  * @return true if it is done by a cancel.
@@ -271,12 +271,12 @@ ASYNCIO_API int asyncio_future_remove_done_callback(asyncio_future_t *future,
                                                     asyncio_done_callback_t *fn, void *arg);
 
 /**
- * Answers the loop of a future.
+ * Returns the loop of a future.
  *
  * @param future  NULL is NULL.
  * @return the loop.
  *
- * Ownership: the answer is *borrowed* as long as future lives.
+ * Ownership: the result is *borrowed* as long as future lives.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `Future.get_loop`.
@@ -284,7 +284,7 @@ ASYNCIO_API int asyncio_future_remove_done_callback(asyncio_future_t *future,
 ASYNCIO_API asyncio_loop_t *asyncio_future_get_loop(const asyncio_future_t *future);
 
 /**
- * Answers whether an object is a future or a task.
+ * Returns whether an object is a future or a task.
  *
  * @param awaitable  any awaitable; NULL is false.
  * @return true for futures and tasks.
@@ -304,7 +304,7 @@ ASYNCIO_API bool asyncio_isfuture(const asyncio_awaitable_t *awaitable);
  *   future of another loop), -ENOMEM, ASYNCIO_ERUNTIME (no running loop). A coroutine object that
  *   was used before becomes a task that fails with ASYNCIO_ERUNTIME.
  *
- * Ownership: a coroutine object is *taken*, a future *borrowed*; the answer is *new*.
+ * Ownership: a coroutine object is *taken*, a future *borrowed*; the result is *new*.
  * Context: loop thread, with the loop running.
  * Cancellation: does not suspend.
  * Twin: `asyncio.ensure_future`.

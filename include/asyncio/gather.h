@@ -40,7 +40,7 @@ typedef struct asyncio_gather_options {
  * Ownership: coroutine objects are *taken*, also on failure; futures are *borrowed*, and the
  *   gathering keeps a reference to each. Its value is the array of values, *borrowed*.
  * Context: loop thread, with the loop running.
- * Cancellation: asyncio_future_cancel() of the answer cancels every child.
+ * Cancellation: asyncio_future_cancel() of the result cancels every child.
  * Twin: `asyncio.gather`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *
@@ -61,7 +61,7 @@ asyncio_gather(asyncio_awaitable_t *const *awaitables, size_t count,
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *asyncio_gather_of(size_t count, ...);
 
 /**
- * Answers what one of the gathered came to.
+ * Returns the result of one of the gathered awaitables.
  *
  * @param gathering  what asyncio_gather() answered.
  * @param index      from 0.

@@ -62,7 +62,7 @@ ASYNCIO_API void asyncio_handle_unref(asyncio_handle_t *handle);
 ASYNCIO_API void asyncio_handle_cancel(asyncio_handle_t *handle);
 
 /**
- * Answers whether a callback was called off.
+ * Returns whether a callback was cancelled.
  *
  * @param handle  NULL is false.
  * @return true after asyncio_handle_cancel().
@@ -75,9 +75,9 @@ ASYNCIO_API void asyncio_handle_cancel(asyncio_handle_t *handle);
 ASYNCIO_API bool asyncio_handle_cancelled(const asyncio_handle_t *handle);
 
 /**
- * Answers when a timer is due.
+ * Returns when a timer is due.
  *
- * @param handle  of call_later() or call_at(); of others the answer is NaN.
+ * @param handle  of call_later() or call_at(); of others the result is NaN.
  * @return seconds on the loop's clock.
  *
  * Ownership: handle is *borrowed*.
@@ -88,12 +88,12 @@ ASYNCIO_API bool asyncio_handle_cancelled(const asyncio_handle_t *handle);
 ASYNCIO_API double asyncio_timer_handle_when(const asyncio_timer_handle_t *handle);
 
 /**
- * Answers the context in which a callback runs.
+ * Returns the context in which a callback runs.
  *
  * @param handle  the handle.
  * @return the context, or NULL; then asyncio_errno() is -EINVAL (NULL) or -ENOMEM.
  *
- * Ownership: the answer is *borrowed* as long as handle lives.
+ * Ownership: the result is *borrowed* as long as handle lives.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `Handle.get_context`.

@@ -18,7 +18,7 @@
  * A loop belongs to the thread that runs it. Another thread reaches it by
  * asyncio_loop_call_soon_threadsafe() and what is built on it. While it runs, every other call of
  * another thread that would change what it does, on the loop or on its futures, tasks, scopes,
- * servers, streams, sockets, or on a lock or queue that its tasks wait for, answers
+ * servers, streams, sockets, or on a lock or queue that its tasks wait for, returns
  * ASYNCIO_ERUNTIME and changes nothing; in debug mode that is reported too. In a forked child
  * every such call does, whether the loop runs or not. Reference counts are plain: of a server,
  * stream or socket a reference that is given up by such a thread is kept, rather than the loop
@@ -177,7 +177,7 @@ ASYNCIO_API int asyncio_loop_close(asyncio_loop_t *loop);
 ASYNCIO_API int asyncio_loop_run_forever(asyncio_loop_t *loop);
 
 /**
- * Runs the loop until an awaitable is done, and answers its result.
+ * Runs the loop until an awaitable is done, and returns its result.
  *
  * @param loop        the loop.
  * @param awaitable   a future or task of this loop, or a coroutine object.
@@ -213,7 +213,7 @@ ASYNCIO_API int asyncio_loop_run_until_complete(asyncio_loop_t *loop,
 ASYNCIO_API void asyncio_loop_stop(asyncio_loop_t *loop);
 
 /**
- * Answers whether the loop is running.
+ * Returns whether the loop is running.
  *
  * @param loop  NULL is false.
  * @return true inside run_forever() and run_until_complete().
@@ -226,7 +226,7 @@ ASYNCIO_API void asyncio_loop_stop(asyncio_loop_t *loop);
 ASYNCIO_API bool asyncio_loop_is_running(const asyncio_loop_t *loop);
 
 /**
- * Answers whether the loop was closed.
+ * Returns whether the loop was closed.
  *
  * @param loop  NULL is true.
  * @return true after asyncio_loop_close().
@@ -239,7 +239,7 @@ ASYNCIO_API bool asyncio_loop_is_running(const asyncio_loop_t *loop);
 ASYNCIO_API bool asyncio_loop_is_closed(const asyncio_loop_t *loop);
 
 /**
- * Answers the time on the loop's clock.
+ * Returns the time on the loop's clock.
  *
  * @param loop  NULL: the monotonic clock.
  * @return seconds since some moment in the past; of the virtual clock, since the loop was made.
@@ -549,11 +549,11 @@ ASYNCIO_API int asyncio_loop_add_writer_at(asyncio_loop_t *loop, int fd, asyncio
 ASYNCIO_API int asyncio_loop_remove_writer(asyncio_loop_t *loop, int fd);
 
 /**
- * Answers the loop that is running in this thread.
+ * Returns the loop that is running in this thread.
  *
  * @return the loop, or NULL; in a forked child always NULL.
  *
- * Ownership: the answer is *borrowed*.
+ * Ownership: the result is *borrowed*.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `asyncio.get_running_loop`.
@@ -561,11 +561,11 @@ ASYNCIO_API int asyncio_loop_remove_writer(asyncio_loop_t *loop, int fd);
 ASYNCIO_API asyncio_loop_t *asyncio_get_running_loop(void);
 
 /**
- * Answers the running loop, else the one that was set for this thread, else makes and sets one.
+ * Returns the running loop, else the one that was set for this thread, else makes and sets one.
  *
  * @return the loop, or NULL; then asyncio_errno() is as for asyncio_new_event_loop().
  *
- * Ownership: the answer is *borrowed*; the thread holds the reference, and drops it when it ends.
+ * Ownership: the result is *borrowed*; the thread holds the reference, and drops it when it ends.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `asyncio.get_event_loop`.
@@ -603,7 +603,7 @@ ASYNCIO_API void asyncio_loop_set_exception_handler(asyncio_loop_t *loop,
                                                     void *arg);
 
 /**
- * Answers who is told of what would else be lost.
+ * Returns the exception handler of the loop.
  *
  * @param loop     the loop; NULL: the handler for what belongs to no loop.
  * @param ret_arg  where to put what is passed to it; NULL if that is not wanted.
@@ -646,7 +646,7 @@ ASYNCIO_API void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
                                                         const asyncio_exception_context_t *context);
 
 /**
- * Answers which engine a loop runs on.
+ * Returns which engine a loop runs on.
  *
  * @param loop  NULL is ASYNCIO_ENGINE_AUTO.
  * @return EPOLL, URING or SIM.
@@ -659,7 +659,7 @@ ASYNCIO_API void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
 ASYNCIO_API asyncio_engine_t asyncio_loop_get_engine(const asyncio_loop_t *loop);
 
 /**
- * Answers the name of an engine: "epoll", "uring", "sim" or "auto".
+ * Returns the name of an engine: "epoll", "uring", "sim" or "auto".
  *
  * @param engine  which.
  * @return a static string; "?" for what is none.
@@ -672,7 +672,7 @@ ASYNCIO_API asyncio_engine_t asyncio_loop_get_engine(const asyncio_loop_t *loop)
 ASYNCIO_API const char *asyncio_engine_name(asyncio_engine_t engine);
 
 /**
- * Answers why a loop runs on its engine, such as "asked for" or "io_uring was refused: EPERM".
+ * Returns why a loop runs on its engine, such as "asked for" or "io_uring was refused: EPERM".
  *
  * @param loop  NULL is "".
  * @return a string.
@@ -685,7 +685,7 @@ ASYNCIO_API const char *asyncio_engine_name(asyncio_engine_t engine);
 ASYNCIO_API const char *asyncio_loop_get_engine_reason(const asyncio_loop_t *loop);
 
 /**
- * Answers whether a loop is in debug mode.
+ * Returns whether a loop is in debug mode.
  *
  * @param loop  NULL is false.
  * @return true if it is.
@@ -705,9 +705,9 @@ ASYNCIO_API bool asyncio_loop_get_debug(const asyncio_loop_t *loop);
  * - a callback or a step of a task that took asyncio_loop_get_slow_callback_duration() or longer,
  *   with the task's name; and a turn that took as long without them, with the names of its tasks;
  * - the use of a running loop by another thread (to the handler of the process, for the loop's own
- *   belongs to its thread), beside the ASYNCIO_ERUNTIME that the call answers;
+ *   belongs to its thread), beside the ASYNCIO_ERUNTIME that the call returns;
  * - the use of a future, task or coroutine object that was freed a short time ago, as far as that
- *   can be seen, beside the -EINVAL that the call answers.
+ *   can be seen, beside the -EINVAL that the call returns.
  *
  * What is lost is reported in any mode: coroutine objects that never ran, errors that nobody asked
  * for, tasks that are pending when a loop is closed.
@@ -741,7 +741,7 @@ ASYNCIO_API void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug);
 ASYNCIO_API int asyncio_loop_set_slow_callback_duration(asyncio_loop_t *loop, double seconds);
 
 /**
- * Answers how long a callback or a step may take until debug mode reports it.
+ * Returns how long a callback or a step may take until debug mode reports it.
  *
  * @param loop  NULL: NaN.
  * @return seconds.

@@ -73,7 +73,7 @@ typedef struct asyncio_protocol_functions {
      *  0: not known. */
     size_t (*get_buffer)(asyncio_protocol_t *protocol, size_t size_hint, void **ret_buffer);
 
-    /** So many bytes are in the buffer that get_buffer returned. */
+    /** That number of bytes is in the buffer that get_buffer returned. */
     void (*buffer_updated)(asyncio_protocol_t *protocol, size_t size);
 
     /** The peer has ended its writing direction: returns whether to keep the transport open for

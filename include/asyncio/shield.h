@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * Shielding: what is awaited goes on when who awaits it is cancelled.
+ * Shielding: the awaited task continues when its awaiter is cancelled.
  *
  * @code
  *     asyncio_future_t *outer = asyncio_shield(task);
@@ -22,10 +22,10 @@ ASYNCIO_BEGIN_DECLS
  * @return a *new* reference: to a new future, or to the awaitable itself where it is done; NULL:
  *   asyncio_errno() is as for asyncio_ensure_future().
  *
- * Ownership: a coroutine object is *taken*, a future *borrowed*; the answer is *new* and keeps a
+ * Ownership: a coroutine object is *taken*, a future *borrowed*; the result is *new* and keeps a
  *   reference to what it shields. Its value is the inner one's, *borrowed*.
  * Context: loop thread, with the loop running.
- * Cancellation: of the answer does not reach the awaitable; of the awaitable cancels the answer.
+ * Cancellation: of the result does not reach the awaitable; of the awaitable cancels the result.
  * Twin: `asyncio.shield`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *asyncio_shield(asyncio_awaitable_t *awaitable);

@@ -16,7 +16,7 @@
 ASYNCIO_BEGIN_DECLS
 
 /**
- * Suspends the running task for so many seconds; for 0 or less it goes on in the next turn.
+ * Suspends the running task for a number of seconds; for 0 or less, until the next turn.
  *
  * @param delay  seconds; NaN is -EINVAL; ASYNCIO_FOREVER sleeps until cancelled.
  * @return

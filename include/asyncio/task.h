@@ -33,7 +33,7 @@ typedef struct asyncio_task_options {
 /**
  * Makes a task of a coroutine object; its first step runs in the next turn of the running loop.
  *
- * @param coroutine  the object; a NULL answers NULL and leaves asyncio_errno() as it is.
+ * @param coroutine  the object; a NULL returns NULL and leaves asyncio_errno() as it is.
  * @param place      the place for reports; asyncio_create_task() passes it.
  * @return a *new* reference, or NULL; then asyncio_errno() is -ENOMEM, -EINVAL (no coroutine
  *   object) or ASYNCIO_ERUNTIME (no loop is running here, or it is closed). A coroutine that was
@@ -116,7 +116,7 @@ asyncio_task_new_at(asyncio_loop_t *loop, asyncio_coroutine_t *coroutine,
     asyncio_task_new_at((loop), (coroutine), (options), ASYNCIO_PLACE)
 
 /**
- * Waits for an awaitable and answers its result. A coroutine object runs now, in this task.
+ * Waits for an awaitable and returns its result. A coroutine object runs now, in this task.
  *
  * What is done does not suspend.
  *
@@ -195,7 +195,7 @@ ASYNCIO_API int asyncio_task_cancel(asyncio_task_t *task, const char *message);
 ASYNCIO_API int asyncio_task_uncancel(asyncio_task_t *task);
 
 /**
- * Answers how many requests to cancel a task has had that were not taken back.
+ * Returns the number of requests to cancel a task that were not undone.
  *
  * @param task  the task.
  * @return the count, or -EINVAL.
@@ -208,7 +208,7 @@ ASYNCIO_API int asyncio_task_uncancel(asyncio_task_t *task);
 ASYNCIO_API int asyncio_task_cancelling(const asyncio_task_t *task);
 
 /**
- * Answers whether an object is a task.
+ * Returns whether an object is a task.
  *
  * @param awaitable  any awaitable; NULL is false.
  * @return true for tasks.
@@ -234,7 +234,7 @@ ASYNCIO_API bool asyncio_istask(const asyncio_awaitable_t *awaitable);
 ASYNCIO_API asyncio_task_t *asyncio_task_ref(asyncio_task_t *task);
 
 /**
- * Gives a reference up; a pending task goes on all the same.
+ * Gives a reference up; a pending task continues all the same.
  *
  * @param task  NULL is allowed.
  *
@@ -260,7 +260,7 @@ ASYNCIO_API void asyncio_task_unref(asyncio_task_t *task);
 ASYNCIO_API int asyncio_task_detach(asyncio_task_t *task);
 
 /**
- * Answers the name of a task.
+ * Returns the name of a task.
  *
  * @param task  NULL is "".
  * @return its name: as given, or "Task-N": a number of its own, which grows in each thread.
@@ -288,12 +288,12 @@ ASYNCIO_API const char *asyncio_task_get_name(asyncio_task_t *task);
 ASYNCIO_API int asyncio_task_set_name(asyncio_task_t *task, const char *name);
 
 /**
- * Answers the coroutine object that a task runs.
+ * Returns the coroutine object that a task runs.
  *
  * @param task  the task; NULL is NULL.
  * @return the object, or NULL once the task is done.
  *
- * Ownership: the answer is *borrowed* while the task is pending.
+ * Ownership: the result is *borrowed* while the task is pending.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `Task.get_coro`.
@@ -301,12 +301,12 @@ ASYNCIO_API int asyncio_task_set_name(asyncio_task_t *task, const char *name);
 ASYNCIO_API asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *task);
 
 /**
- * Answers the context in which a task runs.
+ * Returns the context in which a task runs.
  *
  * @param task  the task, done or not.
  * @return the context, or NULL; then asyncio_errno() is -EINVAL (NULL, or no task) or -ENOMEM.
  *
- * Ownership: the answer is *borrowed* as long as task lives.
+ * Ownership: the result is *borrowed* as long as task lives.
  * Context: loop thread.
  * Cancellation: does not suspend.
  * Twin: `Task.get_context`.
@@ -314,11 +314,11 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *tas
 ASYNCIO_API asyncio_context_t *asyncio_task_get_context(asyncio_task_t *task);
 
 /**
- * Answers the task that is running in this thread.
+ * Returns the task that is running in this thread.
  *
  * @return the task, or NULL outside tasks.
  *
- * Ownership: the answer is *borrowed*.
+ * Ownership: the result is *borrowed*.
  * Context: any thread.
  * Cancellation: does not suspend.
  * Twin: `asyncio.current_task`.
@@ -326,7 +326,7 @@ ASYNCIO_API asyncio_context_t *asyncio_task_get_context(asyncio_task_t *task);
 ASYNCIO_API asyncio_task_t *asyncio_current_task(void);
 
 /**
- * Answers the tasks of a loop that are not done, in order of creation.
+ * Returns the tasks of a loop that are not done, in order of creation.
  *
  * @param loop       the loop; NULL means the running one.
  * @param ret_tasks  room for capacity tasks; each gets a reference; may be NULL if capacity is 0.
@@ -343,7 +343,7 @@ ASYNCIO_API long asyncio_all_tasks(asyncio_loop_t *loop, asyncio_task_t **ret_ta
 
 /* ---- Task factories. ---- */
 
-/** Makes the tasks of a loop: answers a *new* reference to a task of that loop, or NULL and leaves
+/** Makes the tasks of a loop: returns a *new* reference to a task of that loop, or NULL and leaves
  *  the code in asyncio_errno(). Coroutine is *taken*, also on failure; options are never NULL. */
 typedef asyncio_task_t *asyncio_task_factory_t(asyncio_loop_t *loop,
                                                asyncio_coroutine_t *coroutine,
@@ -372,7 +372,7 @@ ASYNCIO_API int asyncio_loop_set_task_factory(asyncio_loop_t *loop,
                                               asyncio_task_factory_t *factory, void *arg);
 
 /**
- * Answers who makes the tasks of a loop.
+ * Returns the task factory of a loop.
  *
  * @param loop     NULL is NULL.
  * @param ret_arg  where to put what is passed to it; NULL if that is not wanted.

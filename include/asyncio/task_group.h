@@ -25,7 +25,7 @@
 
 ASYNCIO_BEGIN_DECLS
 
-/** A task group, in the frame of who uses it; its content is the library's. */
+/** A task group, in the frame of its user; its fields are private. */
 typedef struct asyncio_task_group {
     void *asyncio_reserved[40]; /**< the library's */
 } asyncio_task_group_t;
@@ -73,7 +73,7 @@ ASYNCIO_API int asyncio_task_group_init(asyncio_task_group_t *group);
 ASYNCIO_API int asyncio_task_group_aenter(asyncio_task_group_t *group);
 
 /**
- * Cancels a group: its tasks, and its body at what it waits for. The exit then answers as if the
+ * Cancels a group: its tasks, and its body at what it waits for. The exit then returns as if the
  * body had ended well: this cancel does not leave the group; errors do, and so does a cancel of the
  * task by others, as that of a timeout around the group.
  *

@@ -23,7 +23,7 @@
 
 ASYNCIO_BEGIN_DECLS
 
-/** A timeout scope, in the frame of who uses it; its content is the library's. */
+/** A timeout scope, in the frame of its user; its fields are private. */
 typedef struct asyncio_timeout {
     void *asyncio_reserved[32]; /**< the library's */
 } asyncio_timeout_t;
@@ -97,7 +97,7 @@ ASYNCIO_API int asyncio_timeout_exit(asyncio_timeout_t *scope, int rc);
 ASYNCIO_API int asyncio_timeout_reschedule(asyncio_timeout_t *scope, double when);
 
 /**
- * Answers the deadline.
+ * Returns the deadline.
  *
  * @param scope  entered or exited.
  * @return seconds on the loop's clock, or ASYNCIO_FOREVER.
@@ -110,7 +110,7 @@ ASYNCIO_API int asyncio_timeout_reschedule(asyncio_timeout_t *scope, double when
 ASYNCIO_API double asyncio_timeout_when(const asyncio_timeout_t *scope);
 
 /**
- * Answers whether the time was over before the scope was exited.
+ * Returns whether the time was over before the scope was exited.
  *
  * @param scope  entered or exited.
  * @return true if it expired.
