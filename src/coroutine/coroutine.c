@@ -229,11 +229,11 @@ int asyncio__coroutine_resume(asyncio_coroutine_t *coroutine, void *value, int c
      * NULL, and it stays so. */
     if (asyncio__thread.coroutine)
         asyncio__thread.coroutine = former;
-    int answer = coroutine->code;
-    if (ret_out && answer >= 0)
+    int outcome = coroutine->code;
+    if (ret_out && outcome >= 0)
         *ret_out = coroutine->transfer;
     asyncio_coroutine_unref(coroutine);
-    return answer;
+    return outcome;
 }
 
 /* Whether it can be driven: 0, or an error. */
@@ -319,7 +319,7 @@ int asyncio_coroutine_close(asyncio_coroutine_t *coroutine)
     return rc;
 }
 
-int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int answer)
+int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int outcome)
 {
     if (ASYNCIO__UNLIKELY(asyncio__uses(ASYNCIO__USES_CONTEXTS)) &&
         asyncio__context_is_held(coroutine))
@@ -327,7 +327,7 @@ int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int
                              "a coroutine cannot yield inside asyncio_context_run()");
     asyncio__fiber_t *back = coroutine->back;
     coroutine->transfer = value;
-    coroutine->code = answer;
+    coroutine->code = outcome;
     coroutine->state = ASYNCIO__COROUTINE_WAITING;
     asyncio__fiber_switch(&coroutine->fiber, back);
     return coroutine->code;

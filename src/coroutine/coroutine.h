@@ -54,7 +54,7 @@ struct asyncio_coroutine {
         void *transfer;            /* driven: the value that is passed in or out */
         asyncio_coroutine_t *host; /* awaited: the coroutine on whose stack it runs */
     };
-    int32_t code;                     /* driven: the code thrown in, or the answer to the driver */
+    int32_t code;                     /* driven: the code thrown in, or the result for the driver */
     uint8_t state;                    /* asyncio__coroutine_state_t */
     bool is_marked : 1;               /* scratch of functions that collect awaitables */
     bool is_closing : 1;              /* every await fails with ASYNCIO_EGENERATOREXIT */
@@ -136,9 +136,9 @@ int asyncio__coroutine_prepare(asyncio_coroutine_t *coroutine);
 int asyncio__coroutine_resume(asyncio_coroutine_t *coroutine, void *value, int code,
                               void **ret_out);
 
-/* Passes a value and an answer (ASYNCIO_YIELDED, ASYNCIO_AWAITING) to the driver of the running
+/* Passes a value and a result (ASYNCIO_YIELDED, ASYNCIO_AWAITING) to the driver of the running
  * coroutine, and suspends until the next send: 0, or the code that was thrown in. */
-int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int answer);
+int asyncio__coroutine_hand_out(asyncio_coroutine_t *coroutine, void *value, int outcome);
 
 /* A coroutine that is being closed is abandoned after this number of further awaits. */
 #define ASYNCIO__REFUSALS_MOST 1000

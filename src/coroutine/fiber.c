@@ -37,10 +37,10 @@ const char *asyncio__fiber_name(void)
 
 #if defined(ASYNCIO__ASAN) || defined(ASYNCIO__TSAN)
 
-/* The fiber that was left last, unless for good: the fiber that resumes fills its bounds in. */
+/* The fiber that was left last, unless it has ended: the fiber that resumes fills its bounds in. */
 static ASYNCIO__THREAD_LOCAL asyncio__fiber_t *departed;
 #if defined(ASYNCIO__TSAN)
-/* The record of a fiber that was left for good. The fiber that resumes destroys it: the running one
+/* The record of a fiber that has ended. The fiber that resumes destroys it: the running one
  * cannot be destroyed. */
 static ASYNCIO__THREAD_LOCAL void *dead_fiber;
 #endif

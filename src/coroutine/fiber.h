@@ -101,7 +101,7 @@ ASYNCIO__FIBER_MACHINE void asyncio__fiber_swap(asyncio__fiber_t *from, asyncio_
 ASYNCIO__FIBER_MACHINE void asyncio__fiber_lay(asyncio__fiber_t *fiber, void *low, void *high,
                                                void (*entry)(void *argument), void *argument);
 
-/* The answer of asyncio__fiber_name(). */
+/* The result of asyncio__fiber_name(). */
 ASYNCIO__FIBER_LOCAL extern const char asyncio__fiber_machine[];
 
 #if defined(ASYNCIO__FIBER_INLINE)

@@ -8,7 +8,7 @@
  *     asyncio__slab_unmap(slab);
  *
  * The stacks of a slab have indices from 0. Those below `cut` exist; the others were never used. A
- * stack that exists may be vacant: the kernel has taken back all its memory, also that of its
+ * stack that exists may be vacant: all its memory was returned to the kernel, also that of its
  * record. Its guard remains installed.
  *
  * Guards are installed in batches ahead of the stacks that are cut, and with large batches the

@@ -22,7 +22,7 @@ typedef struct asyncio__executor_entry {
 typedef struct asyncio__executor_state {
     asyncio__loop_hook_t hook;            /* ends this state at the close of the loop */
     asyncio_executor_t *default_executor; /* a reference; NULL until it is needed or set */
-    bool is_shut_down;                    /* the default executor was shut down for good */
+    bool is_shut_down;                    /* the default executor was shut down */
     asyncio__list_t entries;              /* asyncio__executor_entry_t */
 } asyncio__executor_state_t;
 

@@ -32,7 +32,7 @@ static void deliver(asyncio__inbox_node_t *node, bool closed)
         asyncio__posted_future_forget(posted); /* else the close has done that before */
 }
 
-/* The job goes on without the loop; its future stays pending. */
+/* The job continues without the loop; its future stays pending. */
 static void close_entry(asyncio__executor_entry_t *entry)
 {
     asyncio__posted_future_forget(ASYNCIO__CONTAINER(entry, asyncio__posted_future_t, entry));

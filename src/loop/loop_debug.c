@@ -8,7 +8,8 @@
 int asyncio_loop_set_slow_callback_duration(asyncio_loop_t *loop, double seconds)
 {
     if (!loop || isnan(seconds))
-        return asyncio__fail(-EINVAL, "no loop, or no duration, was given");
+        return asyncio__fail(-EINVAL, loop ? "\"seconds\" must not be NaN"
+                                         : "\"loop\" must not be NULL");
     int rc = asyncio__loop_check_thread(loop);
     if (rc < 0)
         return rc;

@@ -2,8 +2,8 @@
 /*
  * as_completed: futures in the order in which they complete.
  *
- * Each completion goes to the end of a queue; who asks takes from its head, or waits for its turn
- * among those that ask. A timeout puts one "nothing" into the queue for each that is left.
+ * Each completion goes to the end of a queue; next() takes from its head, or waits for its turn
+ * among the tasks that called it. A timeout puts one "nothing" into the queue for each source left.
  */
 #include <asyncio/as_completed.h>
 #include <math.h>
@@ -32,11 +32,11 @@ struct asyncio_as_completed {
     size_t taken;               /* how many were taken out */
     size_t promised;            /* how many calls of next() have begun */
     size_t todo;                /* sources that are left */
-    asyncio__list_t getters;    /* who waits, oldest first */
+    asyncio__list_t getters;    /* waiting tasks, oldest first */
     asyncio__timer_t timer;     /* the timeout */
 };
 
-/* Who waits in next(). */
+/* A task that waits in next(). */
 struct getter {
     asyncio_future_t waiter; /* finished by a completion */
     asyncio__list_t link;    /* in getters */
@@ -74,7 +74,7 @@ static void on_completed(asyncio__ready_t *self)
     asyncio_future_unref(future);
 }
 
-/* Who waits for the next one longest; the others wait for the others. */
+/* Returns the getter that has waited longest: it gets the next future, others get later ones. */
 asyncio_future_t *asyncio__as_completed_follower(const asyncio__callback_t *callback)
 {
     if (callback->ready.run != on_completed)

@@ -2,13 +2,13 @@
 /*
  * Asynchronous generators: coroutine objects that yield and await, driven from tasks.
  *
- * The generator runs on a stack of its own, like one that is driven by hand. What it awaits is
- * handed out to who drives it, and awaited there; so a cancel finds its way, and the error goes in
- * where the generator waits:
+ * The generator runs on a stack of its own, like one that is driven by hand. What it awaits
+ * is passed to its driver and awaited there; so a cancel of the driver reaches it, and the error
+ * is raised where the generator waits:
  *
- *     task ... anext ──resume──> generator            yields: anext answers the value
+ *     task ... anext ──resume──> generator            yields: anext returns the value
  *           <─the future─ awaits it
- *     waits ──its outcome──> goes on
+ *     waits ──its outcome──> resumes
  *
  * While it is neither unstarted nor at its end it has a record, to which its `back` leads. Its loop
  * knows the record, but holds no reference to the generator.
@@ -145,18 +145,18 @@ static ASYNCIO__COLD int refuse_stop(void)
     return asyncio__fail_with(ASYNCIO_ERUNTIME, error);
 }
 
-/* Goes on in it, and waits for what it awaits, until it yields (ASYNCIO_YIELDED) or ends. */
+/* Resumes a generator, and waits for what it awaits, until it yields (ASYNCIO_YIELDED) or ends. */
 static int drive(asyncio_coroutine_t *coroutine, void *value, int code, void **ret_out)
 {
     asyncio__driver_t *driver = asyncio__coroutine_driver(coroutine);
-    asyncio_coroutine_ref(coroutine); /* who drives it may let go of it meanwhile */
+    asyncio_coroutine_ref(coroutine); /* its driver may drop it meanwhile */
     coroutine->agen |= ASYNCIO__AGEN_RUNNING;
     driver->host = asyncio__thread.coroutine;
-    int answer;
+    int rc;
     for (;;) {
         void *out = NULL;
-        answer = asyncio__coroutine_resume(coroutine, value, code, &out);
-        if (answer != ASYNCIO_AWAITING) {
+        rc = asyncio__coroutine_resume(coroutine, value, code, &out);
+        if (rc != ASYNCIO_AWAITING) {
             *ret_out = out;
             break;
         }
@@ -166,14 +166,14 @@ static int drive(asyncio_coroutine_t *coroutine, void *value, int code, void **r
     coroutine->agen &= (uint8_t)~ASYNCIO__AGEN_RUNNING;
     if (coroutine->state == ASYNCIO__COROUTINE_ENDED)
         driver->ended(driver);
-    if (answer == 0)
-        answer = asyncio__fail(ASYNCIO_ESTOPASYNCITERATION, NULL);
-    else if (answer == ASYNCIO_ESTOPASYNCITERATION)
-        answer = refuse_stop();
-    if (answer == ASYNCIO_ESTOPASYNCITERATION || answer == ASYNCIO_EGENERATOREXIT)
+    if (rc == 0)
+        rc = asyncio__fail(ASYNCIO_ESTOPASYNCITERATION, NULL);
+    else if (rc == ASYNCIO_ESTOPASYNCITERATION)
+        rc = refuse_stop();
+    if (rc == ASYNCIO_ESTOPASYNCITERATION || rc == ASYNCIO_EGENERATOREXIT)
         coroutine->agen |= ASYNCIO__AGEN_CLOSED;
     asyncio_coroutine_unref(coroutine);
-    return answer;
+    return rc;
 }
 
 /* May it be driven here: 0, or an error; running says what it is to an error that it runs. */

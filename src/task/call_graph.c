@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Call graphs: a future, the frames of its task, and those who wait for it, as a tree of nodes.
+ * Call graphs: a future, the frames of its task, and its awaiters, as a tree of nodes.
  *
  * The tree is made level by level, and printed by the links between its nodes, so that its depth
- * needs no stack. A future is gone into once: rings end, and the tree is no larger than the web.
+ * needs no stack. The awaiters of a future are listed once: rings end, and the tree is no larger
+ * than the graph.
  */
 #include <asyncio/call_graph.h>
 
@@ -24,7 +25,7 @@ struct asyncio_future_call_graph {
     node_t *next_made;         /* in order of creation, level by level */
     asyncio_future_t *future;  /* a reference */
     size_t frame_count;        /* of frames */
-    bool is_repeated;          /* it stands elsewhere too, and is gone into there */
+    bool is_repeated;          /* it occurs elsewhere too; its awaiters are listed there */
     asyncio__frame_t frames[]; /* the newest first */
 };
 
@@ -236,7 +237,7 @@ int asyncio_print_call_graph(asyncio_future_t *future, int limit, FILE *file)
 /* What a text is written to: as much as there is room for. */
 struct text {
     char *at;     /* the room */
-    size_t room;  /* for so many, and the zero byte */
+    size_t room;  /* for that number of bytes, and the zero byte */
     long length;  /* of the whole */
 };
 

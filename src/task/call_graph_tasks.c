@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All tasks of a loop as a tree: below each those that it awaits. The edges are collected from the
- * callbacks of what is awaited, and sorted by who awaits; the way down is kept in an array, so that
+ * callbacks of what is awaited, and sorted by awaiter; the way down is kept in an array, so that
  * depth needs no stack.
  */
 #include <asyncio/call_graph.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Futures inside the library: the record, callbacks without allocation, and kinds of futures that
- * answer a cancel in their own way.
+ * handle a cancel in their own way.
  *
- * A future may stand in the frame of who waits for it, as most waiters of the library do:
+ * A future may stand in the stack frame of its waiter, as most waiters of the library do:
  *
  *     asyncio_future_t waiter;
  *     asyncio__future_init(&waiter, loop, NULL);
@@ -11,7 +11,7 @@
  *     asyncio__future_fini(&waiter);
  *
  * A callback is embedded in who is called. When the future is done each goes to the ready queue;
- * its slot there was reserved by who owns it.
+ * its slot there was reserved by its owner.
  */
 #ifndef ASYNCIO__TASK_FUTURE_H
 #define ASYNCIO__TASK_FUTURE_H
@@ -49,7 +49,7 @@ typedef struct asyncio__future_class {
     /* Then: gives the memory back, if others may need it still. NULL: it is freed. */
     void (*release)(asyncio_future_t *future);
     size_t size_bytes; /* of the whole record */
-    /* A value that is there is not lost to a cancel: the wait answers it, the cancel waits. */
+    /* A value wins against a cancel: the wait returns it, and the cancel is raised by the next. */
     bool keeps_value;
     /* Of one that gathers: the child at an index, NULL behind the last. */
     asyncio_future_t *(*child)(asyncio_future_t *future, size_t index);
@@ -75,9 +75,9 @@ struct asyncio_future {
     bool is_reported;                     /* its error was asked for, or needs no asking */
     bool is_stored;                       /* error is a CancelledError that is given once */
     bool is_moved;                        /* its value was moved out */
-    bool is_marked;                       /* seen by who collects awaitables; see sources.c */
+    bool is_marked;                       /* used while awaitables are collected; see sources.c */
     int32_t code;                         /* why it failed */
-    uint32_t requests;                    /* of a task: cancels not taken back */
+    uint32_t requests;                    /* of a task: cancels not undone */
     asyncio_loop_t *loop;                 /* whose; NULL for what is done and has none */
     const asyncio__future_class_t *class; /* NULL: a plain future */
     union {

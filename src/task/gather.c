@@ -251,7 +251,7 @@ int asyncio_gather_result(asyncio_future_t *future, size_t index, void **ret_val
         return asyncio__fail(-EINVAL, "\"index\" must be below the number of awaitables");
     if (child->state != ASYNCIO__CANCELLED)
         return asyncio_future_result(child, ret_value);
-    /* Its stored CancelledError stays for who asks the child itself. */
+    /* The stored CancelledError stays for callers that ask the child itself. */
     return asyncio__fail_with(-ECANCELED,
                               child->is_stored ? NULL : asyncio_error_ref(child->error));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sleep: give way for one turn, or wait for a timer. */
+/* sleep: suspend for one turn, or wait for a timer. */
 #include <asyncio/sleep.h>
 #include <math.h>
 

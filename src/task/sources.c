@@ -8,7 +8,7 @@
 #include "coroutine/coroutine.h"
 #include "task/task.h"
 
-/* An array of so many awaitables would not fit any memory. */
+/* An array of more awaitables than that would not fit in memory. */
 #define SOURCES_MOST ((size_t)1 << 30)
 
 void asyncio__sources_fini(asyncio__sources_t *sources)

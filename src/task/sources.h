@@ -27,8 +27,8 @@ static inline asyncio_future_t *asyncio__sources_at(const asyncio__sources_t *so
 int asyncio__sources_collect(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables,
                              size_t count, asyncio__sources_t *ret_sources);
 
-/* The same for who looks at each of them next, and takes its mark (is_marked) away then: that
- * spares a walk over records that are not in the cache. */
+/* The same for a caller that visits each of them next, and clears its mark (is_marked) then: that
+ * saves a pass over records that are not in the cache. */
 int asyncio__sources_collect_marked(asyncio_loop_t *loop, asyncio_awaitable_t *const *awaitables,
                                     size_t count, asyncio__sources_t *ret_sources);
 void asyncio__sources_unmark(const asyncio__sources_t *sources);

@@ -19,16 +19,16 @@ static const asyncio__stack_t *stack_of(const asyncio_coroutine_t *coroutine, lo
 
 long asyncio_coroutine_get_stack_size(const asyncio_coroutine_t *coroutine)
 {
-    long answer;
-    const asyncio__stack_t *stack = stack_of(coroutine, &answer);
-    return stack ? (long)(stack->top - stack->bottom) : answer;
+    long rc;
+    const asyncio__stack_t *stack = stack_of(coroutine, &rc);
+    return stack ? (long)(stack->top - stack->bottom) : rc;
 }
 
 long asyncio_coroutine_get_stack_high_water(const asyncio_coroutine_t *coroutine)
 {
-    long answer;
-    const asyncio__stack_t *stack = stack_of(coroutine, &answer);
-    return stack ? (long)asyncio__stack_high_water(stack) : answer;
+    long rc;
+    const asyncio__stack_t *stack = stack_of(coroutine, &rc);
+    return stack ? (long)asyncio__stack_high_water(stack) : rc;
 }
 
 /* Asks about the coroutine of a task, while it has one. */

@@ -8,8 +8,8 @@
 
 /* --- the step ------------------------------------------------------------------------------ */
 
-/* What a suspension answers when it is not simply 0: the task must be cancelled, or the future that
- * it waited for, if any, is not simply finished. */
+/* Returns the result of a suspension when it is not simply 0: the task must be cancelled, or the
+ * future that it waited for, if any, is not simply finished. */
 ASYNCIO__COLD int asyncio__step_outcome(asyncio__task_t *task, asyncio_future_t *future)
 {
     int code = task->resume_code;
@@ -36,7 +36,7 @@ ASYNCIO__COLD int asyncio__step_outcome(asyncio__task_t *task, asyncio_future_t 
     return -ECANCELED;
 }
 
-/* asyncio__task_end() but for the reference to its coroutine, which is the answer. */
+/* asyncio__task_end() but for the reference to its coroutine, which is the result. */
 static inline __attribute__((always_inline)) asyncio_coroutine_t *
 finish(asyncio__task_t *task, int code, asyncio__result_t result)
 {
@@ -67,7 +67,7 @@ finish(asyncio__task_t *task, int code, asyncio__result_t result)
     asyncio__thread.coroutine = NULL;
     asyncio__thread.locals = NULL;
     if (future->refs > 1)
-        future->refs--; /* mostly someone holds it still */
+        future->refs--; /* usually another reference exists */
     else
         asyncio_future_unref(future);
     return coroutine;

@@ -63,7 +63,7 @@ asyncio__task_layer_t *asyncio__task_layer_of(asyncio_loop_t *loop)
     return hook;
 }
 
-/* What usable_loop() answers where not all is as it mostly is. */
+/* The rare cases of usable_loop(). */
 static ASYNCIO__COLD asyncio_loop_t *check_usable(asyncio_loop_t *loop,
                                                   asyncio_coroutine_t *coroutine)
 {
@@ -99,8 +99,8 @@ static inline asyncio_loop_t *usable_loop(asyncio_loop_t *loop, asyncio_coroutin
     return here ? here : check_usable(loop, coroutine);
 }
 
-/* Numbers of tasks are taken from the process's count so many at a time: an atomic addition costs
- * as much as a tenth of all that making a task is. */
+/* Numbers of tasks are taken from the process's counter in batches of this size: an atomic addition
+ * costs a tenth of creating a task. */
 #define NUMBERS_AT_ONCE 16
 
 static inline uintptr_t next_name(void)
@@ -355,7 +355,7 @@ __attribute__((constructor)) static void register_with_lower_layers(void)
 
 /* --- a loop that closes -------------------------------------------------------------------- */
 
-/* Goes on in a task that is being closed, until it has ended or will not. */
+/* Resumes a task that is being closed, until it has ended or is abandoned. */
 static void run_to_end(asyncio__task_t *task)
 {
     asyncio_coroutine_t *coroutine = task->coroutine;
@@ -382,7 +382,7 @@ static void throw_out(asyncio__task_t *task)
     }
     task->must_cancel = task->late_cancel = false;
     task->resume_code = ASYNCIO_EGENERATOREXIT;
-    /* A loop may be closed from inside a task of another one, which goes on afterwards. */
+    /* A loop may be closed from inside a task of another one, which continues afterwards. */
     asyncio__thread_t former = asyncio__thread;
     asyncio__fiber_t former_root = asyncio__root;
     asyncio__step_begin(task);

@@ -27,7 +27,7 @@ typedef struct asyncio__task {
     asyncio_error_t *cancel_message;/* of the latest cancel that became must_cancel */
     struct asyncio__group_member *kept_members; /* of the task group that it left last */
     uintptr_t name;                 /* the address of its name; odd: it has a number, see below */
-    int32_t resume_code;            /* what its suspension answers; before: an error to throw */
+    int32_t resume_code;            /* what its suspension returns; before: an error to throw */
     bool must_cancel;               /* the next step throws CancelledError */
     bool late_cancel;               /* an I/O wait won against a cancel: the next wait throws */
     bool is_cancelling;             /* on the path of a cancel under way */
@@ -93,7 +93,7 @@ int asyncio__tasks_watch(asyncio_loop_t *loop, void (*created)(asyncio_task_t *t
 asyncio__task_t *asyncio__task_running(void);
 
 /* Suspends the running coroutine until the future is done: 0, or what was thrown in. Pending or
- * done, of this loop. Who calls it holds the future. */
+ * done, of this loop. The caller holds the future. */
 int asyncio__future_wait(asyncio_future_t *future);
 
 /* What it keeps in that loop, from the first task on; made if need be. NULL: out of memory. */
@@ -106,7 +106,7 @@ asyncio_coroutine_t *asyncio__generator_driven_from(const asyncio__task_layer_t 
 /* At the end of a loop: its generators live on without it. */
 void asyncio__generators_forget(asyncio__task_layer_t *hook);
 
-/* Gives way for one turn: 0, or what was thrown in. */
+/* Suspends for one turn: 0, or what was thrown in. */
 int asyncio__give_way(void);
 
 /* Raises a cancel that an I/O wait has left over: 0 or -ECANCELED. */

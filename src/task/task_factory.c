@@ -45,7 +45,7 @@ static asyncio_task_t *construct(asyncio_loop_t *loop, asyncio_coroutine_t *coro
     return &task->future;
 }
 
-/* What the factory answers, if that can stand for the task that was asked for. */
+/* Calls the factory; returns its task if that can stand for the requested one, else fails. */
 static asyncio_task_t *call_factory(asyncio_loop_t *loop, asyncio__task_layer_t *hook,
                                     asyncio_coroutine_t *coroutine,
                                     const asyncio_task_options_t *options)

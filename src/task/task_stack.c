@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The frames of a task: of one that waits those on its coroutine's stack, of the running one those
- * of who asks. Where a generator is driven its own frames lie above:
+ * of the caller. If it drives a generator, the frames of that lie above:
  *
  *     oldest:  the body ... asyncio_coroutine_anext        on the task's stack
  *     newest:  the generator's body ... asyncio_sleep      on the generator's
@@ -152,7 +152,7 @@ void asyncio__frame_name(asyncio__symbols_t *symbols, const asyncio__frame_t *fr
 
 /* --- public -------------------------------------------------------------------------------- */
 
-static int check(asyncio_task_t *task)
+static int check_task(asyncio_task_t *task)
 {
     if (!asyncio__is_task(task))
         return asyncio__fail(-EINVAL, "\"task\" must be a task");
@@ -161,7 +161,7 @@ static int check(asyncio_task_t *task)
 
 long asyncio_task_get_stack(asyncio_task_t *task, asyncio_frame_t *ret_frames, size_t capacity)
 {
-    int rc = check(task);
+    int rc = check_task(task);
     if (rc < 0)
         return rc;
     if (!ret_frames || capacity > SIZE_MAX / sizeof(asyncio__frame_t))
@@ -191,7 +191,7 @@ void asyncio__frame_print(FILE *file, const asyncio_frame_t *frame)
 
 int asyncio_task_print_stack(asyncio_task_t *task, int limit, FILE *file)
 {
-    int rc = check(task);
+    int rc = check_task(task);
     if (rc == 0 && !file)
         rc = asyncio__fail(-EINVAL, "\"file\" must not be NULL");
     if (rc < 0)

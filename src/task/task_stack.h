@@ -10,7 +10,7 @@
 #include "task/task.h"
 
 /* The frames of a task, newest first: how many there are, which may be more than capacity, or
- * -EOPNOTSUPP. What the running one has called is left out down to the frame that goes on at
+ * -EOPNOTSUPP. What the running one has called is left out down to the frame that continues at
  * caller. */
 long asyncio__task_frames(asyncio__task_t *task, const void *caller, asyncio__frame_t *frames,
                           size_t capacity);

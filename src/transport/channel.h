@@ -75,7 +75,7 @@ typedef struct asyncio__channel_class {
      * Begins a read: 1 done at once, 0 pending, or refused with a code. One read at a time: a
      * second one is refused with ASYNCIO_ERUNTIME. At the end of the stream, and after close(),
      * each read returns 0; when the channel was lost, the code of what ended it. A read that
-     * fails for good ends the channel with its code.
+     * fails permanently ends the channel with its code.
      */
     int (*read)(asyncio__channel_t *channel, asyncio__channel_read_t *read);
 

@@ -64,7 +64,7 @@ void asyncio__file_channel_lose(asyncio__file_channel_t *self, int code);
 /* What the next read returns without asking the engine: true, and the result. */
 bool asyncio__file_channel_is_over(asyncio__file_channel_t *self, int *ret_result);
 
-/* Turns the result of a receive into that of a read. A failure for good ends the channel. */
+/* Turns the result of a receive into that of a read. A permanent failure ends the channel. */
 int asyncio__file_channel_received(asyncio__file_channel_t *self, int result);
 
 /* Functions of the class table. */

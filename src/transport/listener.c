@@ -76,7 +76,7 @@ static void report_and_pause(asyncio__ready_t *self)
         asyncio__timer_init(&listener->timer, end_pause);
         listener->is_timing = asyncio__timer_start(loop, &listener->timer, when_ns) == 0;
         /* Without memory for a timer the next turn tries again: otherwise the listener would stay
-         * silent for good. */
+         * silent permanently. */
         if (!listener->is_timing)
             schedule_report(listener);
         return;

@@ -80,7 +80,7 @@ void asyncio__listener_resume(asyncio__listener_t *listener);
 /* Accepts no more; a no-op when stopped or closed. */
 void asyncio__listener_stop(asyncio__listener_t *listener);
 
-/* Ends the listener for good; call it before the socket is closed. A no-op when closed. */
+/* Ends the listener permanently; call it before the socket is closed. A no-op when closed. */
 void asyncio__listener_close(asyncio__listener_t *listener);
 
 #endif

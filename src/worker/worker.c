@@ -43,7 +43,7 @@ typedef struct worker {
     bool is_searching;        /* on its way to the queue; has_searching is set */
 } worker_t;
 
-/* What is needed to join a thread, after its own record is gone. */
+/* What is needed to join a thread after its own record is freed. */
 typedef struct joinable {
     struct joinable *next; /* was started before it */
     pthread_t id;          /* of the thread */
@@ -78,7 +78,7 @@ struct asyncio__workers {
     uint64_t tickets;         /* the last ticket given out */
     unsigned first_class;     /* the class that is looked at first, in turn */
     char polled[64];          /* keeps what threads poll out of the lock's cache lines */
-    atomic_bool has_work;     /* some work can begin; read without the lock by who polls */
+    atomic_bool has_work;     /* some work can begin; read without the lock by polling threads */
     asyncio__patience_t patience; /* how long threads poll */
     char behind[64];          /* keeps what follows this record out of that cache line */
 };
