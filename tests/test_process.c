@@ -343,7 +343,7 @@ static int abandoned(void *arg, void **ret_result)
         exec(ARGV("sleep", "1000"), OPTIONS(.stdin_kind = ASYNCIO_PROCESS_PIPE));
     pid_t pid = asyncio_process_pid(process);
     asyncio_process_unref(process);
-    while (kill(pid, 0) == 0) /* a zombie still counts: it is gone when it is reaped */
+    while (kill(pid, 0) == 0) /* a zombie still counts: it disappears when it is reaped */
         assert_int_equal(asyncio_sleep(0.001), 0);
     assert_int_equal(errno, ESRCH);
     return 0;

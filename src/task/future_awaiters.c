@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who waits for a future, and what a task waits for; see future_awaiters.h. */
+/* The awaiters of a future, and what a task waits for; see future_awaiters.h. */
 #include "task/future_awaiters.h"
 
 #include <asyncio/call_graph.h>

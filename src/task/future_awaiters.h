@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who waits for a future: read from its callbacks on demand. Nothing is recorded while tasks run:
+ * The awaiters of a future: read from its callbacks on demand. Nothing is recorded while tasks run:
  * the function that a callback runs tells what kind of object it belongs to.
  */
 #ifndef ASYNCIO__TASK_FUTURE_AWAITERS_H
