@@ -57,9 +57,9 @@ typedef struct asyncio_loop_options {
     size_t stack_bytes;      /**< of a coroutine's stack; 0: 256 KiB; 64 KiB to 64 MiB */
     bool debug;              /**< see asyncio_loop_set_debug(); also by ASYNCIO_DEBUG=1 */
     bool report_overflow;    /**< stack overflows are; also by ASYNCIO_REPORT_OVERFLOW=1 */
-    unsigned await_budget;   /**< awaits that a task may complete in a row without suspending, before
-                                  other tasks get a turn; 0: no limit. For awaits of queues, locks,
-                                  semaphores and streams; of queues made after this loop */
+    unsigned await_budget;   /**< awaits that a task may complete in a row without suspending,
+                                  before other tasks get a turn; 0: no limit. For awaits of locks,
+                                  semaphores, streams, and queues made after this loop */
 } asyncio_loop_options_t;
 
 /** What an exception handler is told; fields that do not apply are NULL or 0. */

@@ -152,8 +152,9 @@ static inline bool should_try(const engine_t *engine, const file_t *file,
         return true;
     if (operation->kind == ASYNCIO__SENDMSG && file->base.kind == ASYNCIO__FILE_SOCKET)
         return true; /* else it would be polled first, and there nearly always is room */
-    return row->direction == ASYNCIO__OUTWARD &&
-           (file->last_direction == ASYNCIO__OUTWARD || !engine->is_modern);
+    if (!engine->is_modern)
+        return true; /* a poll does not end where a call fails at once, as accept() may */
+    return row->direction == ASYNCIO__OUTWARD && file->last_direction == ASYNCIO__OUTWARD;
 }
 
 /* A full buffer and an accepted connection are the only signs that there is more. */
