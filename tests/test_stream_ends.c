@@ -676,9 +676,35 @@ static void the_tail_of_a_long_line(void **state)
     run_clean(overrun);
 }
 
+static int reset_under_write(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    ends_t ends = open_ends(NULL);
+    const char *data;
+    write_much(&ends);
+    assert_int_equal(send(ends.peer, "rest", 4, MSG_NOSIGNAL), 4);
+    assert_int_equal(asyncio_sleep(0), 0); /* the send is under way */
+    reset(&ends);
+    while (!asyncio_stream_writer_is_closing(ends.writer)) /* it sees the reset, not the peek */
+        assert_int_equal(asyncio_sleep(0), 0);
+    assert_int_equal(asyncio_stream_reader_read_all(ends.reader, &data), -ECONNRESET);
+    assert_int_equal(asyncio_stream_writer_drain(ends.writer), -ECONNRESET);
+    assert_int_equal(asyncio_stream_writer_wait_closed(ends.writer), -ECONNRESET);
+    unref_ends(&ends);
+    return 0;
+}
+
+/* A reset that cuts a large write short is a reset for every call, on each engine. */
+static void test_reset_under_write(void **state)
+{
+    (void)state;
+    run_clean(reset_under_write);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reset_under_write),
         cmocka_unit_test(a_reset_under_a_write_is_no_end),
         cmocka_unit_test(a_failed_write_fails_the_next_read),
         cmocka_unit_test(a_read_that_fails_ends_the_connection),

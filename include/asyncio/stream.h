@@ -45,7 +45,8 @@ typedef struct asyncio_connection_options {
     int family;             /**< AF_INET, AF_INET6; 0: both */
     const char *local_host; /**< the address to connect from, literal or a name; NULL: any */
     uint16_t local_port;    /**< the port to connect from; 0: any */
-    double linger;          /**< seconds that a close waits for a peer that takes no bytes; 0: 30 */
+    double linger;          /**< seconds that a close waits for a peer that takes no bytes; 0: 30;
+                                 on io_uring up to twice that */
     bool end_on_overrun;    /**< a line or separator beyond the limit ends reading; see
                                  asyncio_stream_reader_readline() */
     double happy_eyeballs_delay; /**< seconds after which the next address is tried beside those

@@ -189,7 +189,7 @@ static int use_socket(const request_t *request, const options_t *options, asynci
                       const struct addrinfo *remote)
 {
     asyncio_datagram_transport_t *transport;
-    asyncio_datagram_protocol_t *protocol;
+    asyncio_datagram_protocol_t *protocol = NULL;
     if (asyncio_socket_fileno(sock) < 0)
         return asyncio__fail(-EBADF, "the socket is closed");
     int family = option_of(sock->fd, SO_DOMAIN);

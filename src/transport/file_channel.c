@@ -185,7 +185,9 @@ static void on_sent(asyncio__file_channel_t *self, int result)
         return;
     }
     if (result < 0) {
-        asyncio__file_channel_lose(self, result);
+        bool was_reset = result == -EPIPE && self->is_cut && !self->is_shut_down && self->file &&
+                         self->file->kind == ASYNCIO__FILE_TCP;
+        asyncio__file_channel_lose(self, was_reset ? -ECONNRESET : result);
         return;
     }
     self->sending.start += (size_t)result;
@@ -213,6 +215,9 @@ static void on_send_complete(asyncio__operation_t *operation)
     self->is_sending = self->is_stopping = false;
     if (self->base.loop->closed)
         asyncio__file_channel_finish(self);
+    /* io_uring sends all of it, unless an error cuts that short: the kernel has told of the reset
+     * then, and says no more than EPIPE the next time. */
+    self->is_cut = result >= 0 && (size_t)result < operation->size;
     on_sent(self, was_stopped && result == -ECANCELED ? -ETIMEDOUT : result);
     flush(self);
     if (was_stopped && self->is_sending)

@@ -36,6 +36,7 @@ struct asyncio__file_channel {
     asyncio__bytes_t waiting;      /* written meanwhile */
     asyncio__operation_t send;     /* pending while is_sending */
     bool is_sending;               /* a reference */
+    bool is_cut;                   /* the last send has sent less than it was given */
     bool is_corked;                /* writes are only collected */
     bool is_stopping;              /* the send was cancelled, to see whether it makes progress */
     bool is_shutdown_wanted;       /* shutdown() was called */
