@@ -658,6 +658,36 @@ static void test_full_backlog(void **state)
     run_clean(fill_backlog);
 }
 
+static int set_options(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_socket_t *sock = asyncio_socket(AF_INET, SOCK_STREAM, 0);
+    struct linger set = {1, 7}, got = {0, 0};
+    size_t size = sizeof(got);
+    assert_int_equal(
+        asyncio_socket_setsockopt_bytes(sock, SOL_SOCKET, SO_LINGER, &set, sizeof(set)), 0);
+    assert_int_equal(asyncio_socket_getsockopt(sock, SOL_SOCKET, SO_LINGER, &got, &size), 0);
+    assert_int_equal(size, sizeof(got));
+    assert_int_equal(got.l_linger, 7);
+    assert_int_equal(asyncio_socket_getsockopt(sock, SOL_SOCKET, SO_LINGER, NULL, &size), -EINVAL);
+    assert_int_equal(asyncio_socket_getsockopt(sock, SOL_SOCKET, SO_LINGER, &got, NULL), -EINVAL);
+    assert_int_equal(asyncio_socket_setsockopt_bytes(sock, SOL_SOCKET, SO_LINGER, NULL, 4),
+                     -EINVAL);
+    assert_int_equal(asyncio_socket_setsockopt_bytes(sock, SOL_SOCKET, SO_LINGER, &set, 1),
+                     -EINVAL);
+    asyncio_socket_close(sock);
+    assert_int_equal(asyncio_socket_getsockopt(sock, SOL_SOCKET, SO_LINGER, &got, &size), -EBADF);
+    asyncio_socket_unref(sock);
+    return 0;
+}
+
+/* Options of any type are set and asked for; what does not fit is refused. */
+static void test_options(void **state)
+{
+    (void)state;
+    run_clean(set_options);
+}
+
 /* --- bad input ----------------------------------------------------------------------------- */
 
 static int refuse(void *arg, void **ret_result)
@@ -734,6 +764,7 @@ static void test_without_loop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options),
         cmocka_unit_test(test_connect_and_talk),
         cmocka_unit_test(test_send_datagrams),
         cmocka_unit_test(test_close_while_waiting),

@@ -172,6 +172,43 @@ ASYNCIO_API int asyncio_socket_shutdown(asyncio_socket_t *sock, int how);
 ASYNCIO_API int asyncio_socket_setsockopt(asyncio_socket_t *sock, int level, int name, int value);
 
 /**
+ * Sets an option of any type, such as a struct linger or the name of a network interface.
+ *
+ * @param sock   the socket
+ * @param level  SOL_SOCKET, IPPROTO_TCP, …
+ * @param name   of the option
+ * @param value  its value; NULL if size is 0
+ * @param size   of the value in bytes
+ * @return 0; -EINVAL: sock or value is NULL, or the kernel refuses the value; -EBADF: sock is
+ *   closed; or -errno of setsockopt(2).
+ *
+ * Ownership: sock and value are *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.setsockopt`.
+ */
+ASYNCIO_API int asyncio_socket_setsockopt_bytes(asyncio_socket_t *sock, int level, int name,
+                                                const void *value, size_t size);
+
+/**
+ * Asks the kernel for an option, of any type.
+ *
+ * @param sock       the socket
+ * @param level      SOL_SOCKET, IPPROTO_TCP, …
+ * @param name       of the option
+ * @param ret_value  where to put its value
+ * @param size       in: the room at ret_value in bytes; out: the size of the value
+ * @return 0; -EINVAL: NULL; -EBADF: sock is closed; or -errno of getsockopt(2).
+ *
+ * Ownership: sock is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `sock.getsockopt`.
+ */
+ASYNCIO_API int asyncio_socket_getsockopt(const asyncio_socket_t *sock, int level, int name,
+                                          void *ret_value, size_t *size);
+
+/**
  * Asks the kernel for the own address of a socket.
  *
  * @param sock         the socket

@@ -6,6 +6,7 @@
 #include "transport/socket.h"
 
 #include <fcntl.h>
+#include <limits.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -171,6 +172,32 @@ int asyncio_socket_setsockopt(asyncio_socket_t *sock, int level, int name, int v
     if (rc < 0)
         return rc;
     return code_of(asyncio__sys.setsockopt(sock->fd, level, name, &value, sizeof(value)));
+}
+
+int asyncio_socket_setsockopt_bytes(asyncio_socket_t *sock, int level, int name,
+                                    const void *value, size_t size)
+{
+    int rc = check_open(sock);
+    if (rc == 0 && ((!value && size) || size > INT_MAX))
+        rc = asyncio__fail(-EINVAL, "\"value\" must be \"size\" bytes, fewer than 2 GiB");
+    return rc < 0 ? rc
+                  : code_of(asyncio__sys.setsockopt(sock->fd, level, name, value,
+                                                    (socklen_t)size));
+}
+
+int asyncio_socket_getsockopt(const asyncio_socket_t *sock, int level, int name, void *ret_value,
+                              size_t *size)
+{
+    int rc = check_open(sock);
+    if (rc == 0 && (!ret_value || !size))
+        rc = asyncio__fail(-EINVAL, "\"ret_value\" and \"size\" must not be NULL");
+    if (rc < 0)
+        return rc;
+    socklen_t room = *size < INT_MAX ? (socklen_t)*size : INT_MAX;
+    rc = code_of(asyncio__sys.getsockopt(sock->fd, level, name, ret_value, &room));
+    if (rc == 0)
+        *size = room;
+    return rc;
 }
 
 int asyncio_socket_getsockname(const asyncio_socket_t *sock, struct sockaddr *ret_address,

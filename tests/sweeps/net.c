@@ -102,6 +102,10 @@ static asyncio_socket_t *listen_on(struct sockaddr_in *address)
     if (!is_there(listener))
         return NULL;
     may(asyncio_socket_setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, 1));
+    int value = 1;
+    size_t value_size = sizeof(value);
+    may(asyncio_socket_getsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &value, &value_size));
+    may(asyncio_socket_setsockopt_bytes(listener, SOL_SOCKET, SO_REUSEADDR, &value, sizeof(value)));
     if (may(asyncio_socket_bind(listener, (struct sockaddr *)address, size)) == 0 &&
         may(asyncio_socket_listen(listener, 4)) == 0 &&
         may(asyncio_socket_getsockname(listener, (struct sockaddr *)address, &size)) == 0)
