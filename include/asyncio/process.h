@@ -22,7 +22,8 @@
  * network file system that does not respond blocks it for that long, and belongs into an executor.
  * Every file descriptor of this process is closed in the child, except 0, 1, 2 and those of
  * pass_fds. Signals reach a child through its pidfd, never a process that has taken its ID since.
- * SIGCHLD is left to the program.
+ * SIGCHLD is left to the program. A child starts with no signal blocked; in Python it inherits the
+ * mask.
  */
 #ifndef ASYNCIO_PROCESS_H
 #define ASYNCIO_PROCESS_H
@@ -141,8 +142,9 @@ ASYNCIO_API int asyncio_create_subprocess_shell(const char *command,
 ASYNCIO_API asyncio_process_t *asyncio_process_ref(asyncio_process_t *process);
 
 /**
- * Drops a reference. The last one closes the pipes, and kills a child that still runs (SIGKILL),
- * as asyncio does; the loop reaps it.
+ * Drops a reference. The last one closes the pipes, that of standard input once what was written is
+ * sent or nobody reads it any more, and kills a child that still runs (SIGKILL), as asyncio does;
+ * the loop reaps it.
  *
  * @param process  NULL is allowed
  *
