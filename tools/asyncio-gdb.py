@@ -94,7 +94,10 @@ def describe(task, running):
 def all_tasks():
     """Yields (thread, task, whether it is the running one)."""
     for thread, loop, running in list(running_loops()):
-        for task in members(loop.dereference()["tasks"], "asyncio__task_t", "link"):
+        layer = loop.dereference()["tasks"]
+        if not int(layer):
+            continue  # no task was made on it
+        for task in members(layer.dereference()["pending"], "asyncio__task_t", "link"):
             yield thread, task, running
 
 
