@@ -24,8 +24,11 @@ int main()
         for (int n = 2; n <= 4; n++)
             tasks.push_back(asyncio::create_task(
                 [n] { return factorial(std::string(1, static_cast<char>('A' + n - 2)), n); }));
+        std::vector<int> products;
         for (const auto &task : tasks)
-            std::printf("%d\n", asyncio::await(task));
+            products.push_back(asyncio::await(task));
+        for (int product : products)
+            std::printf("%d\n", product);
 
         auto slow = asyncio::create_task([] { asyncio::sleep(3600); });
         try {
