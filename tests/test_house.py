@@ -174,8 +174,9 @@ PLANTS += [
 PLANTS.append((house.rule_tests_run, "a test in no list",
                plant_text("tests/test_forgotten.c", SPDX)))
 for closing in house.CLOSING_PARTS:
+    whole = BLOCK % ("inside a task.", "does not suspend.")
     PLANTS.append((house.rule_documentation, f"no {closing}", plant_declaration(
-        "\n".join(line for line in CALM.split("\n") if not line.startswith(" * " + closing)))))
+        "\n".join(line for line in whole.split("\n") if not line.startswith(" * " + closing)))))
 
 
 # What each rule finds in a copy without a plant.

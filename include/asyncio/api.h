@@ -2,6 +2,19 @@
 /**
  * @file
  * What every header of libasyncio needs: visibility, places, the type of an awaitable, the version.
+ *
+ * How to read the description of a function in these headers:
+ *
+ * - *Parameters* come with their unit and range, *return values* with the cause of each code.
+ * - `Ownership:` says what the caller must free, in four words. *borrowed*: a parameter stays the
+ *   caller's and must live as long as the text says, else until the call returns; a result stays
+ *   the callee's.
+ *   *taken*: the callee frees it, also when the call fails. *new*: the caller gets a reference or
+ *   memory and gives it up. *shared*: the callee takes a reference of its own.
+ * - `Context:` says from where it may be called: any thread, the loop's thread, inside a task.
+ * - `Cancellation:` says what a cancellation of the calling task does to a call that suspends. A
+ *   function without this line does not suspend the caller.
+ * - `Twin:` names what it is in Python's asyncio.
  */
 #ifndef ASYNCIO_API_H
 #define ASYNCIO_API_H
@@ -83,7 +96,6 @@ typedef void asyncio_destroy_t(void *value);
  *
  * Ownership: the string is *borrowed*, for ever.
  * Context: any thread, signal handler.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API const char *asyncio_version(void);

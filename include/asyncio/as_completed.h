@@ -33,7 +33,6 @@ typedef struct asyncio_as_completed asyncio_as_completed_t;
  * Ownership: coroutine objects are *taken*, also on failure; futures are *borrowed*, and the
  *   iteration keeps a reference to each.
  * Context: loop thread, with the loop running.
- * Cancellation: does not suspend.
  * Twin: `asyncio.as_completed`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_as_completed_t *
@@ -72,7 +71,6 @@ asyncio_as_completed_next_coroutine(asyncio_as_completed_t *iteration,
  *
  * Ownership: iteration is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_as_completed_unref(asyncio_as_completed_t *iteration);

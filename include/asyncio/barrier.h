@@ -30,7 +30,6 @@ typedef struct asyncio_barrier {
  *
  * Ownership: barrier must not move until its fini.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.Barrier`.
  */
 ASYNCIO_API int asyncio_barrier_init(asyncio_barrier_t *barrier, size_t parties);
@@ -42,7 +41,6 @@ ASYNCIO_API int asyncio_barrier_init(asyncio_barrier_t *barrier, size_t parties)
  *
  * Ownership: the memory is the caller's again.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_barrier_fini(asyncio_barrier_t *barrier);
@@ -110,7 +108,6 @@ asyncio_barrier_abort_coroutine(asyncio_barrier_t *barrier);
  *
  * Ownership: barrier is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Barrier.parties`.
  */
 ASYNCIO_API size_t asyncio_barrier_parties(const asyncio_barrier_t *barrier);
@@ -123,7 +120,6 @@ ASYNCIO_API size_t asyncio_barrier_parties(const asyncio_barrier_t *barrier);
  *
  * Ownership: barrier is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Barrier.n_waiting`.
  */
 ASYNCIO_API size_t asyncio_barrier_n_waiting(const asyncio_barrier_t *barrier);
@@ -136,7 +132,6 @@ ASYNCIO_API size_t asyncio_barrier_n_waiting(const asyncio_barrier_t *barrier);
  *
  * Ownership: barrier is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Barrier.broken`.
  */
 ASYNCIO_API bool asyncio_barrier_broken(const asyncio_barrier_t *barrier);

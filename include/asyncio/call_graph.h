@@ -47,7 +47,6 @@ typedef struct asyncio_frame {
  *
  * Ownership: all is written into ret_frames.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Task.get_stack`.
  */
 ASYNCIO_API long asyncio_task_get_stack(asyncio_task_t *task, asyncio_frame_t *ret_frames,
@@ -77,7 +76,6 @@ ASYNCIO_API int asyncio_task_print_stack(asyncio_task_t *task, int limit, FILE *
  *
  * Ownership: the result is *borrowed* until the task continues.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Task._fut_waiter`.
  */
 ASYNCIO_API asyncio_future_t *asyncio_task_get_awaited(const asyncio_task_t *task);
@@ -91,7 +89,6 @@ ASYNCIO_API asyncio_future_t *asyncio_task_get_awaited(const asyncio_task_t *tas
  *
  * Ownership: the result is *borrowed* until the task continues.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API const char *asyncio_task_get_waiting_for(asyncio_task_t *task);
@@ -111,7 +108,6 @@ ASYNCIO_API const char *asyncio_task_get_waiting_for(asyncio_task_t *task);
  *
  * Ownership: each reference in ret_futures is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.FutureCallGraph.awaited_by`.
  */
 ASYNCIO_API long asyncio_future_awaited_by(asyncio_future_t *future,
@@ -133,7 +129,6 @@ typedef struct asyncio_future_call_graph asyncio_future_call_graph_t;
  *
  * Ownership: the graph is *new*; it holds references to its futures.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.capture_call_graph`.
  */
 ASYNCIO_API asyncio_future_call_graph_t *asyncio_capture_call_graph(asyncio_future_t *future,
@@ -147,7 +142,6 @@ ASYNCIO_API asyncio_future_call_graph_t *asyncio_capture_call_graph(asyncio_futu
  *
  * Ownership: the result is *borrowed* as long as the graph lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.FutureCallGraph.future`.
  */
 ASYNCIO_API asyncio_future_t *
@@ -163,7 +157,6 @@ asyncio_future_call_graph_future(const asyncio_future_call_graph_t *graph);
  *
  * Ownership: all is written into ret_frame.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.FutureCallGraph.call_stack`.
  */
 ASYNCIO_API int asyncio_future_call_graph_frame(const asyncio_future_call_graph_t *graph,
@@ -179,7 +172,6 @@ ASYNCIO_API int asyncio_future_call_graph_frame(const asyncio_future_call_graph_
  *
  * Ownership: the result is *borrowed* as long as the whole graph lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.FutureCallGraph.awaited_by`.
  */
 ASYNCIO_API const asyncio_future_call_graph_t *
@@ -192,7 +184,6 @@ asyncio_future_call_graph_awaited_by(const asyncio_future_call_graph_t *graph, s
  *
  * Ownership: graph is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_future_call_graph_unref(asyncio_future_call_graph_t *graph);
@@ -208,7 +199,6 @@ ASYNCIO_API void asyncio_future_call_graph_unref(asyncio_future_call_graph_t *gr
  *
  * Ownership: future is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.format_call_graph`.
  */
 ASYNCIO_API long asyncio_format_call_graph(asyncio_future_t *future, int limit, char *ret_text,

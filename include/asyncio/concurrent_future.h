@@ -33,7 +33,6 @@ typedef void asyncio_concurrent_callback_t(asyncio_concurrent_future_t *future, 
  *
  * Ownership: the future is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_concurrent_future_t *asyncio_concurrent_future_new(void);
@@ -46,7 +45,6 @@ ASYNCIO_API ASYNCIO_MUST_USE asyncio_concurrent_future_t *asyncio_concurrent_fut
  *
  * Ownership: the reference is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_concurrent_future_t *
@@ -59,7 +57,6 @@ asyncio_concurrent_future_ref(asyncio_concurrent_future_t *future);
  *
  * Ownership: future is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `del future`.
  */
 ASYNCIO_API void asyncio_concurrent_future_unref(asyncio_concurrent_future_t *future);
@@ -80,7 +77,6 @@ ASYNCIO_API void asyncio_concurrent_future_unref(asyncio_concurrent_future_t *fu
  *
  * Ownership: the value is *borrowed* as long as the future lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.result`.
  */
 ASYNCIO_API int asyncio_concurrent_future_result(asyncio_concurrent_future_t *future,
@@ -96,7 +92,6 @@ ASYNCIO_API int asyncio_concurrent_future_result(asyncio_concurrent_future_t *fu
  *
  * Ownership: the error is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.exception`.
  */
 ASYNCIO_API int asyncio_concurrent_future_exception(asyncio_concurrent_future_t *future,
@@ -113,7 +108,6 @@ ASYNCIO_API int asyncio_concurrent_future_exception(asyncio_concurrent_future_t 
  *
  * Ownership: future is *borrowed*.
  * Context: any thread; its callbacks are called in this one.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.cancel`.
  */
 ASYNCIO_API int asyncio_concurrent_future_cancel(asyncio_concurrent_future_t *future);
@@ -126,7 +120,6 @@ ASYNCIO_API int asyncio_concurrent_future_cancel(asyncio_concurrent_future_t *fu
  *
  * Ownership: future is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.done`.
  */
 ASYNCIO_API bool asyncio_concurrent_future_done(asyncio_concurrent_future_t *future);
@@ -139,7 +132,6 @@ ASYNCIO_API bool asyncio_concurrent_future_done(asyncio_concurrent_future_t *fut
  *
  * Ownership: future is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.cancelled`.
  */
 ASYNCIO_API bool asyncio_concurrent_future_cancelled(asyncio_concurrent_future_t *future);
@@ -155,7 +147,6 @@ ASYNCIO_API bool asyncio_concurrent_future_cancelled(asyncio_concurrent_future_t
  *
  * Ownership: future is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.running`.
  */
 ASYNCIO_API bool asyncio_concurrent_future_running(asyncio_concurrent_future_t *future);
@@ -171,7 +162,6 @@ ASYNCIO_API bool asyncio_concurrent_future_running(asyncio_concurrent_future_t *
  *
  * Ownership: arg is *borrowed* until the callback has been called, or the future is freed.
  * Context: any thread; the callback is called in the thread that finishes the future.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.add_done_callback`.
  */
 ASYNCIO_API int asyncio_concurrent_future_add_done_callback(asyncio_concurrent_future_t *future,
@@ -191,7 +181,6 @@ ASYNCIO_API int asyncio_concurrent_future_add_done_callback(asyncio_concurrent_f
  *
  * Ownership: future is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.set_running_or_notify_cancel`.
  */
 ASYNCIO_API int
@@ -211,7 +200,6 @@ asyncio_concurrent_future_set_running_or_notify_cancel(asyncio_concurrent_future
  *
  * Ownership: value is *taken* if there is a destructor, else *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.set_result`.
  */
 ASYNCIO_API int asyncio_concurrent_future_set_result(asyncio_concurrent_future_t *future,
@@ -226,7 +214,6 @@ ASYNCIO_API int asyncio_concurrent_future_set_result(asyncio_concurrent_future_t
  *
  * Ownership: nothing is taken.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.set_exception`.
  */
 ASYNCIO_API int asyncio_concurrent_future_set_exception(asyncio_concurrent_future_t *future,
@@ -245,7 +232,6 @@ ASYNCIO_API int asyncio_concurrent_future_set_exception(asyncio_concurrent_futur
  * Ownership: future is *borrowed*; the result is *new* and holds a reference to the concurrent
  *   future, whose value it borrows.
  * Context: loop thread, with the loop running.
- * Cancellation: does not suspend.
  * Twin: `asyncio.wrap_future`.
  */
 ASYNCIO_API asyncio_future_t *asyncio_wrap_future(asyncio_concurrent_future_t *future);
@@ -264,7 +250,6 @@ ASYNCIO_API asyncio_future_t *asyncio_wrap_future(asyncio_concurrent_future_t *f
  *
  * Ownership: coroutine is *taken*, also on failure; the result is *new*.
  * Context: any thread; the coroutine belongs to the loop's from then on.
- * Cancellation: does not suspend.
  * Twin: `asyncio.run_coroutine_threadsafe`.
  */
 ASYNCIO_API asyncio_concurrent_future_t *

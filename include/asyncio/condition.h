@@ -33,7 +33,6 @@ typedef bool asyncio_condition_predicate_t(void *arg);
  *
  * Ownership: condition must not move until its fini.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.Condition`.
  */
 ASYNCIO_API int asyncio_condition_init(asyncio_condition_t *condition);
@@ -45,7 +44,6 @@ ASYNCIO_API int asyncio_condition_init(asyncio_condition_t *condition);
  *
  * Ownership: the memory is the caller's again.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_condition_fini(asyncio_condition_t *condition);
@@ -78,7 +76,6 @@ asyncio_condition_acquire_coroutine(asyncio_condition_t *condition);
  *
  * Ownership: condition is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Condition.release`, `__aexit__`.
  */
 ASYNCIO_API int asyncio_condition_release(asyncio_condition_t *condition);
@@ -91,7 +88,6 @@ ASYNCIO_API int asyncio_condition_release(asyncio_condition_t *condition);
  *
  * Ownership: condition is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Condition.locked`.
  */
 ASYNCIO_API bool asyncio_condition_locked(const asyncio_condition_t *condition);
@@ -148,7 +144,6 @@ asyncio_condition_wait_for_coroutine(asyncio_condition_t *condition,
  *
  * Ownership: condition is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Condition.notify`.
  */
 ASYNCIO_API int asyncio_condition_notify(asyncio_condition_t *condition, size_t count);
@@ -161,7 +156,6 @@ ASYNCIO_API int asyncio_condition_notify(asyncio_condition_t *condition, size_t 
  *
  * Ownership: condition is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Condition.notify_all`.
  */
 ASYNCIO_API int asyncio_condition_notify_all(asyncio_condition_t *condition);

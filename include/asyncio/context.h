@@ -49,7 +49,6 @@ typedef int asyncio_context_function_t(void *arg);
  *
  * Ownership: the variable is *new*; contexts in which it has a value hold it too.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `contextvars.ContextVar`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_context_var_t *asyncio_context_var_new(const char *name);
@@ -64,7 +63,6 @@ ASYNCIO_API ASYNCIO_MUST_USE asyncio_context_var_t *asyncio_context_var_new(cons
  *
  * Ownership: default_value is *taken*; the variable is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `contextvars.ContextVar`, `default`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_context_var_t *
@@ -78,7 +76,6 @@ asyncio_context_var_new_full(const char *name, void *default_value, asyncio_dest
  *
  * Ownership: the reference is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_context_var_t *asyncio_context_var_ref(asyncio_context_var_t *var);
@@ -90,7 +87,6 @@ ASYNCIO_API asyncio_context_var_t *asyncio_context_var_ref(asyncio_context_var_t
  *
  * Ownership: var is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `del var`.
  */
 ASYNCIO_API void asyncio_context_var_unref(asyncio_context_var_t *var);
@@ -103,7 +99,6 @@ ASYNCIO_API void asyncio_context_var_unref(asyncio_context_var_t *var);
  *
  * Ownership: the string is *borrowed* as long as var lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ContextVar.name`.
  */
 ASYNCIO_API const char *asyncio_context_var_get_name(const asyncio_context_var_t *var);
@@ -120,7 +115,6 @@ ASYNCIO_API const char *asyncio_context_var_get_name(const asyncio_context_var_t
  *
  * Ownership: the value is *borrowed* until the variable is set again here.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ContextVar.get`.
  */
 ASYNCIO_API int asyncio_context_var_get(const asyncio_context_var_t *var, void **ret_value);
@@ -134,7 +128,6 @@ ASYNCIO_API int asyncio_context_var_get(const asyncio_context_var_t *var, void *
  *
  * Ownership: the value is *borrowed* until the variable is set again here.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ContextVar.get`, `default`.
  */
 ASYNCIO_API void *asyncio_context_var_get_or(const asyncio_context_var_t *var, void *fallback);
@@ -148,7 +141,6 @@ ASYNCIO_API void *asyncio_context_var_get_or(const asyncio_context_var_t *var, v
  *
  * Ownership: value is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ContextVar.set`.
  */
 ASYNCIO_API int asyncio_context_var_set(asyncio_context_var_t *var, void *value);
@@ -165,7 +157,6 @@ ASYNCIO_API int asyncio_context_var_set(asyncio_context_var_t *var, void *value)
  *
  * Ownership: value is *taken*; the token is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ContextVar.set`.
  */
 ASYNCIO_API int asyncio_context_var_set_full(asyncio_context_var_t *var, void *value,
@@ -185,7 +176,6 @@ ASYNCIO_API int asyncio_context_var_set_full(asyncio_context_var_t *var, void *v
  *
  * Ownership: token is *borrowed*: asyncio_context_token_unref() gives it up.
  * Context: any thread; the task that has set it.
- * Cancellation: does not suspend.
  * Twin: `ContextVar.reset`.
  */
 ASYNCIO_API int asyncio_context_var_reset(asyncio_context_var_t *var,
@@ -201,7 +191,6 @@ ASYNCIO_API int asyncio_context_var_reset(asyncio_context_var_t *var,
  *
  * Ownership: the result is *borrowed* as long as token lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Token.var`.
  */
 ASYNCIO_API asyncio_context_var_t *asyncio_context_token_get_var(
@@ -216,7 +205,6 @@ ASYNCIO_API asyncio_context_var_t *asyncio_context_token_get_var(
  *
  * Ownership: the value is *borrowed* as long as token lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Token.old_value`.
  */
 ASYNCIO_API int asyncio_context_token_get_old_value(const asyncio_context_token_t *token,
@@ -229,7 +217,6 @@ ASYNCIO_API int asyncio_context_token_get_old_value(const asyncio_context_token_
  *
  * Ownership: token is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `del token`.
  */
 ASYNCIO_API void asyncio_context_token_unref(asyncio_context_token_t *token);
@@ -243,7 +230,6 @@ ASYNCIO_API void asyncio_context_token_unref(asyncio_context_token_t *token);
  *
  * Ownership: the context is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `contextvars.Context`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_context_t *asyncio_context_new(void);
@@ -255,7 +241,6 @@ ASYNCIO_API ASYNCIO_MUST_USE asyncio_context_t *asyncio_context_new(void);
  *
  * Ownership: the context is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `contextvars.copy_context`.
  */
 ASYNCIO_API asyncio_context_t *asyncio_copy_context(void);
@@ -268,7 +253,6 @@ ASYNCIO_API asyncio_context_t *asyncio_copy_context(void);
  *
  * Ownership: context is *borrowed*; the copy is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Context.copy`.
  */
 ASYNCIO_API asyncio_context_t *asyncio_context_copy(const asyncio_context_t *context);
@@ -281,7 +265,6 @@ ASYNCIO_API asyncio_context_t *asyncio_context_copy(const asyncio_context_t *con
  *
  * Ownership: the reference is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_context_t *asyncio_context_ref(asyncio_context_t *context);
@@ -293,7 +276,6 @@ ASYNCIO_API asyncio_context_t *asyncio_context_ref(asyncio_context_t *context);
  *
  * Ownership: context is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `del context`.
  */
 ASYNCIO_API void asyncio_context_unref(asyncio_context_t *context);
@@ -330,7 +312,6 @@ ASYNCIO_API int asyncio_context_run(asyncio_context_t *context, asyncio_context_
  *
  * Ownership: the value is *borrowed* until the variable is set again there.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Context.get`.
  */
 ASYNCIO_API int asyncio_context_get(const asyncio_context_t *context,
@@ -346,7 +327,6 @@ ASYNCIO_API int asyncio_context_get(const asyncio_context_t *context,
  *
  * Ownership: the variables are *borrowed* as long as they are set there.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Context.keys`, `len`.
  */
 ASYNCIO_API size_t asyncio_context_keys(const asyncio_context_t *context,

@@ -85,7 +85,6 @@ typedef struct asyncio_coroutine_options {
  *
  * Ownership: the object is *new*; arg is *borrowed* until the object ends.
  * Context: any thread; it belongs to that one from then on.
- * Cancellation: does not suspend.
  * Twin: calling a coroutine function.
  */
 #define asyncio_coroutine(fn, arg) \
@@ -105,7 +104,6 @@ typedef struct asyncio_coroutine_options {
  *
  * Ownership: the object is *new*; arg is *taken* if there is a destructor.
  * Context: any thread; it belongs to that one from then on.
- * Cancellation: does not suspend.
  * Twin: calling a coroutine function.
  */
 ASYNCIO_API asyncio_coroutine_t *
@@ -132,7 +130,6 @@ asyncio_coroutine_full_at(asyncio_coroutine_function_t *fn, const void *arg,
  *
  * Ownership: the reference is *new*.
  * Context: the object's thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coroutine);
@@ -144,7 +141,6 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_coroutine_ref(asyncio_coroutine_t *coro
  *
  * Ownership: coroutine is *taken*.
  * Context: the object's thread.
- * Cancellation: does not suspend.
  * Twin: `del coro`.
  */
 ASYNCIO_API void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine);
@@ -157,7 +153,6 @@ ASYNCIO_API void asyncio_coroutine_unref(asyncio_coroutine_t *coroutine);
  *
  * Ownership: awaitable is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.iscoroutine`.
  */
 ASYNCIO_API bool asyncio_iscoroutine(const asyncio_awaitable_t *awaitable);
@@ -267,7 +262,6 @@ ASYNCIO_API int asyncio_return(void **ret_result, void *value, asyncio_destroy_t
  *
  * Ownership: nothing.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `int`.
  */
 ASYNCIO_API intptr_t asyncio_int(const void *value);

@@ -196,7 +196,6 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_create_datagram_endpoint_coroutine
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_datagram_transport_t *
@@ -209,7 +208,6 @@ asyncio_datagram_transport_ref(asyncio_datagram_transport_t *transport);
  *
  * Ownership: transport is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_datagram_transport_unref(asyncio_datagram_transport_t *transport);
@@ -231,7 +229,6 @@ ASYNCIO_API void asyncio_datagram_transport_unref(asyncio_datagram_transport_t *
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `DatagramTransport.sendto`.
  */
 ASYNCIO_API int asyncio_datagram_transport_sendto(asyncio_datagram_transport_t *transport,
@@ -254,7 +251,6 @@ ASYNCIO_API int asyncio_datagram_transport_sendto(asyncio_datagram_transport_t *
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_datagram_transport_sendto_from(asyncio_datagram_transport_t *transport,
@@ -276,7 +272,6 @@ ASYNCIO_API int asyncio_datagram_transport_sendto_from(asyncio_datagram_transpor
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_datagram_transport_sendmany(asyncio_datagram_transport_t *transport,
@@ -292,7 +287,6 @@ ASYNCIO_API int asyncio_datagram_transport_sendmany(asyncio_datagram_transport_t
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int
@@ -310,7 +304,6 @@ asyncio_datagram_transport_get_datagram_info(const asyncio_datagram_transport_t 
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_datagram_transport_join_group(asyncio_datagram_transport_t *transport,
@@ -329,7 +322,6 @@ ASYNCIO_API int asyncio_datagram_transport_join_group(asyncio_datagram_transport
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_datagram_transport_leave_group(asyncio_datagram_transport_t *transport,
@@ -346,7 +338,6 @@ ASYNCIO_API int asyncio_datagram_transport_leave_group(asyncio_datagram_transpor
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.close`.
  */
 ASYNCIO_API int asyncio_datagram_transport_close(asyncio_datagram_transport_t *transport);
@@ -359,7 +350,6 @@ ASYNCIO_API int asyncio_datagram_transport_close(asyncio_datagram_transport_t *t
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `DatagramTransport.abort`.
  */
 ASYNCIO_API int asyncio_datagram_transport_abort(asyncio_datagram_transport_t *transport);
@@ -372,7 +362,6 @@ ASYNCIO_API int asyncio_datagram_transport_abort(asyncio_datagram_transport_t *t
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.is_closing`.
  */
 ASYNCIO_API bool
@@ -386,7 +375,6 @@ asyncio_datagram_transport_is_closing(const asyncio_datagram_transport_t *transp
  *
  * Ownership: the protocol is *borrowed* as long as the transport lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.get_protocol`.
  */
 ASYNCIO_API asyncio_datagram_protocol_t *
@@ -404,7 +392,6 @@ asyncio_datagram_transport_get_protocol(const asyncio_datagram_transport_t *tran
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.set_write_buffer_limits`.
  */
 ASYNCIO_API int
@@ -421,7 +408,6 @@ asyncio_datagram_transport_set_write_buffer_limits(asyncio_datagram_transport_t 
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.get_write_buffer_limits`.
  */
 ASYNCIO_API int
@@ -436,7 +422,6 @@ asyncio_datagram_transport_get_write_buffer_limits(const asyncio_datagram_transp
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.get_write_buffer_size`.
  */
 ASYNCIO_API size_t
@@ -455,7 +440,6 @@ asyncio_datagram_transport_get_write_buffer_size(const asyncio_datagram_transpor
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.get_extra_info`.
  */
 ASYNCIO_API int
@@ -470,7 +454,6 @@ asyncio_datagram_transport_get_extra_info(const asyncio_datagram_transport_t *tr
  *
  * Ownership: the socket is *borrowed* as long as the transport lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `transport.get_extra_info('socket')`.
  */
 ASYNCIO_API asyncio_socket_t *

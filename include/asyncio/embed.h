@@ -42,7 +42,6 @@ typedef void asyncio_fd_callback_t(int fd, unsigned events, void *arg);
  *
  * Ownership: the file descriptor is *borrowed* until the loop is closed.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_loop_fileno(asyncio_loop_t *loop);
@@ -55,7 +54,6 @@ ASYNCIO_API int asyncio_loop_fileno(asyncio_loop_t *loop);
  *
  * Ownership: loop is *borrowed*.
  * Context: outside tasks; the thread becomes the loop's.
- * Cancellation: does not suspend.
  * Twin: none; `loop.stop`, then `loop.run_forever`.
  */
 ASYNCIO_API int asyncio_loop_run_once(asyncio_loop_t *loop);
@@ -71,7 +69,6 @@ ASYNCIO_API int asyncio_loop_run_once(asyncio_loop_t *loop);
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API double asyncio_loop_next_deadline(asyncio_loop_t *loop);
@@ -94,7 +91,6 @@ ASYNCIO_API double asyncio_loop_next_deadline(asyncio_loop_t *loop);
  *
  * Ownership: fd and arg are *borrowed* until the watch ends.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none; `loop.add_reader` and `loop.add_writer` in one.
  */
 ASYNCIO_API int asyncio_loop_watch_fd_at(asyncio_loop_t *loop, int fd, unsigned events,
@@ -115,7 +111,6 @@ ASYNCIO_API int (asyncio_loop_watch_fd)(asyncio_loop_t *loop, int fd, unsigned e
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_loop_unwatch_fd(asyncio_loop_t *loop, int fd);

@@ -73,7 +73,6 @@ enum asyncio_error_code {
  *
  * Ownership: the string is *borrowed*, for ever.
  * Context: any thread, signal handler.
- * Cancellation: does not suspend.
  * Twin: `type(exc).__name__`.
  */
 ASYNCIO_API const char *asyncio_error_name(int code);
@@ -86,7 +85,6 @@ ASYNCIO_API const char *asyncio_error_name(int code);
  *
  * Ownership: the string is *borrowed*, for ever.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `str(exc)`.
  */
 ASYNCIO_API const char *asyncio_strerror(int code);
@@ -105,7 +103,6 @@ ASYNCIO_API const char *asyncio_strerror(int code);
  *
  * Ownership: nothing is kept of the arguments.
  * Context: any thread; inside a task the slot is the task's.
- * Cancellation: does not suspend.
  * Twin: `raise`.
  */
 #define asyncio_raise(code, ...) asyncio_raise_at((code), ASYNCIO_PLACE, __VA_ARGS__)
@@ -123,7 +120,6 @@ ASYNCIO_API int (asyncio_raise)(int code, const char *format, ...) ASYNCIO_PRINT
  *
  * Ownership: error is *borrowed*; the slot takes a reference of its own.
  * Context: any thread; inside a task the slot is the task's.
- * Cancellation: does not suspend.
  * Twin: `raise exc`.
  */
 ASYNCIO_API int asyncio_reraise(asyncio_error_t *error);
@@ -139,7 +135,6 @@ ASYNCIO_API int asyncio_reraise(asyncio_error_t *error);
  *
  * Ownership: the reference is *new*.
  * Context: any thread; inside a task the slot is the task's.
- * Cancellation: does not suspend.
  * Twin: `sys.exc_info`.
  */
 ASYNCIO_API asyncio_error_t *asyncio_error_last(void);
@@ -154,7 +149,6 @@ ASYNCIO_API asyncio_error_t *asyncio_error_last(void);
  *
  * Ownership: the reference is *new*.
  * Context: any thread; inside a task the slot is the task's.
- * Cancellation: does not suspend.
  * Twin: `except Exception as exc`.
  */
 ASYNCIO_API asyncio_error_t *asyncio_error_of(int code);
@@ -164,7 +158,6 @@ ASYNCIO_API asyncio_error_t *asyncio_error_of(int code);
  *
  * Ownership: the slot's reference is given up.
  * Context: any thread; inside a task the slot is the task's.
- * Cancellation: does not suspend.
  * Twin: the end of an `except` block.
  */
 ASYNCIO_API void asyncio_error_clear(void);
@@ -176,7 +169,6 @@ ASYNCIO_API void asyncio_error_clear(void);
  *
  * Ownership: nothing.
  * Context: any thread; each has its own.
- * Cancellation: does not suspend.
  * Twin: the exception that a constructor raises.
  */
 ASYNCIO_API int asyncio_errno(void);
@@ -192,7 +184,6 @@ ASYNCIO_API int asyncio_errno(void);
  *
  * Ownership: the reference is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Exception(message)`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_error_t *
@@ -206,7 +197,6 @@ asyncio_error_new(int code, const char *message, asyncio_error_t *cause);
  *
  * Ownership: the reference is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_error_t *asyncio_error_ref(asyncio_error_t *error);
@@ -218,7 +208,6 @@ ASYNCIO_API asyncio_error_t *asyncio_error_ref(asyncio_error_t *error);
  *
  * Ownership: error is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_error_unref(asyncio_error_t *error);
@@ -231,7 +220,6 @@ ASYNCIO_API void asyncio_error_unref(asyncio_error_t *error);
  *
  * Ownership: error is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `type(exc)`.
  */
 ASYNCIO_API int asyncio_error_code(const asyncio_error_t *error);
@@ -244,7 +232,6 @@ ASYNCIO_API int asyncio_error_code(const asyncio_error_t *error);
  *
  * Ownership: the string is *borrowed* as long as the object lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `str(exc)`.
  */
 ASYNCIO_API const char *asyncio_error_message(const asyncio_error_t *error);
@@ -257,7 +244,6 @@ ASYNCIO_API const char *asyncio_error_message(const asyncio_error_t *error);
  *
  * Ownership: the string is *borrowed* as long as the object lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `exc.__traceback__`.
  */
 ASYNCIO_API const char *asyncio_error_place(const asyncio_error_t *error);
@@ -270,7 +256,6 @@ ASYNCIO_API const char *asyncio_error_place(const asyncio_error_t *error);
  *
  * Ownership: the result is *borrowed* as long as error lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `exc.__cause__`.
  */
 ASYNCIO_API asyncio_error_t *asyncio_error_cause(const asyncio_error_t *error);
@@ -283,7 +268,6 @@ ASYNCIO_API asyncio_error_t *asyncio_error_cause(const asyncio_error_t *error);
  *
  * Ownership: error is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `len(group.exceptions)`.
  */
 ASYNCIO_API size_t asyncio_error_child_count(const asyncio_error_t *error);
@@ -297,7 +281,6 @@ ASYNCIO_API size_t asyncio_error_child_count(const asyncio_error_t *error);
  *
  * Ownership: the result is *borrowed* as long as error lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `group.exceptions[index]`.
  */
 ASYNCIO_API asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, size_t index);
@@ -319,7 +302,6 @@ ASYNCIO_API asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, s
  *
  * Ownership: both are *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `traceback.print_exception`.
  */
 ASYNCIO_API int asyncio_error_print(const asyncio_error_t *error, FILE *file);

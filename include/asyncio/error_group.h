@@ -43,7 +43,6 @@ typedef bool asyncio_error_condition_t(const asyncio_error_t *error, void *arg);
  *
  * Ownership: children are *borrowed*, the group takes references of its own; the group is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ExceptionGroup(message, children)`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_error_t *
@@ -59,7 +58,6 @@ asyncio_error_group_new(const char *message, asyncio_error_t *const *children, s
  *
  * Ownership: group and children are *borrowed*; the result is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ExceptionGroup.derive`.
  */
 ASYNCIO_API asyncio_error_t *asyncio_error_derive(const asyncio_error_t *group,
@@ -84,7 +82,6 @@ ASYNCIO_API asyncio_error_t *asyncio_error_derive(const asyncio_error_t *group,
  *
  * Ownership: error is *borrowed*; both returns are *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `except*`, `ExceptionGroup.split`.
  */
 ASYNCIO_API int asyncio_error_split(asyncio_error_t *error, int code,
@@ -102,7 +99,6 @@ ASYNCIO_API int asyncio_error_split(asyncio_error_t *error, int code,
  *
  * Ownership: error is *borrowed*; both returns are *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ExceptionGroup.split`.
  */
 ASYNCIO_API int asyncio_error_split_if(asyncio_error_t *error,
@@ -120,7 +116,6 @@ ASYNCIO_API int asyncio_error_split_if(asyncio_error_t *error,
  *
  * Ownership: error is *borrowed*; the result is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ExceptionGroup.subgroup`.
  */
 ASYNCIO_API int asyncio_error_subgroup(asyncio_error_t *error, int code,
@@ -137,7 +132,6 @@ ASYNCIO_API int asyncio_error_subgroup(asyncio_error_t *error, int code,
  *
  * Ownership: error is *borrowed*; the result is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ExceptionGroup.subgroup`.
  */
 ASYNCIO_API int asyncio_error_subgroup_if(asyncio_error_t *error,
@@ -155,7 +149,6 @@ ASYNCIO_API int asyncio_error_subgroup_if(asyncio_error_t *error,
  *
  * Ownership: the returns are *borrowed* as long as error lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: a walk through `ExceptionGroup.exceptions`.
  */
 ASYNCIO_API long asyncio_error_leaves(const asyncio_error_t *error, asyncio_error_t **ret_leaves,

@@ -28,7 +28,6 @@ typedef struct asyncio_event {
  *
  * Ownership: event must not move until its fini.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.Event`.
  */
 ASYNCIO_API int asyncio_event_init(asyncio_event_t *event);
@@ -40,7 +39,6 @@ ASYNCIO_API int asyncio_event_init(asyncio_event_t *event);
  *
  * Ownership: the memory is the caller's again.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_event_fini(asyncio_event_t *event);
@@ -74,7 +72,6 @@ asyncio_event_wait_coroutine(asyncio_event_t *event);
  *
  * Ownership: event is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Event.set`.
  */
 ASYNCIO_API int asyncio_event_set(asyncio_event_t *event);
@@ -87,7 +84,6 @@ ASYNCIO_API int asyncio_event_set(asyncio_event_t *event);
  *
  * Ownership: event is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Event.clear`.
  */
 ASYNCIO_API int asyncio_event_clear(asyncio_event_t *event);
@@ -100,7 +96,6 @@ ASYNCIO_API int asyncio_event_clear(asyncio_event_t *event);
  *
  * Ownership: event is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Event.is_set`.
  */
 ASYNCIO_API bool asyncio_event_is_set(const asyncio_event_t *event);

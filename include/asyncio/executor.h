@@ -121,7 +121,6 @@ typedef enum asyncio_job_state {
  * Ownership: methods is *borrowed* as long as the executor lives; the one reference is the
  *   caller's.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Executor.__init__`.
  */
 ASYNCIO_API int asyncio_executor_init(asyncio_executor_t *executor,
@@ -135,7 +134,6 @@ ASYNCIO_API int asyncio_executor_init(asyncio_executor_t *executor,
  *
  * Ownership: the reference is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_executor_t *asyncio_executor_ref(asyncio_executor_t *executor);
@@ -147,7 +145,6 @@ ASYNCIO_API asyncio_executor_t *asyncio_executor_ref(asyncio_executor_t *executo
  *
  * Ownership: executor is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `del executor`.
  */
 ASYNCIO_API void asyncio_executor_unref(asyncio_executor_t *executor);
@@ -165,7 +162,6 @@ ASYNCIO_API void asyncio_executor_unref(asyncio_executor_t *executor);
  * Ownership: the future is *new*; arg is *borrowed* until the function has returned, or the job
  *   was cancelled before it began.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Executor.submit`.
  */
 ASYNCIO_API asyncio_concurrent_future_t *asyncio_executor_submit(asyncio_executor_t *executor,
@@ -184,7 +180,6 @@ ASYNCIO_API asyncio_concurrent_future_t *asyncio_executor_submit(asyncio_executo
  * Ownership: the future is *new*; arg is *taken*, also on failure, if there is a destructor, and
  *   *borrowed* only during the call if there is a copy.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Executor.submit`.
  */
 ASYNCIO_API asyncio_concurrent_future_t *
@@ -204,7 +199,6 @@ asyncio_executor_submit_full(asyncio_executor_t *executor, asyncio_coroutine_fun
  *
  * Ownership: executor is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Executor.shutdown`.
  */
 ASYNCIO_API int asyncio_executor_shutdown(asyncio_executor_t *executor, bool wait,
@@ -218,7 +212,6 @@ ASYNCIO_API int asyncio_executor_shutdown(asyncio_executor_t *executor, bool wai
  *
  * Ownership: job is *taken*: the caller must not use it any more.
  * Context: any thread; inside a coroutine too, whose loop it then blocks.
- * Cancellation: does not suspend.
  * Twin: `_WorkItem.run`.
  */
 ASYNCIO_API void asyncio_job_run(asyncio_job_t *job);
@@ -230,7 +223,6 @@ ASYNCIO_API void asyncio_job_run(asyncio_job_t *job);
  *
  * Ownership: job is *taken*: the caller must not use it any more.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `work_item.future.cancel()`, as `shutdown(cancel_futures=True)` does.
  */
 ASYNCIO_API void asyncio_job_cancel(asyncio_job_t *job);
@@ -243,7 +235,6 @@ ASYNCIO_API void asyncio_job_cancel(asyncio_job_t *job);
  *
  * Ownership: next is *borrowed*.
  * Context: the thread that holds the job, between its submit and its run or cancel.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_job_set_next(asyncio_job_t *job, asyncio_job_t *next);
@@ -256,7 +247,6 @@ ASYNCIO_API void asyncio_job_set_next(asyncio_job_t *job, asyncio_job_t *next);
  *
  * Ownership: the result is *borrowed*.
  * Context: the thread that holds the job, between its submit and its run or cancel.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_job_t *asyncio_job_next(const asyncio_job_t *job);
@@ -279,7 +269,6 @@ ASYNCIO_API asyncio_job_t *asyncio_job_next(const asyncio_job_t *job);
  * Ownership: the future is *new*; executor is *borrowed*; arg is *borrowed* until the function has
  *   returned, or the job was cancelled before it began.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.run_in_executor`.
  */
 ASYNCIO_API asyncio_future_t *asyncio_loop_run_in_executor(asyncio_loop_t *loop,
@@ -303,7 +292,6 @@ ASYNCIO_API asyncio_future_t *asyncio_loop_run_in_executor(asyncio_loop_t *loop,
  * Ownership: the future is *new*; arg is *taken*, also on failure, if there is a destructor, and
  *   *borrowed* only during the call if there is a copy.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.run_in_executor`.
  */
 ASYNCIO_API asyncio_future_t *
@@ -324,7 +312,6 @@ asyncio_loop_run_in_executor_full(asyncio_loop_t *loop, asyncio_executor_t *exec
  *
  * Ownership: future is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.Future.running` and `cancelled`.
  */
 ASYNCIO_API int asyncio_executor_job_state(asyncio_future_t *future);
@@ -339,7 +326,6 @@ ASYNCIO_API int asyncio_executor_job_state(asyncio_future_t *future);
  *
  * Ownership: the loop takes a reference of its own, and shuts the executor down when it closes.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.set_default_executor`.
  */
 ASYNCIO_API int asyncio_loop_set_default_executor(asyncio_loop_t *loop,

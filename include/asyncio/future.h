@@ -38,7 +38,6 @@ typedef void asyncio_done_callback_t(asyncio_future_t *future, void *arg);
  *
  * Ownership: the future is *new*; the loop's memory lives at least as long.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.create_future`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *
@@ -53,7 +52,6 @@ asyncio_loop_create_future_at(asyncio_loop_t *loop, const char *place);
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_future_t *asyncio_future_ref(asyncio_future_t *future);
@@ -84,7 +82,6 @@ ASYNCIO_API void asyncio_future_unref(asyncio_future_t *future);
  *
  * Ownership: the value is *borrowed* as long as the future lives.
  * Context: loop thread, or any thread once the loop has ended.
- * Cancellation: does not suspend.
  * Twin: `Future.result`.
  */
 ASYNCIO_API int asyncio_future_result(asyncio_future_t *future, void **ret_value);
@@ -102,7 +99,6 @@ ASYNCIO_API int asyncio_future_result(asyncio_future_t *future, void **ret_value
  *
  * Ownership: the error is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.exception`.
  */
 ASYNCIO_API int asyncio_future_exception(asyncio_future_t *future, asyncio_error_t **ret_error);
@@ -120,7 +116,6 @@ ASYNCIO_API int asyncio_future_exception(asyncio_future_t *future, asyncio_error
  *
  * Ownership: value is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.set_result`.
  */
 ASYNCIO_API int asyncio_future_set_result(asyncio_future_t *future, void *value);
@@ -137,7 +132,6 @@ ASYNCIO_API int asyncio_future_set_result(asyncio_future_t *future, void *value)
  *
  * Ownership: value is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.set_result`.
  */
 ASYNCIO_API int asyncio_future_set_result_full(asyncio_future_t *future, void *value,
@@ -156,7 +150,6 @@ ASYNCIO_API int asyncio_future_set_result_full(asyncio_future_t *future, void *v
  *
  * Ownership: nothing is taken.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.set_exception`.
  */
 ASYNCIO_API int asyncio_future_set_exception(asyncio_future_t *future, int code);
@@ -188,7 +181,6 @@ ASYNCIO_API int asyncio_future_cancel(asyncio_future_t *future, const char *mess
  *
  * Ownership: future is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.done`.
  */
 ASYNCIO_API bool asyncio_future_done(const asyncio_future_t *future);
@@ -201,7 +193,6 @@ ASYNCIO_API bool asyncio_future_done(const asyncio_future_t *future);
  *
  * Ownership: future is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.cancelled`.
  */
 ASYNCIO_API bool asyncio_future_cancelled(const asyncio_future_t *future);
@@ -221,7 +212,6 @@ ASYNCIO_API bool asyncio_future_cancelled(const asyncio_future_t *future);
  *
  * Ownership: arg is *borrowed* until it was called; the future stays alive for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.add_done_callback`.
  */
 ASYNCIO_API int asyncio_future_add_done_callback_at(asyncio_future_t *future,
@@ -243,7 +233,6 @@ ASYNCIO_API int asyncio_future_add_done_callback_at(asyncio_future_t *future,
  * Ownership: arg is *borrowed* until it was called; context is *shared*: what the callback sets
  *   stays in it.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.add_done_callback`, `context`.
  */
 ASYNCIO_API int asyncio_future_add_done_callback_full_at(asyncio_future_t *future,
@@ -264,7 +253,6 @@ ASYNCIO_API int asyncio_future_add_done_callback_full_at(asyncio_future_t *futur
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.remove_done_callback`.
  */
 ASYNCIO_API int asyncio_future_remove_done_callback(asyncio_future_t *future,
@@ -278,7 +266,6 @@ ASYNCIO_API int asyncio_future_remove_done_callback(asyncio_future_t *future,
  *
  * Ownership: the result is *borrowed* as long as future lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Future.get_loop`.
  */
 ASYNCIO_API asyncio_loop_t *asyncio_future_get_loop(const asyncio_future_t *future);
@@ -291,7 +278,6 @@ ASYNCIO_API asyncio_loop_t *asyncio_future_get_loop(const asyncio_future_t *futu
  *
  * Ownership: awaitable is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.isfuture`.
  */
 ASYNCIO_API bool asyncio_isfuture(const asyncio_awaitable_t *awaitable);
@@ -306,7 +292,6 @@ ASYNCIO_API bool asyncio_isfuture(const asyncio_awaitable_t *awaitable);
  *
  * Ownership: a coroutine object is *taken*, a future *borrowed*; the result is *new*.
  * Context: loop thread, with the loop running.
- * Cancellation: does not suspend.
  * Twin: `asyncio.ensure_future`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *

@@ -74,7 +74,6 @@ ASYNCIO_API ASYNCIO_MUST_USE asyncio_future_t *asyncio_gather_of(size_t count, .
  *
  * Ownership: the value is *borrowed* as long as the gathering lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `results[index]`.
  */
 ASYNCIO_API int asyncio_gather_result(asyncio_future_t *gathering, size_t index, void **ret_value);

@@ -31,7 +31,6 @@ typedef void asyncio_callback_t(void *arg);
  *
  * Ownership: the reference is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_handle_t *asyncio_handle_ref(asyncio_handle_t *handle);
@@ -43,7 +42,6 @@ ASYNCIO_API asyncio_handle_t *asyncio_handle_ref(asyncio_handle_t *handle);
  *
  * Ownership: handle is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `del handle`.
  */
 ASYNCIO_API void asyncio_handle_unref(asyncio_handle_t *handle);
@@ -56,7 +54,6 @@ ASYNCIO_API void asyncio_handle_unref(asyncio_handle_t *handle);
  * Ownership: handle is *borrowed*.
  * Context: loop thread; of call_soon_threadsafe(), any thread (a callback that is about to begin
  *   may still run). In another thread a timer is called off too, but stays set until it is due.
- * Cancellation: does not suspend.
  * Twin: `Handle.cancel`.
  */
 ASYNCIO_API void asyncio_handle_cancel(asyncio_handle_t *handle);
@@ -69,7 +66,6 @@ ASYNCIO_API void asyncio_handle_cancel(asyncio_handle_t *handle);
  *
  * Ownership: handle is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `Handle.cancelled`.
  */
 ASYNCIO_API bool asyncio_handle_cancelled(const asyncio_handle_t *handle);
@@ -82,7 +78,6 @@ ASYNCIO_API bool asyncio_handle_cancelled(const asyncio_handle_t *handle);
  *
  * Ownership: handle is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `TimerHandle.when`.
  */
 ASYNCIO_API double asyncio_timer_handle_when(const asyncio_timer_handle_t *handle);
@@ -95,7 +90,6 @@ ASYNCIO_API double asyncio_timer_handle_when(const asyncio_timer_handle_t *handl
  *
  * Ownership: the result is *borrowed* as long as handle lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Handle.get_context`.
  */
 ASYNCIO_API asyncio_context_t *asyncio_handle_get_context(asyncio_handle_t *handle);

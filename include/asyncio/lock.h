@@ -35,7 +35,6 @@ typedef struct asyncio_lock {
  *
  * Ownership: lock must not move until its fini.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.Lock`.
  */
 ASYNCIO_API int asyncio_lock_init(asyncio_lock_t *lock);
@@ -47,7 +46,6 @@ ASYNCIO_API int asyncio_lock_init(asyncio_lock_t *lock);
  *
  * Ownership: the memory is the caller's again.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_lock_fini(asyncio_lock_t *lock);
@@ -81,7 +79,6 @@ asyncio_lock_acquire_coroutine(asyncio_lock_t *lock);
  *
  * Ownership: lock is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Lock.release`, `__aexit__`.
  */
 ASYNCIO_API int asyncio_lock_release(asyncio_lock_t *lock);
@@ -94,7 +91,6 @@ ASYNCIO_API int asyncio_lock_release(asyncio_lock_t *lock);
  *
  * Ownership: lock is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Lock.locked`.
  */
 ASYNCIO_API bool asyncio_lock_locked(const asyncio_lock_t *lock);

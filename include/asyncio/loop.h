@@ -86,7 +86,6 @@ typedef void asyncio_exception_handler_t(asyncio_loop_t *loop,
  *
  * Ownership: the loop is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.new_event_loop`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_loop_t *asyncio_new_event_loop(void);
@@ -108,7 +107,6 @@ ASYNCIO_API ASYNCIO_MUST_USE asyncio_loop_t *asyncio_new_event_loop(void);
  *
  * Ownership: the loop is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.new_event_loop`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_loop_t *
@@ -122,7 +120,6 @@ asyncio_new_event_loop_full(const asyncio_loop_options_t *options);
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_loop_t *asyncio_loop_ref(asyncio_loop_t *loop);
@@ -135,7 +132,6 @@ ASYNCIO_API asyncio_loop_t *asyncio_loop_ref(asyncio_loop_t *loop);
  *
  * Ownership: loop is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `del loop`.
  */
 ASYNCIO_API void asyncio_loop_unref(asyncio_loop_t *loop);
@@ -152,7 +148,6 @@ ASYNCIO_API void asyncio_loop_unref(asyncio_loop_t *loop);
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.close`.
  */
 ASYNCIO_API int asyncio_loop_close(asyncio_loop_t *loop);
@@ -171,7 +166,6 @@ ASYNCIO_API int asyncio_loop_close(asyncio_loop_t *loop);
  *
  * Ownership: loop is *borrowed*.
  * Context: outside tasks; the thread becomes the loop's.
- * Cancellation: does not suspend.
  * Twin: `loop.run_forever`.
  */
 ASYNCIO_API int asyncio_loop_run_forever(asyncio_loop_t *loop);
@@ -193,7 +187,6 @@ ASYNCIO_API int asyncio_loop_run_forever(asyncio_loop_t *loop);
  * Ownership: a coroutine object is *taken*, also on failure, and its result moves to the caller;
  *   a future is *borrowed*, and so is its result.
  * Context: outside tasks; the thread becomes the loop's.
- * Cancellation: does not suspend.
  * Twin: `loop.run_until_complete`.
  */
 ASYNCIO_API int asyncio_loop_run_until_complete(asyncio_loop_t *loop,
@@ -207,7 +200,6 @@ ASYNCIO_API int asyncio_loop_run_until_complete(asyncio_loop_t *loop,
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.stop`.
  */
 ASYNCIO_API void asyncio_loop_stop(asyncio_loop_t *loop);
@@ -220,7 +212,6 @@ ASYNCIO_API void asyncio_loop_stop(asyncio_loop_t *loop);
  *
  * Ownership: loop is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `loop.is_running`.
  */
 ASYNCIO_API bool asyncio_loop_is_running(const asyncio_loop_t *loop);
@@ -233,7 +224,6 @@ ASYNCIO_API bool asyncio_loop_is_running(const asyncio_loop_t *loop);
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.is_closed`.
  */
 ASYNCIO_API bool asyncio_loop_is_closed(const asyncio_loop_t *loop);
@@ -246,7 +236,6 @@ ASYNCIO_API bool asyncio_loop_is_closed(const asyncio_loop_t *loop);
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.time`.
  */
 ASYNCIO_API double asyncio_loop_time(const asyncio_loop_t *loop);
@@ -268,7 +257,6 @@ ASYNCIO_API double asyncio_loop_time(const asyncio_loop_t *loop);
  *
  * Ownership: arg is *borrowed* until the callback has run; the handle is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.call_soon`.
  */
 ASYNCIO_API int asyncio_loop_call_soon_at(asyncio_loop_t *loop, asyncio_callback_t *fn, void *arg,
@@ -290,7 +278,6 @@ ASYNCIO_API int asyncio_loop_call_soon_at(asyncio_loop_t *loop, asyncio_callback
  * Ownership: arg is *borrowed* until the callback has run, context is *shared*: what the callback
  *   sets stays in it; the handle is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.call_soon`, `context`.
  */
 ASYNCIO_API int asyncio_loop_call_soon_full_at(asyncio_loop_t *loop, asyncio_callback_t *fn,
@@ -312,7 +299,6 @@ ASYNCIO_API int asyncio_loop_call_soon_full_at(asyncio_loop_t *loop, asyncio_cal
  *
  * Ownership: arg is *borrowed* until the callback has run; the handle is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.call_later`.
  */
 ASYNCIO_API int asyncio_loop_call_later_at(asyncio_loop_t *loop, double delay,
@@ -336,7 +322,6 @@ ASYNCIO_API int asyncio_loop_call_later_at(asyncio_loop_t *loop, double delay,
  * Ownership: arg is *borrowed* until the callback has run, context is *shared*: what the callback
  *   sets stays in it; the handle is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.call_later`, `context`.
  */
 ASYNCIO_API int asyncio_loop_call_later_full_at(asyncio_loop_t *loop, double delay,
@@ -360,7 +345,6 @@ ASYNCIO_API int asyncio_loop_call_later_full_at(asyncio_loop_t *loop, double del
  *
  * Ownership: arg is *borrowed* until the callback has run; the handle is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.call_at`.
  */
 ASYNCIO_API int asyncio_loop_call_at_at(asyncio_loop_t *loop, double when, asyncio_callback_t *fn,
@@ -384,7 +368,6 @@ ASYNCIO_API int asyncio_loop_call_at_at(asyncio_loop_t *loop, double when, async
  * Ownership: arg is *borrowed* until the callback has run, context is *shared*: what the callback
  *   sets stays in it; the handle is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.call_at`, `context`.
  */
 ASYNCIO_API int asyncio_loop_call_at_full_at(asyncio_loop_t *loop, double when,
@@ -407,7 +390,6 @@ ASYNCIO_API int asyncio_loop_call_at_full_at(asyncio_loop_t *loop, double when,
  *
  * Ownership: arg is *borrowed* until the callback has run; the handle is *new*.
  * Context: any thread, no signal handler (see remote.h for those).
- * Cancellation: does not suspend.
  * Twin: `loop.call_soon_threadsafe`.
  */
 ASYNCIO_API int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, asyncio_callback_t *fn,
@@ -430,7 +412,6 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_at(asyncio_loop_t *loop, async
  * Ownership: arg is *borrowed* until the callback has run, context is *shared*: what the callback
  *   sets stays in it; the handle is *new*.
  * Context: any thread, no signal handler; context must not be in use elsewhere when it runs.
- * Cancellation: does not suspend.
  * Twin: `loop.call_soon_threadsafe`, `context`.
  */
 ASYNCIO_API int asyncio_loop_call_soon_threadsafe_full_at(asyncio_loop_t *loop,
@@ -457,7 +438,6 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_full_at(asyncio_loop_t *loop,
  * Ownership: arg is *taken*, also on failure.
  * Context: any thread, no signal handler. The destructor runs in the loop's thread, or in the
  *   thread that closes the loop or makes this call.
- * Cancellation: does not suspend.
  * Twin: `loop.call_soon_threadsafe`.
  */
 ASYNCIO_API int asyncio_loop_call_soon_threadsafe_owned(asyncio_loop_t *loop,
@@ -492,7 +472,6 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_owned(asyncio_loop_t *loop,
  *
  * Ownership: fd and arg are *borrowed* until the watch ends.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.add_reader`.
  */
 ASYNCIO_API int asyncio_loop_add_reader_at(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn,
@@ -509,7 +488,6 @@ ASYNCIO_API int asyncio_loop_add_reader_at(asyncio_loop_t *loop, int fd, asyncio
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.remove_reader`.
  */
 ASYNCIO_API int asyncio_loop_remove_reader(asyncio_loop_t *loop, int fd);
@@ -526,7 +504,6 @@ ASYNCIO_API int asyncio_loop_remove_reader(asyncio_loop_t *loop, int fd);
  *
  * Ownership: fd and arg are *borrowed* until the watch ends.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.add_writer`.
  */
 ASYNCIO_API int asyncio_loop_add_writer_at(asyncio_loop_t *loop, int fd, asyncio_callback_t *fn,
@@ -543,7 +520,6 @@ ASYNCIO_API int asyncio_loop_add_writer_at(asyncio_loop_t *loop, int fd, asyncio
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.remove_writer`.
  */
 ASYNCIO_API int asyncio_loop_remove_writer(asyncio_loop_t *loop, int fd);
@@ -555,7 +531,6 @@ ASYNCIO_API int asyncio_loop_remove_writer(asyncio_loop_t *loop, int fd);
  *
  * Ownership: the result is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.get_running_loop`.
  */
 ASYNCIO_API asyncio_loop_t *asyncio_get_running_loop(void);
@@ -567,7 +542,6 @@ ASYNCIO_API asyncio_loop_t *asyncio_get_running_loop(void);
  *
  * Ownership: the result is *borrowed*; the thread holds the reference, and drops it when it ends.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.get_event_loop`.
  */
 ASYNCIO_API asyncio_loop_t *asyncio_get_event_loop(void);
@@ -580,7 +554,6 @@ ASYNCIO_API asyncio_loop_t *asyncio_get_event_loop(void);
  * Ownership: the thread takes a reference of its own and drops it when another loop is set, or when
  *   the thread ends.
  * Context: any thread; each has its own.
- * Cancellation: does not suspend.
  * Twin: `asyncio.set_event_loop`.
  */
 ASYNCIO_API void asyncio_set_event_loop(asyncio_loop_t *loop);
@@ -595,7 +568,6 @@ ASYNCIO_API void asyncio_set_event_loop(asyncio_loop_t *loop);
  *
  * Ownership: arg is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.set_exception_handler`.
  */
 ASYNCIO_API void asyncio_loop_set_exception_handler(asyncio_loop_t *loop,
@@ -611,7 +583,6 @@ ASYNCIO_API void asyncio_loop_set_exception_handler(asyncio_loop_t *loop,
  *
  * Ownership: *ret_arg is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.get_exception_handler`.
  */
 ASYNCIO_API asyncio_exception_handler_t *asyncio_loop_get_exception_handler(
@@ -625,7 +596,6 @@ ASYNCIO_API asyncio_exception_handler_t *asyncio_loop_get_exception_handler(
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.call_exception_handler`.
  */
 ASYNCIO_API void asyncio_loop_call_exception_handler(asyncio_loop_t *loop,
@@ -639,7 +609,6 @@ ASYNCIO_API void asyncio_loop_call_exception_handler(asyncio_loop_t *loop,
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `loop.default_exception_handler`.
  */
 ASYNCIO_API void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
@@ -653,7 +622,6 @@ ASYNCIO_API void asyncio_loop_default_exception_handler(asyncio_loop_t *loop,
  *
  * Ownership: loop is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_engine_t asyncio_loop_get_engine(const asyncio_loop_t *loop);
@@ -666,7 +634,6 @@ ASYNCIO_API asyncio_engine_t asyncio_loop_get_engine(const asyncio_loop_t *loop)
  *
  * Ownership: the string is *borrowed*, for ever.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API const char *asyncio_engine_name(asyncio_engine_t engine);
@@ -679,7 +646,6 @@ ASYNCIO_API const char *asyncio_engine_name(asyncio_engine_t engine);
  *
  * Ownership: the string is *borrowed* as long as the loop lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API const char *asyncio_loop_get_engine_reason(const asyncio_loop_t *loop);
@@ -692,7 +658,6 @@ ASYNCIO_API const char *asyncio_loop_get_engine_reason(const asyncio_loop_t *loo
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.get_debug`.
  */
 ASYNCIO_API bool asyncio_loop_get_debug(const asyncio_loop_t *loop);
@@ -720,7 +685,6 @@ ASYNCIO_API bool asyncio_loop_get_debug(const asyncio_loop_t *loop);
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.set_debug`.
  */
 ASYNCIO_API void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug);
@@ -735,7 +699,6 @@ ASYNCIO_API void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug);
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.slow_callback_duration`.
  */
 ASYNCIO_API int asyncio_loop_set_slow_callback_duration(asyncio_loop_t *loop, double seconds);
@@ -748,7 +711,6 @@ ASYNCIO_API int asyncio_loop_set_slow_callback_duration(asyncio_loop_t *loop, do
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.slow_callback_duration`.
  */
 ASYNCIO_API double asyncio_loop_get_slow_callback_duration(const asyncio_loop_t *loop);

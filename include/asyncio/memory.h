@@ -71,7 +71,6 @@ typedef struct asyncio_allocator {
  *
  * Ownership: the structure is copied; what context points to is *borrowed* until the process ends.
  * Context: any thread, before others use the library.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_set_allocator(const asyncio_allocator_t *allocator);

@@ -136,7 +136,6 @@ ASYNCIO_API int asyncio_create_subprocess_shell(const char *command,
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_process_t *asyncio_process_ref(asyncio_process_t *process);
@@ -150,7 +149,6 @@ ASYNCIO_API asyncio_process_t *asyncio_process_ref(asyncio_process_t *process);
  *
  * Ownership: the reference is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_process_unref(asyncio_process_t *process);
@@ -163,7 +161,6 @@ ASYNCIO_API void asyncio_process_unref(asyncio_process_t *process);
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Process.pid`.
  */
 ASYNCIO_API pid_t asyncio_process_pid(const asyncio_process_t *process);
@@ -176,7 +173,6 @@ ASYNCIO_API pid_t asyncio_process_pid(const asyncio_process_t *process);
  *
  * Ownership: the writer is *borrowed* as long as the process lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Process.stdin`.
  */
 ASYNCIO_API asyncio_stream_writer_t *asyncio_process_stdin(const asyncio_process_t *process);
@@ -189,7 +185,6 @@ ASYNCIO_API asyncio_stream_writer_t *asyncio_process_stdin(const asyncio_process
  *
  * Ownership: the reader is *borrowed* as long as the process lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Process.stdout`.
  */
 ASYNCIO_API asyncio_stream_reader_t *asyncio_process_stdout(const asyncio_process_t *process);
@@ -202,7 +197,6 @@ ASYNCIO_API asyncio_stream_reader_t *asyncio_process_stdout(const asyncio_proces
  *
  * Ownership: the reader is *borrowed* as long as the process lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Process.stderr`.
  */
 ASYNCIO_API asyncio_stream_reader_t *asyncio_process_stderr(const asyncio_process_t *process);
@@ -219,7 +213,6 @@ ASYNCIO_API asyncio_stream_reader_t *asyncio_process_stderr(const asyncio_proces
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Process.returncode`.
  */
 ASYNCIO_API int asyncio_process_returncode(const asyncio_process_t *process, int *ret_code);
@@ -289,7 +282,6 @@ asyncio_process_communicate_coroutine(asyncio_process_t *process, const void *in
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Process.send_signal`.
  */
 ASYNCIO_API int asyncio_process_send_signal(asyncio_process_t *process, int signo);
@@ -302,7 +294,6 @@ ASYNCIO_API int asyncio_process_send_signal(asyncio_process_t *process, int sign
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Process.terminate`.
  */
 ASYNCIO_API int asyncio_process_terminate(asyncio_process_t *process);
@@ -315,7 +306,6 @@ ASYNCIO_API int asyncio_process_terminate(asyncio_process_t *process);
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Process.kill`.
  */
 ASYNCIO_API int asyncio_process_kill(asyncio_process_t *process);

@@ -33,7 +33,6 @@ typedef int asyncio_queue_compare_t(const void *a, const void *b, void *arg);
  *
  * Ownership: the queue is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.Queue`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_queue_t *asyncio_queue_new(size_t maxsize);
@@ -46,7 +45,6 @@ ASYNCIO_API ASYNCIO_MUST_USE asyncio_queue_t *asyncio_queue_new(size_t maxsize);
  *
  * Ownership: the queue is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.LifoQueue`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_queue_t *asyncio_lifo_queue_new(size_t maxsize);
@@ -61,7 +59,6 @@ ASYNCIO_API ASYNCIO_MUST_USE asyncio_queue_t *asyncio_lifo_queue_new(size_t maxs
  *
  * Ownership: the queue is *new*; arg is *borrowed* as long as it lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.PriorityQueue`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_queue_t *
@@ -75,7 +72,6 @@ asyncio_priority_queue_new(size_t maxsize, asyncio_queue_compare_t *compare, voi
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_queue_t *asyncio_queue_ref(asyncio_queue_t *queue);
@@ -87,7 +83,6 @@ ASYNCIO_API asyncio_queue_t *asyncio_queue_ref(asyncio_queue_t *queue);
  *
  * Ownership: queue is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_queue_unref(asyncio_queue_t *queue);
@@ -147,7 +142,6 @@ asyncio_queue_get_coroutine(asyncio_queue_t *queue);
  *
  * Ownership: item passes through.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Queue.put_nowait`.
  */
 ASYNCIO_API int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item);
@@ -162,7 +156,6 @@ ASYNCIO_API int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item);
  *
  * Ownership: the item passes through.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Queue.get_nowait`.
  */
 ASYNCIO_API int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item);
@@ -176,7 +169,6 @@ ASYNCIO_API int asyncio_queue_get_nowait(asyncio_queue_t *queue, void **ret_item
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Queue.task_done`.
  */
 ASYNCIO_API int asyncio_queue_task_done(asyncio_queue_t *queue);
@@ -211,7 +203,6 @@ asyncio_queue_join_coroutine(asyncio_queue_t *queue);
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Queue.shutdown`.
  */
 ASYNCIO_API int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate,
@@ -225,7 +216,6 @@ ASYNCIO_API int asyncio_queue_shutdown(asyncio_queue_t *queue, bool immediate,
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Queue.qsize`.
  */
 ASYNCIO_API size_t asyncio_queue_qsize(const asyncio_queue_t *queue);
@@ -238,7 +228,6 @@ ASYNCIO_API size_t asyncio_queue_qsize(const asyncio_queue_t *queue);
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Queue.maxsize`.
  */
 ASYNCIO_API size_t asyncio_queue_maxsize(const asyncio_queue_t *queue);
@@ -251,7 +240,6 @@ ASYNCIO_API size_t asyncio_queue_maxsize(const asyncio_queue_t *queue);
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Queue.empty`.
  */
 ASYNCIO_API bool asyncio_queue_empty(const asyncio_queue_t *queue);
@@ -264,7 +252,6 @@ ASYNCIO_API bool asyncio_queue_empty(const asyncio_queue_t *queue);
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Queue.full`.
  */
 ASYNCIO_API bool asyncio_queue_full(const asyncio_queue_t *queue);

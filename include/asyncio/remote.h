@@ -36,7 +36,6 @@ typedef struct asyncio_remote {
  *
  * Ownership: all is *borrowed* until asyncio_remote_fini().
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none; `loop.call_soon_threadsafe` comes nearest.
  */
 ASYNCIO_API int asyncio_remote_init(asyncio_remote_t *remote, asyncio_loop_t *loop,
@@ -50,7 +49,6 @@ ASYNCIO_API int asyncio_remote_init(asyncio_remote_t *remote, asyncio_loop_t *lo
  *
  * Ownership: remote is *borrowed*.
  * Context: any thread, signal handler.
- * Cancellation: does not suspend.
  * Twin: `loop.call_soon_threadsafe`.
  */
 ASYNCIO_API int asyncio_remote_post(asyncio_remote_t *remote);
@@ -62,7 +60,6 @@ ASYNCIO_API int asyncio_remote_post(asyncio_remote_t *remote);
  *
  * Ownership: the memory is the caller's again.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_remote_fini(asyncio_remote_t *remote);

@@ -110,7 +110,6 @@ asyncio_loop_getnameinfo_coroutine(asyncio_loop_t *loop, const struct sockaddr *
  *
  * Ownership: nothing.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none; `max_workers` of `concurrent.futures.ThreadPoolExecutor`, in which asyncio looks up.
  */
 ASYNCIO_API int asyncio_resolver_set_max_workers(size_t max_workers);

@@ -80,7 +80,6 @@ typedef struct asyncio_runner_options {
  *
  * Ownership: coroutine is *taken*, also on failure; the result moves to the caller.
  * Context: outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `asyncio.run`.
  */
 ASYNCIO_API int asyncio_run(asyncio_coroutine_t *coroutine, void **ret_result);
@@ -95,7 +94,6 @@ ASYNCIO_API int asyncio_run(asyncio_coroutine_t *coroutine, void **ret_result);
  *
  * Ownership: coroutine is *taken*, also on failure; the result moves to the caller.
  * Context: outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `asyncio.run`.
  */
 ASYNCIO_API int asyncio_run_full(asyncio_coroutine_t *coroutine,
@@ -111,7 +109,6 @@ ASYNCIO_API int asyncio_run_full(asyncio_coroutine_t *coroutine,
  *
  * Ownership: the runner is *new*; options are copied, factory_arg is *borrowed*.
  * Context: the thread that will run it.
- * Cancellation: does not suspend.
  * Twin: `asyncio.Runner`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_runner_t *
@@ -125,7 +122,6 @@ asyncio_runner_new(const asyncio_runner_options_t *options);
  *
  * Ownership: the reference is *new*.
  * Context: the runner's thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_runner_t *asyncio_runner_ref(asyncio_runner_t *runner);
@@ -137,7 +133,6 @@ ASYNCIO_API asyncio_runner_t *asyncio_runner_ref(asyncio_runner_t *runner);
  *
  * Ownership: runner is *taken*.
  * Context: the runner's thread, outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `del runner`.
  */
 ASYNCIO_API void asyncio_runner_unref(asyncio_runner_t *runner);
@@ -151,7 +146,6 @@ ASYNCIO_API void asyncio_runner_unref(asyncio_runner_t *runner);
  *
  * Ownership: the result is *borrowed* until the runner is closed.
  * Context: the runner's thread.
- * Cancellation: does not suspend.
  * Twin: `Runner.get_loop`.
  */
 ASYNCIO_API asyncio_loop_t *asyncio_runner_get_loop(asyncio_runner_t *runner);
@@ -173,7 +167,6 @@ ASYNCIO_API asyncio_loop_t *asyncio_runner_get_loop(asyncio_runner_t *runner);
  *
  * Ownership: coroutine is *taken*, also on failure; the result moves to the caller.
  * Context: the runner's thread, outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `Runner.run`.
  */
 ASYNCIO_API int asyncio_runner_run(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
@@ -192,7 +185,6 @@ ASYNCIO_API int asyncio_runner_run(asyncio_runner_t *runner, asyncio_coroutine_t
  * Ownership: coroutine is *taken*, also on failure; the context is *shared*; the result moves to
  *   the caller.
  * Context: the runner's thread, outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `Runner.run`, `context`.
  */
 ASYNCIO_API int asyncio_runner_run_full(asyncio_runner_t *runner, asyncio_coroutine_t *coroutine,
@@ -208,7 +200,6 @@ ASYNCIO_API int asyncio_runner_run_full(asyncio_runner_t *runner, asyncio_corout
  *
  * Ownership: runner is *borrowed*.
  * Context: the runner's thread, outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `Runner.close`.
  */
 ASYNCIO_API int asyncio_runner_close(asyncio_runner_t *runner);

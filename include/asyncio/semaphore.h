@@ -32,7 +32,6 @@ typedef struct asyncio_semaphore {
  *
  * Ownership: semaphore must not move until its fini.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.Semaphore`.
  */
 ASYNCIO_API int asyncio_semaphore_init(asyncio_semaphore_t *semaphore, long value);
@@ -46,7 +45,6 @@ ASYNCIO_API int asyncio_semaphore_init(asyncio_semaphore_t *semaphore, long valu
  *
  * Ownership: semaphore must not move until its fini.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.BoundedSemaphore`.
  */
 ASYNCIO_API int asyncio_bounded_semaphore_init(asyncio_semaphore_t *semaphore, long value);
@@ -58,7 +56,6 @@ ASYNCIO_API int asyncio_bounded_semaphore_init(asyncio_semaphore_t *semaphore, l
  *
  * Ownership: the memory is the caller's again.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_semaphore_fini(asyncio_semaphore_t *semaphore);
@@ -92,7 +89,6 @@ asyncio_semaphore_acquire_coroutine(asyncio_semaphore_t *semaphore);
  *
  * Ownership: semaphore is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Semaphore.release`, `__aexit__`.
  */
 ASYNCIO_API int asyncio_semaphore_release(asyncio_semaphore_t *semaphore);
@@ -105,7 +101,6 @@ ASYNCIO_API int asyncio_semaphore_release(asyncio_semaphore_t *semaphore);
  *
  * Ownership: semaphore is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Semaphore.locked`.
  */
 ASYNCIO_API bool asyncio_semaphore_locked(const asyncio_semaphore_t *semaphore);

@@ -137,7 +137,6 @@ asyncio_start_unix_server_coroutine(const char *path,
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_server_t *asyncio_server_ref(asyncio_server_t *server);
@@ -150,7 +149,6 @@ ASYNCIO_API asyncio_server_t *asyncio_server_ref(asyncio_server_t *server);
  *
  * Ownership: server is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_server_unref(asyncio_server_t *server);
@@ -164,7 +162,6 @@ ASYNCIO_API void asyncio_server_unref(asyncio_server_t *server);
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Server.start_serving`.
  */
 ASYNCIO_API int asyncio_server_start_serving(asyncio_server_t *server);
@@ -177,7 +174,6 @@ ASYNCIO_API int asyncio_server_start_serving(asyncio_server_t *server);
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Server.close`.
  */
 ASYNCIO_API int asyncio_server_close(asyncio_server_t *server);
@@ -190,7 +186,6 @@ ASYNCIO_API int asyncio_server_close(asyncio_server_t *server);
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Server.close_clients`.
  */
 ASYNCIO_API int asyncio_server_close_clients(asyncio_server_t *server);
@@ -203,7 +198,6 @@ ASYNCIO_API int asyncio_server_close_clients(asyncio_server_t *server);
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Server.abort_clients`.
  */
 ASYNCIO_API int asyncio_server_abort_clients(asyncio_server_t *server);
@@ -217,7 +211,6 @@ ASYNCIO_API int asyncio_server_abort_clients(asyncio_server_t *server);
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none; asyncio keeps no list of these tasks.
  */
 ASYNCIO_API int asyncio_server_cancel_clients(asyncio_server_t *server);
@@ -268,7 +261,6 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_server_serve_forever_coroutine(asyncio_
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Server.is_serving`.
  */
 ASYNCIO_API bool asyncio_server_is_serving(const asyncio_server_t *server);
@@ -282,7 +274,6 @@ ASYNCIO_API bool asyncio_server_is_serving(const asyncio_server_t *server);
  *
  * Ownership: server is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `server.sockets[index].getsockname()[1]`.
  */
 ASYNCIO_API uint16_t asyncio_server_port(const asyncio_server_t *server, size_t index);

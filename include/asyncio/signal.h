@@ -52,7 +52,6 @@ ASYNCIO_BEGIN_DECLS
  *
  * Ownership: arg is *borrowed* until the watch ends.
  * Context: loop thread, which may be any thread.
- * Cancellation: does not suspend.
  * Twin: `loop.add_signal_handler`.
  */
 ASYNCIO_API int asyncio_loop_add_signal_handler_at(asyncio_loop_t *loop, int signo,
@@ -72,7 +71,6 @@ ASYNCIO_API int asyncio_loop_add_signal_handler_at(asyncio_loop_t *loop, int sig
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.remove_signal_handler`.
  */
 ASYNCIO_API int asyncio_loop_remove_signal_handler(asyncio_loop_t *loop, int signo);

@@ -37,7 +37,6 @@ typedef struct asyncio_socket asyncio_socket_t;
  *
  * Ownership: the socket is *new*.
  * Context: any thread; it belongs to the loop that first uses it.
- * Cancellation: does not suspend.
  * Twin: `socket.socket`.
  */
 ASYNCIO_API asyncio_socket_t *asyncio_socket(int family, int type, int protocol);
@@ -51,7 +50,6 @@ ASYNCIO_API asyncio_socket_t *asyncio_socket(int family, int type, int protocol)
  *
  * Ownership: fd is *taken*; the socket is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `socket.socket(fileno=fd)`.
  */
 ASYNCIO_API asyncio_socket_t *asyncio_socket_from_fd(int fd);
@@ -64,7 +62,6 @@ ASYNCIO_API asyncio_socket_t *asyncio_socket_from_fd(int fd);
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_socket_t *asyncio_socket_ref(asyncio_socket_t *sock);
@@ -77,7 +74,6 @@ ASYNCIO_API asyncio_socket_t *asyncio_socket_ref(asyncio_socket_t *sock);
  *
  * Ownership: sock is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `del sock`.
  */
 ASYNCIO_API void asyncio_socket_unref(asyncio_socket_t *sock);
@@ -92,7 +88,6 @@ ASYNCIO_API void asyncio_socket_unref(asyncio_socket_t *sock);
  * Ownership: sock is *borrowed*; its descriptor is closed as soon as no operation of the kernel
  * uses it.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `sock.close`.
  */
 ASYNCIO_API int asyncio_socket_close(asyncio_socket_t *sock);
@@ -105,7 +100,6 @@ ASYNCIO_API int asyncio_socket_close(asyncio_socket_t *sock);
  *
  * Ownership: the descriptor is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `sock.fileno`.
  */
 ASYNCIO_API int asyncio_socket_fileno(const asyncio_socket_t *sock);
@@ -120,7 +114,6 @@ ASYNCIO_API int asyncio_socket_fileno(const asyncio_socket_t *sock);
  *
  * Ownership: all is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `sock.bind`.
  */
 ASYNCIO_API int asyncio_socket_bind(asyncio_socket_t *sock, const struct sockaddr *address,
@@ -135,7 +128,6 @@ ASYNCIO_API int asyncio_socket_bind(asyncio_socket_t *sock, const struct sockadd
  *
  * Ownership: sock is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `sock.listen`.
  */
 ASYNCIO_API int asyncio_socket_listen(asyncio_socket_t *sock, int backlog);
@@ -150,7 +142,6 @@ ASYNCIO_API int asyncio_socket_listen(asyncio_socket_t *sock, int backlog);
  *
  * Ownership: sock is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `sock.shutdown`.
  */
 ASYNCIO_API int asyncio_socket_shutdown(asyncio_socket_t *sock, int how);
@@ -166,7 +157,6 @@ ASYNCIO_API int asyncio_socket_shutdown(asyncio_socket_t *sock, int how);
  *
  * Ownership: sock is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `sock.setsockopt`.
  */
 ASYNCIO_API int asyncio_socket_setsockopt(asyncio_socket_t *sock, int level, int name, int value);
@@ -184,7 +174,6 @@ ASYNCIO_API int asyncio_socket_setsockopt(asyncio_socket_t *sock, int level, int
  *
  * Ownership: sock and value are *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `sock.setsockopt`.
  */
 ASYNCIO_API int asyncio_socket_setsockopt_bytes(asyncio_socket_t *sock, int level, int name,
@@ -202,7 +191,6 @@ ASYNCIO_API int asyncio_socket_setsockopt_bytes(asyncio_socket_t *sock, int leve
  *
  * Ownership: sock is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `sock.getsockopt`.
  */
 ASYNCIO_API int asyncio_socket_getsockopt(const asyncio_socket_t *sock, int level, int name,
@@ -218,7 +206,6 @@ ASYNCIO_API int asyncio_socket_getsockopt(const asyncio_socket_t *sock, int leve
  *
  * Ownership: all is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `sock.getsockname`.
  */
 ASYNCIO_API int asyncio_socket_getsockname(const asyncio_socket_t *sock,
@@ -235,7 +222,6 @@ ASYNCIO_API int asyncio_socket_getsockname(const asyncio_socket_t *sock,
  *
  * Ownership: all is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `sock.getpeername`.
  */
 ASYNCIO_API int asyncio_socket_getpeername(const asyncio_socket_t *sock,

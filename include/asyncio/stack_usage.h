@@ -43,7 +43,6 @@ typedef struct asyncio_stack_statistics {
  *
  * Ownership: coroutine is *borrowed*.
  * Context: the object's thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API long asyncio_coroutine_get_stack_size(const asyncio_coroutine_t *coroutine);
@@ -57,7 +56,6 @@ ASYNCIO_API long asyncio_coroutine_get_stack_size(const asyncio_coroutine_t *cor
  *
  * Ownership: coroutine is *borrowed*.
  * Context: the object's thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API long asyncio_coroutine_get_stack_high_water(const asyncio_coroutine_t *coroutine);
@@ -70,7 +68,6 @@ ASYNCIO_API long asyncio_coroutine_get_stack_high_water(const asyncio_coroutine_
  *
  * Ownership: task is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API long asyncio_task_get_stack_size(const asyncio_task_t *task);
@@ -83,7 +80,6 @@ ASYNCIO_API long asyncio_task_get_stack_size(const asyncio_task_t *task);
  *
  * Ownership: task is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API long asyncio_task_get_stack_high_water(const asyncio_task_t *task);
@@ -96,7 +92,6 @@ ASYNCIO_API long asyncio_task_get_stack_high_water(const asyncio_task_t *task);
  *
  * Ownership: ret_statistics is *borrowed*.
  * Context: any thread; each has its own stacks.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_get_stack_statistics(asyncio_stack_statistics_t *ret_statistics);
@@ -111,7 +106,6 @@ ASYNCIO_API int asyncio_get_stack_statistics(asyncio_stack_statistics_t *ret_sta
  *
  * Ownership: nothing.
  * Context: any thread; it returns the stacks of that thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_trim(void);

@@ -43,7 +43,6 @@ typedef struct asyncio_loop_stats {
  *
  * Ownership: nothing.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_loop_get_stats(asyncio_loop_t *loop, asyncio_loop_stats_t *ret_stats);
@@ -58,7 +57,6 @@ ASYNCIO_API int asyncio_loop_get_stats(asyncio_loop_t *loop, asyncio_loop_stats_
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_loop_set_timing(asyncio_loop_t *loop, bool is_wanted);

@@ -137,7 +137,6 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_open_unix_connection_coroutine(
  * Ownership: sock is *shared*: the streams take a reference, and close it; reader and writer are
  * *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `open_connection(sock=sock)`.
  */
 ASYNCIO_API int asyncio_streams_of_socket(asyncio_socket_t *sock,
@@ -153,7 +152,6 @@ ASYNCIO_API int asyncio_streams_of_socket(asyncio_socket_t *sock,
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_stream_reader_t *asyncio_stream_reader_ref(asyncio_stream_reader_t *reader);
@@ -165,7 +163,6 @@ ASYNCIO_API asyncio_stream_reader_t *asyncio_stream_reader_ref(asyncio_stream_re
  *
  * Ownership: reader is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_stream_reader_unref(asyncio_stream_reader_t *reader);
@@ -318,7 +315,6 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_stream_reader_readuntil_coroutine(
  *
  * Ownership: reader is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `IncompleteReadError.partial`.
  */
 ASYNCIO_API size_t asyncio_stream_reader_partial(const asyncio_stream_reader_t *reader);
@@ -332,7 +328,6 @@ ASYNCIO_API size_t asyncio_stream_reader_partial(const asyncio_stream_reader_t *
  *
  * Ownership: reader is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `StreamReader.at_eof`.
  */
 ASYNCIO_API bool asyncio_stream_reader_at_eof(const asyncio_stream_reader_t *reader);
@@ -345,7 +340,6 @@ ASYNCIO_API bool asyncio_stream_reader_at_eof(const asyncio_stream_reader_t *rea
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_stream_writer_t *asyncio_stream_writer_ref(asyncio_stream_writer_t *writer);
@@ -357,7 +351,6 @@ ASYNCIO_API asyncio_stream_writer_t *asyncio_stream_writer_ref(asyncio_stream_wr
  *
  * Ownership: writer is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_stream_writer_unref(asyncio_stream_writer_t *writer);
@@ -393,7 +386,6 @@ ASYNCIO_API int asyncio_stream_writer_write(asyncio_stream_writer_t *writer, con
  *
  * Ownership: pieces are *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `StreamWriter.writelines`.
  */
 ASYNCIO_API int asyncio_stream_writer_writelines(asyncio_stream_writer_t *writer,
@@ -430,7 +422,6 @@ asyncio_stream_writer_drain_coroutine(asyncio_stream_writer_t *writer);
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `StreamWriter.write_eof`.
  */
 ASYNCIO_API int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer);
@@ -448,7 +439,6 @@ ASYNCIO_API int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer)
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `StreamWriter.close`.
  */
 ASYNCIO_API int asyncio_stream_writer_close(asyncio_stream_writer_t *writer);
@@ -461,7 +451,6 @@ ASYNCIO_API int asyncio_stream_writer_close(asyncio_stream_writer_t *writer);
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `StreamWriter.transport.abort`.
  */
 ASYNCIO_API int asyncio_stream_writer_abort(asyncio_stream_writer_t *writer);
@@ -475,7 +464,6 @@ ASYNCIO_API int asyncio_stream_writer_abort(asyncio_stream_writer_t *writer);
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `StreamWriter.is_closing`.
  */
 ASYNCIO_API bool asyncio_stream_writer_is_closing(const asyncio_stream_writer_t *writer);
@@ -513,7 +501,6 @@ asyncio_stream_writer_wait_closed_coroutine(asyncio_stream_writer_t *writer);
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `transport.set_write_buffer_limits`.
  */
 ASYNCIO_API int asyncio_stream_writer_set_write_buffer_limits(asyncio_stream_writer_t *writer,
@@ -528,7 +515,6 @@ ASYNCIO_API int asyncio_stream_writer_set_write_buffer_limits(asyncio_stream_wri
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `transport.get_write_buffer_size`.
  */
 ASYNCIO_API size_t
@@ -547,7 +533,6 @@ asyncio_stream_writer_get_write_buffer_size(const asyncio_stream_writer_t *write
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `StreamWriter.get_extra_info`.
  */
 ASYNCIO_API int asyncio_stream_writer_get_extra_info(const asyncio_stream_writer_t *writer,
@@ -562,7 +547,6 @@ ASYNCIO_API int asyncio_stream_writer_get_extra_info(const asyncio_stream_writer
  *
  * Ownership: the socket is *borrowed* as long as writer lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `get_extra_info('socket')`.
  */
 ASYNCIO_API asyncio_socket_t *

@@ -41,7 +41,6 @@ typedef struct asyncio_task_options {
  *
  * Ownership: coroutine is *taken*, also on failure; the task is *new*.
  * Context: loop thread, with the loop running.
- * Cancellation: does not suspend.
  * Twin: `asyncio.create_task`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_task_t *
@@ -64,7 +63,6 @@ asyncio_create_task_at(asyncio_coroutine_t *coroutine, const char *place);
  *
  * Ownership: coroutine is *taken*, also on failure; the context is *shared*; the task is *new*.
  * Context: loop thread, with the loop running.
- * Cancellation: does not suspend.
  * Twin: `asyncio.create_task`, `name`, `context`, `eager_start`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_task_t *
@@ -84,7 +82,6 @@ asyncio_create_task_full_at(asyncio_coroutine_t *coroutine, const asyncio_task_o
  *
  * Ownership: coroutine is *taken*, also on failure; the task is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.create_task`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_task_t *
@@ -106,7 +103,6 @@ asyncio_loop_create_task_full_at(asyncio_loop_t *loop, asyncio_coroutine_t *coro
  *
  * Ownership: coroutine is *taken*, also on failure; the task is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.Task`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_task_t *
@@ -189,7 +185,6 @@ ASYNCIO_API int asyncio_task_cancel(asyncio_task_t *task, const char *message);
  *
  * Ownership: task is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Task.uncancel`.
  */
 ASYNCIO_API int asyncio_task_uncancel(asyncio_task_t *task);
@@ -202,7 +197,6 @@ ASYNCIO_API int asyncio_task_uncancel(asyncio_task_t *task);
  *
  * Ownership: task is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Task.cancelling`.
  */
 ASYNCIO_API int asyncio_task_cancelling(const asyncio_task_t *task);
@@ -215,7 +209,6 @@ ASYNCIO_API int asyncio_task_cancelling(const asyncio_task_t *task);
  *
  * Ownership: awaitable is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `isinstance(x, asyncio.Task)`.
  */
 ASYNCIO_API bool asyncio_istask(const asyncio_awaitable_t *awaitable);
@@ -228,7 +221,6 @@ ASYNCIO_API bool asyncio_istask(const asyncio_awaitable_t *awaitable);
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_task_t *asyncio_task_ref(asyncio_task_t *task);
@@ -240,7 +232,6 @@ ASYNCIO_API asyncio_task_t *asyncio_task_ref(asyncio_task_t *task);
  *
  * Ownership: task is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `del task`.
  */
 ASYNCIO_API void asyncio_task_unref(asyncio_task_t *task);
@@ -254,7 +245,6 @@ ASYNCIO_API void asyncio_task_unref(asyncio_task_t *task);
  *
  * Ownership: task is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `create_task` without keeping the task.
  */
 ASYNCIO_API int asyncio_task_detach(asyncio_task_t *task);
@@ -267,7 +257,6 @@ ASYNCIO_API int asyncio_task_detach(asyncio_task_t *task);
  *
  * Ownership: the string is *borrowed* until the name is set or the task ends.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Task.get_name`.
  */
 ASYNCIO_API const char *asyncio_task_get_name(asyncio_task_t *task);
@@ -282,7 +271,6 @@ ASYNCIO_API const char *asyncio_task_get_name(asyncio_task_t *task);
  *
  * Ownership: name is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Task.set_name`.
  */
 ASYNCIO_API int asyncio_task_set_name(asyncio_task_t *task, const char *name);
@@ -295,7 +283,6 @@ ASYNCIO_API int asyncio_task_set_name(asyncio_task_t *task, const char *name);
  *
  * Ownership: the result is *borrowed* while the task is pending.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Task.get_coro`.
  */
 ASYNCIO_API asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *task);
@@ -308,7 +295,6 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_task_get_coro(const asyncio_task_t *tas
  *
  * Ownership: the result is *borrowed* as long as task lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Task.get_context`.
  */
 ASYNCIO_API asyncio_context_t *asyncio_task_get_context(asyncio_task_t *task);
@@ -320,7 +306,6 @@ ASYNCIO_API asyncio_context_t *asyncio_task_get_context(asyncio_task_t *task);
  *
  * Ownership: the result is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.current_task`.
  */
 ASYNCIO_API asyncio_task_t *asyncio_current_task(void);
@@ -335,7 +320,6 @@ ASYNCIO_API asyncio_task_t *asyncio_current_task(void);
  *
  * Ownership: each reference in ret_tasks is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.all_tasks`.
  */
 ASYNCIO_API long asyncio_all_tasks(asyncio_loop_t *loop, asyncio_task_t **ret_tasks,
@@ -365,7 +349,6 @@ typedef struct asyncio_eager_task_factory asyncio_eager_task_factory_t;
  *
  * Ownership: arg is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.set_task_factory`.
  */
 ASYNCIO_API int asyncio_loop_set_task_factory(asyncio_loop_t *loop,
@@ -380,7 +363,6 @@ ASYNCIO_API int asyncio_loop_set_task_factory(asyncio_loop_t *loop,
  *
  * Ownership: *ret_arg is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `loop.get_task_factory`.
  */
 ASYNCIO_API asyncio_task_factory_t *asyncio_loop_get_task_factory(const asyncio_loop_t *loop,
@@ -397,7 +379,6 @@ ASYNCIO_API asyncio_task_factory_t *asyncio_loop_get_task_factory(const asyncio_
  *
  * Ownership: coroutine is *taken*, also on failure; the task is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.eager_task_factory`.
  */
 ASYNCIO_API asyncio_task_t *asyncio_eager_task_factory(asyncio_loop_t *loop,
@@ -420,7 +401,6 @@ ASYNCIO_API asyncio_task_t *asyncio_eager_task_factory(asyncio_loop_t *loop,
  *
  * Ownership: arg is *borrowed*; the object is *new*, and is needed as long as the loop uses it.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.create_eager_task_factory`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_eager_task_factory_t *
@@ -433,7 +413,6 @@ asyncio_create_eager_task_factory(asyncio_task_factory_t *constructor, void *arg
  *
  * Ownership: factory is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `del factory`.
  */
 ASYNCIO_API void asyncio_eager_task_factory_unref(asyncio_eager_task_factory_t *factory);

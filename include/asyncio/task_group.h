@@ -53,7 +53,6 @@ ASYNCIO_API int asyncio_task_group_enter(asyncio_task_group_t *group);
  *
  * Ownership: group is *borrowed* until the exit; one that is never entered needs none.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `asyncio.TaskGroup`.
  */
 ASYNCIO_API int asyncio_task_group_init(asyncio_task_group_t *group);
@@ -85,7 +84,6 @@ ASYNCIO_API int asyncio_task_group_aenter(asyncio_task_group_t *group);
  *
  * Ownership: group is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `TaskGroup.cancel`, of Python 3.15.
  */
 ASYNCIO_API int asyncio_task_group_cancel(asyncio_task_group_t *group);
@@ -103,7 +101,6 @@ ASYNCIO_API int asyncio_task_group_cancel(asyncio_task_group_t *group);
  * Ownership: coroutine is *taken*, also on failure; the task is *borrowed* until the
  *   running task exits a later group, or ends.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `TaskGroup.create_task`.
  */
 ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group_t *group,
@@ -124,7 +121,6 @@ ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_at(asyncio_task_group
  * Ownership: coroutine is *taken*, also on failure; the context is *shared*; the task is *borrowed*
  *   until the exit.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `TaskGroup.create_task`, `name`, `context`, `eager_start`.
  */
 ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_full_at(

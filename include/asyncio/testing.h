@@ -86,7 +86,6 @@ typedef struct asyncio_testing_options {
  *
  * Ownership: the fixture is *new*; options are copied, arg and report_arg are *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `unittest.IsolatedAsyncioTestCase`.
  */
 ASYNCIO_API ASYNCIO_MUST_USE asyncio_testing_t *
@@ -99,7 +98,6 @@ asyncio_testing_new(const asyncio_testing_options_t *options);
  *
  * Ownership: testing is *taken*.
  * Context: the thread of the test, outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_testing_unref(asyncio_testing_t *testing);
@@ -124,7 +122,6 @@ ASYNCIO_API void asyncio_testing_unref(asyncio_testing_t *testing);
  *
  * Ownership: arg is *borrowed*.
  * Context: outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `IsolatedAsyncioTestCase.run`.
  */
 ASYNCIO_API int asyncio_testing_run_at(asyncio_testing_t *testing,
@@ -146,7 +143,6 @@ ASYNCIO_API int asyncio_testing_run_at(asyncio_testing_t *testing,
  *
  * Ownership: testing is *borrowed*.
  * Context: outside tasks and loops; the thread becomes the test's.
- * Cancellation: does not suspend.
  * Twin: `IsolatedAsyncioTestCase.asyncSetUp`.
  */
 ASYNCIO_API int asyncio_testing_begin(asyncio_testing_t *testing);
@@ -166,7 +162,6 @@ ASYNCIO_API int asyncio_testing_begin(asyncio_testing_t *testing);
  *
  * Ownership: testing is *borrowed*.
  * Context: the thread of the test, outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `IsolatedAsyncioTestCase.asyncTearDown`.
  */
 ASYNCIO_API int asyncio_testing_end(asyncio_testing_t *testing);
@@ -179,7 +174,6 @@ ASYNCIO_API int asyncio_testing_end(asyncio_testing_t *testing);
  *
  * Ownership: the result is *borrowed* until the test ends.
  * Context: the thread of the test.
- * Cancellation: does not suspend.
  * Twin: `asyncio.get_running_loop`.
  */
 ASYNCIO_API asyncio_loop_t *asyncio_testing_get_loop(asyncio_testing_t *testing);
@@ -197,7 +191,6 @@ ASYNCIO_API asyncio_loop_t *asyncio_testing_get_loop(asyncio_testing_t *testing)
  *
  * Ownership: coroutine is *taken*, also on failure; the result moves to the caller.
  * Context: the thread of the test, outside tasks and loops.
- * Cancellation: does not suspend.
  * Twin: `Runner.run`.
  */
 ASYNCIO_API int asyncio_testing_call(asyncio_testing_t *testing, asyncio_coroutine_t *coroutine,
@@ -216,7 +209,6 @@ ASYNCIO_API int asyncio_testing_call(asyncio_testing_t *testing, asyncio_corouti
  *
  * Ownership: arg is *borrowed* until the cleanup has run.
  * Context: the thread of the test, also inside its coroutines.
- * Cancellation: does not suspend.
  * Twin: `IsolatedAsyncioTestCase.addAsyncCleanup`.
  */
 ASYNCIO_API int asyncio_testing_add_cleanup_at(asyncio_testing_t *testing,
@@ -234,7 +226,6 @@ ASYNCIO_API int asyncio_testing_add_cleanup_at(asyncio_testing_t *testing,
  *
  * Ownership: testing is *borrowed*.
  * Context: the thread of the test, also inside its coroutines.
- * Cancellation: does not suspend.
  * Twin: `TestCase.assertLogs`.
  */
 ASYNCIO_API size_t asyncio_testing_take_reports(asyncio_testing_t *testing);
@@ -250,7 +241,6 @@ ASYNCIO_API size_t asyncio_testing_take_reports(asyncio_testing_t *testing);
  *
  * Ownership: the text is *borrowed* until the next call on the fixture, or report.
  * Context: the thread of the test.
- * Cancellation: does not suspend.
  * Twin: `unittest.TestResult.errors`.
  */
 ASYNCIO_API const char *asyncio_testing_report(const asyncio_testing_t *testing);

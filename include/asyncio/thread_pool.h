@@ -40,7 +40,6 @@ typedef struct asyncio_thread_pool_options {
  *
  * Ownership: the executor is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `concurrent.futures.ThreadPoolExecutor`.
  */
 ASYNCIO_API asyncio_executor_t *
@@ -57,7 +56,6 @@ asyncio_thread_pool_executor_new(const asyncio_thread_pool_options_t *options);
  *
  * Ownership: executor is *borrowed*.
  * Context: any thread; with wait it blocks the thread, not just the task.
- * Cancellation: does not suspend.
  * Twin: `ThreadPoolExecutor.shutdown`.
  */
 ASYNCIO_API int asyncio_thread_pool_executor_shutdown(asyncio_executor_t *executor, bool wait,

@@ -91,7 +91,6 @@ ASYNCIO_API int asyncio_timeout_exit(asyncio_timeout_t *scope, int rc);
  *
  * Ownership: scope is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Timeout.reschedule`.
  */
 ASYNCIO_API int asyncio_timeout_reschedule(asyncio_timeout_t *scope, double when);
@@ -104,7 +103,6 @@ ASYNCIO_API int asyncio_timeout_reschedule(asyncio_timeout_t *scope, double when
  *
  * Ownership: scope is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Timeout.when`.
  */
 ASYNCIO_API double asyncio_timeout_when(const asyncio_timeout_t *scope);
@@ -117,7 +115,6 @@ ASYNCIO_API double asyncio_timeout_when(const asyncio_timeout_t *scope);
  *
  * Ownership: scope is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `Timeout.expired`.
  */
 ASYNCIO_API bool asyncio_timeout_expired(const asyncio_timeout_t *scope);

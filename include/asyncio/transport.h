@@ -251,7 +251,6 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_create_unix_server_coroutine(
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_transport_t *asyncio_transport_ref(asyncio_transport_t *transport);
@@ -263,7 +262,6 @@ ASYNCIO_API asyncio_transport_t *asyncio_transport_ref(asyncio_transport_t *tran
  *
  * Ownership: transport is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_transport_unref(asyncio_transport_t *transport);
@@ -285,7 +283,6 @@ ASYNCIO_API void asyncio_transport_unref(asyncio_transport_t *transport);
  *
  * Ownership: data is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.write`.
  */
 ASYNCIO_API int asyncio_transport_write(asyncio_transport_t *transport, const void *data,
@@ -301,7 +298,6 @@ ASYNCIO_API int asyncio_transport_write(asyncio_transport_t *transport, const vo
  *
  * Ownership: pieces are *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.writelines`.
  */
 ASYNCIO_API int asyncio_transport_writelines(asyncio_transport_t *transport,
@@ -317,7 +313,6 @@ ASYNCIO_API int asyncio_transport_writelines(asyncio_transport_t *transport,
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.write_eof`.
  */
 ASYNCIO_API int asyncio_transport_write_eof(asyncio_transport_t *transport);
@@ -330,7 +325,6 @@ ASYNCIO_API int asyncio_transport_write_eof(asyncio_transport_t *transport);
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.can_write_eof`.
  */
 ASYNCIO_API bool asyncio_transport_can_write_eof(const asyncio_transport_t *transport);
@@ -347,7 +341,6 @@ ASYNCIO_API bool asyncio_transport_can_write_eof(const asyncio_transport_t *tran
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.close`.
  */
 ASYNCIO_API int asyncio_transport_close(asyncio_transport_t *transport);
@@ -361,7 +354,6 @@ ASYNCIO_API int asyncio_transport_close(asyncio_transport_t *transport);
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.abort`.
  */
 ASYNCIO_API int asyncio_transport_abort(asyncio_transport_t *transport);
@@ -374,7 +366,6 @@ ASYNCIO_API int asyncio_transport_abort(asyncio_transport_t *transport);
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.is_closing`.
  */
 ASYNCIO_API bool asyncio_transport_is_closing(const asyncio_transport_t *transport);
@@ -387,7 +378,6 @@ ASYNCIO_API bool asyncio_transport_is_closing(const asyncio_transport_t *transpo
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `ReadTransport.pause_reading`.
  */
 ASYNCIO_API int asyncio_transport_pause_reading(asyncio_transport_t *transport);
@@ -400,7 +390,6 @@ ASYNCIO_API int asyncio_transport_pause_reading(asyncio_transport_t *transport);
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `ReadTransport.resume_reading`.
  */
 ASYNCIO_API int asyncio_transport_resume_reading(asyncio_transport_t *transport);
@@ -413,7 +402,6 @@ ASYNCIO_API int asyncio_transport_resume_reading(asyncio_transport_t *transport)
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `ReadTransport.is_reading`.
  */
 ASYNCIO_API bool asyncio_transport_is_reading(const asyncio_transport_t *transport);
@@ -431,7 +419,6 @@ ASYNCIO_API bool asyncio_transport_is_reading(const asyncio_transport_t *transpo
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.set_write_buffer_limits`.
  */
 ASYNCIO_API int asyncio_transport_set_write_buffer_limits(asyncio_transport_t *transport,
@@ -447,7 +434,6 @@ ASYNCIO_API int asyncio_transport_set_write_buffer_limits(asyncio_transport_t *t
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.get_write_buffer_limits`.
  */
 ASYNCIO_API int asyncio_transport_get_write_buffer_limits(const asyncio_transport_t *transport,
@@ -462,7 +448,6 @@ ASYNCIO_API int asyncio_transport_get_write_buffer_limits(const asyncio_transpor
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `WriteTransport.get_write_buffer_size`.
  */
 ASYNCIO_API size_t asyncio_transport_get_write_buffer_size(const asyncio_transport_t *transport);
@@ -479,7 +464,6 @@ ASYNCIO_API size_t asyncio_transport_get_write_buffer_size(const asyncio_transpo
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.get_extra_info`.
  */
 ASYNCIO_API int asyncio_transport_get_extra_info(const asyncio_transport_t *transport,
@@ -493,7 +477,6 @@ ASYNCIO_API int asyncio_transport_get_extra_info(const asyncio_transport_t *tran
  *
  * Ownership: the socket is *borrowed* as long as transport lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `get_extra_info('socket')`, `get_extra_info('pipe')`.
  */
 ASYNCIO_API asyncio_socket_t *
@@ -513,7 +496,6 @@ asyncio_transport_get_socket(const asyncio_transport_t *transport);
  * Ownership: protocol is *taken*, but not on failure; the former one belongs to the program again,
  * and its destroy is not called: so it may be exchanged by a function of its own.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.set_protocol`.
  */
 ASYNCIO_API int asyncio_transport_set_protocol(asyncio_transport_t *transport,
@@ -527,7 +509,6 @@ ASYNCIO_API int asyncio_transport_set_protocol(asyncio_transport_t *transport,
  *
  * Ownership: the protocol is *borrowed* as long as transport lives, or until another one is set.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.get_protocol`.
  */
 ASYNCIO_API asyncio_protocol_t *
