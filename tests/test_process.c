@@ -177,6 +177,7 @@ static int surroundings(void *arg, void **ret_result)
     expect_output("echo $NAME", OPTIONS(.env = ARGV("NAME=value", "PATH=/bin:/usr/bin")),
                   "value\n");
     expect_output("echo $0", OPTIONS(.executable = "/bin/sh"), "/bin/sh\n");
+    expect_output("echo $0", OPTIONS(.executable = "/bin/bash"), "/bin/bash\n");
     expect_output("test $(ps -o sid= -p $$) = $$ && echo leads",
                   OPTIONS(.start_new_session = true), "leads\n");
     expect_output("test $(ps -o pgid= -p $$) = $$ && echo leads",

@@ -115,7 +115,7 @@ ASYNCIO_API int asyncio_create_subprocess_exec(const char *const *argv,
  * asyncio_create_subprocess_exec() passes arguments as they are.
  *
  * @param command      of the shell
- * @param options      NULL for the defaults; executable: another shell
+ * @param options      NULL for the defaults; executable: another shell, also as its argv[0]
  * @param ret_process  where to put the process
  * @return as asyncio_create_subprocess_exec().
  *

@@ -168,7 +168,9 @@ int asyncio_create_subprocess_exec(const char *const *argv,
 int asyncio_create_subprocess_shell(const char *command, const asyncio_process_options_t *options,
                                     asyncio_process_t **ret_process)
 {
-    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+    bool has_shell = options && options->size >= sizeof(*options) && options->executable;
+    /* Shells behave as their name says: bash named "sh" is another one than bash. */
+    const char *const argv[] = {has_shell ? options->executable : "/bin/sh", "-c", command, NULL};
     if (!command)
         return asyncio__fail(-EINVAL, "\"command\" must not be NULL");
     return asyncio_create_subprocess_exec(argv, options, ret_process);
