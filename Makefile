@@ -6,6 +6,8 @@
 #   make demo       what the library does, in a minute
 #   make test       every test, on every engine, plain and under the address sanitizer
 #   make bench      the benchmark, beside its peers (bench/README.md)
+#   make python     a wheel of the Python package in build/, for PYTHON (pip and a network)
+#   make python-inplace    the package in build-py-NAME/python, for PYTHON, without pip
 #   make install    installs the library, as DESTDIR and PREFIX say
 #   make dependencies    installs what the tests and examples need (Debian's packages)
 #   make docs       docs/api_table.md, from the headers
@@ -33,9 +35,25 @@ checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=f
 lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=false
 
 .PHONY: all toolchain dependencies whole demo test bench asan asan-build valgrind install
-.PHONY: docs format clean prove
+.PHONY: docs format clean prove python python-inplace
 .PHONY: tsan tsan-build tsan-threaded clang-asan clang-asan-build clang-tsan clang-tsan-build
 .PHONY: compilers ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
+
+PYTHON ?= python3
+
+# A wheel. pip brings the build's tools (pyproject.toml).
+python:
+	@mkdir -p $(BUILD)
+	$(PYTHON) -m pip wheel --no-deps --wheel-dir $(BUILD) .
+
+# The package in a build folder of its own, to be used with PYTHONPATH.
+python_folder = build-py-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+python-inplace:
+	$(call configure,$(python_folder),-Dpython=enabled \
+	    -Dpython_path=$(shell $(PYTHON) -c 'import sys; print(sys.executable)') \
+	    -Dtests=false -Dexamples=false -Dbench=false)
+	$(call compile,$(python_folder) python-package)
+	@echo "PYTHONPATH=$(python_folder)/python"
 
 # Needs a compiler, Meson and Ninja, and changes nothing on the system.
 all: toolchain

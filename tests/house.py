@@ -30,6 +30,7 @@ BENEATH = {
     "process": ["net"],
     "run": ["process", "sync", "executor"],
     "testing": ["run"],
+    "python": ["loop", "worker", "transport"],
 }
 
 

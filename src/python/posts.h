@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * call_soon_threadsafe() of other threads: their handles wait in an array until the loop runs them.
+ *
+ * One node in the inbox of the C loop stands for all of them: it is posted by the first one, which
+ * wakes the loop, and delivered without the GIL, which only schedules. The array itself is guarded
+ * by the GIL or, in a free-threaded build, by a mutex.
+ */
+#ifndef ASYNCIO__PYTHON_POSTS_H
+#define ASYNCIO__PYTHON_POSTS_H
+
+#include "python/handle.h"
+
+/* Makes self->posts. 0, or -1 with MemoryError. */
+int asyncio__py_posts_new(asyncio__py_loop_t *self);
+
+/* Posts a handle from any thread. Takes the reference, also on failure: -1 with an exception. */
+int asyncio__py_post(asyncio__py_loop_t *self, asyncio__py_handle_t *handle);
+
+/* Drops what has not run. */
+void asyncio__py_posts_drop(asyncio__py_loop_t *self);
+void asyncio__py_posts_free(asyncio__py_loop_t *self);
+int asyncio__py_visit_posts(asyncio__py_loop_t *self, visitproc visit, void *arg);
+
+#endif
