@@ -11,6 +11,7 @@
 #   make install    installs the library, as DESTDIR and PREFIX say
 #   make dependencies    installs what the tests and examples need (Debian's packages)
 #   make docs       docs/api_table.md, from the headers
+#   make manual     the manual: build/manual/html, and the man pages in build/manual/man
 #   make asan tsan valgrind    the tests under one checker; clang-asan and clang-tsan: clang's
 #   make prove      all of that and more, for hours; says what failed at its end (tools/prove.py)
 #   make aarch64    the tests, compiled for aarch64 and run by an emulator
@@ -35,7 +36,7 @@ checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=f
 lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=false
 
 .PHONY: all toolchain dependencies whole demo test bench asan asan-build valgrind install
-.PHONY: docs format clean prove python python-inplace
+.PHONY: docs manual format clean prove python python-inplace
 .PHONY: tsan tsan-build tsan-threaded clang-asan clang-asan-build clang-tsan clang-tsan-build
 .PHONY: compilers ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
 
@@ -175,6 +176,12 @@ install: all
 
 docs:
 	@python3 tools/make_api_table.py
+
+manual_packages = python3-sphinx furo python3-myst-parser python3-sphinx-copybutton mandoc codespell
+
+manual:
+	@tools/install_dependencies.sh $(manual_packages)
+	@python3 tools/make_manual.py $(BUILD)/manual
 
 format:
 	@git ls-files src include tests bench | grep "\.[ch]$$" | xargs clang-format -i

@@ -4,8 +4,8 @@
  * Inspecting tasks: where each is suspended, what it waits for, and what awaits it.
  *
  * @code
- *     asyncio_print_tasks(loop, stderr);          all tasks, as a tree: who awaits whom
- *     asyncio_print_call_graph(task, -1, stderr); one task's stack, and those of its awaiters
+ *     asyncio_print_tasks(loop, stderr);               all tasks, as a tree of awaits
+ *     asyncio_print_call_graph(task, -1, stderr);      a task's stack, and those of its awaiters
  * @endcode
  *
  * The frames of a task that waits are read from its stack, without switching to it, by the tables

@@ -12,7 +12,7 @@
  *
  *     asyncio_concurrent_future_t *concurrent =
  *         asyncio_run_coroutine_threadsafe(fetch_coroutine(url), loop);           another thread
- *     int rc = asyncio_concurrent_future_result(concurrent, 5.0, &value);         blocks
+ *     rc = asyncio_concurrent_future_result(concurrent, 5.0, &value);             blocks
  *     asyncio_concurrent_future_unref(concurrent);
  * @endcode
  */

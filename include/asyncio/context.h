@@ -8,10 +8,11 @@
  * context of the awaiter; a callback runs in a copy of the one in which it was scheduled.
  *
  * @code
- *     static asyncio_context_var_t *request;          request = asyncio_context_var_new("request");
+ *     static asyncio_context_var_t *request;
  *
+ *     request = asyncio_context_var_new("request");
  *     asyncio_context_var_set(request, "GET /");       from here on in this task,
- *     asyncio_create_task(answer_coroutine());         and in this new one
+ *     asyncio_create_task(reply_coroutine());          and in this new one
  *     ...
  *     const char *line = asyncio_context_var_get_or(request, "none");
  * @endcode

@@ -93,6 +93,7 @@ typedef struct asyncio_datagram_protocol_functions {
     void (*destroy)(asyncio_datagram_protocol_t *protocol);
 } asyncio_datagram_protocol_functions_t;
 
+/** The first field of a protocol of the program. */
 struct asyncio_datagram_protocol {
     const asyncio_datagram_protocol_functions_t
         *functions; /**< *borrowed* as long as the protocol lives */

@@ -94,6 +94,7 @@ typedef struct asyncio_protocol_functions {
     void (*destroy)(asyncio_protocol_t *protocol);
 } asyncio_protocol_functions_t;
 
+/** The first field of a protocol of the program. */
 struct asyncio_protocol {
     const asyncio_protocol_functions_t *functions; /**< *borrowed* as long as the protocol lives */
 };
