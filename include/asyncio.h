@@ -56,6 +56,7 @@
 
 /* Processes. */
 #include <asyncio/process.h>
+#include <asyncio/subprocess.h>
 
 /* Threads. */
 #include <asyncio/concurrent_future.h>

@@ -57,7 +57,7 @@ PUBLIC_LAYERS = {
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
     "executor": ["concurrent_future", "executor", "thread_pool"],
     "net": ["datagram", "protocol", "resolver", "server", "stream", "transport"],
-    "process": ["process"],
+    "process": ["process", "subprocess"],
     "run": ["runner"],
     "testing": ["testing"],
 }

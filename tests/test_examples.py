@@ -10,6 +10,7 @@ on the simulated engine, which has none.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,10 +26,14 @@ PAGE = ["slow_operation", "wait_coroutines", "wait_futures", "await_then_task",
         "sleep_then_await", "sleep_zero", "generator", "executor", "exceptions", "callbacks"]
 SMALL = ["hello_world", "factorial_gather", "timeout", "task_group", "producer_thread",
          "queue_workers", "async_generator", "context_variable", "process_pipeline",
-         "subprocess_shell", "testing_cmocka", "lambdas", "embed_glib", "libpq_query"]
+         "subprocess_shell", "subprocess_date_protocol", "subprocess_get_date", "pipes",
+         "watch_socket_reader", "watch_socket_protocol", "watch_socket_streams",
+         "testing_cmocka", "lambdas", "embed_glib", "libpq_query"]
 NEEDS = {"testing_cmocka": "cmocka", "lambdas": "a C++ compiler", "embed_glib": "GLib",
          "libpq_query": "libpq"}
-WITH_DESCRIPTORS = ["libpq_query", "process_pipeline", "subprocess_shell"]
+WITH_DESCRIPTORS = ["libpq_query", "process_pipeline", "subprocess_shell",
+                    "subprocess_date_protocol", "subprocess_get_date", "pipes",
+                    "watch_socket_reader", "watch_socket_protocol", "watch_socket_streams"]
 MAX_LINES = 80
 
 
@@ -90,6 +95,21 @@ def echoes(server_name, client_name, server_lines):
         server.communicate(timeout=LIMIT)
 
 
+def ends_by(signo):
+    """The example of signal handlers names the signal that it gets, and ends."""
+    program = subprocess.Popen([os.path.join(BUILD, "examples", "signal_handlers")], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        first = [program.stdout.readline(), program.stdout.readline()]
+        program.send_signal(signo)
+        rest, errors = program.communicate(timeout=LIMIT)
+    finally:
+        program.kill()
+        program.communicate()
+    wanted = expected("signal_handlers").replace("PID", str(program.pid))
+    compare(wanted.replace("NAME", signo.name), "".join(first) + rest, errors, program.returncode)
+
+
 def readme_programs():
     """Returns (program, output) of each program of the README that says what it prints."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
@@ -143,6 +163,8 @@ def main():
     tests.append(("examples_udp_echo",
                   lambda: echoes("udp_echo_server", "udp_echo_client",
                                  ["Received Hello World!\n"])))
+    for signo in (signal.SIGINT, signal.SIGTERM):
+        tests.append((f"examples_signal_handlers_{signo.name}", lambda signo=signo: ends_by(signo)))
     for number, (code, output) in enumerate(readme_programs(), 1):
         tests.append((f"readme_program_{number}",
                       lambda code=code, output=output: readme_program_runs(code, output)))

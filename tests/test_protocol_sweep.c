@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every allocation and every system call of transports and their servers fails: see
- * sweeps/sweep.h. */
+/* Every allocation and every system call of transports, of their servers and of child processes
+ * with protocols fails: see sweeps/sweep.h. */
 #include "sweeps/sweep.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SWEEPS(protocols), SWEEPS(pipes),
+        SWEEPS(protocols), SWEEPS(pipes), SWEEPS(subprocesses),
     };
     unsetenv("ASYNCIO_TEST_SWEEP"); /* these are sweeps already */
     return faults_install() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -490,8 +490,8 @@ asyncio_transport_get_socket(const asyncio_transport_t *transport);
  *
  * @param transport  the transport
  * @param protocol   the new protocol
- * @return 0; -EINVAL: NULL, or a table without a valid size; ASYNCIO_ERUNTIME: another thread's, or
- *   a forked child.
+ * @return 0; -EINVAL: NULL, or a table without a valid size; ASYNCIO_ERUNTIME: another thread's, a
+ *   forked child, or the pipe of a child process.
  *
  * Ownership: protocol is *taken*, but not on failure; the former one belongs to the program again,
  * and its destroy is not called: so it may be exchanged by a function of its own.

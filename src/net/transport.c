@@ -639,6 +639,9 @@ int asyncio_transport_set_protocol(asyncio_transport_t *transport, asyncio_proto
         return rc;
     if (!protocol)
         return asyncio__fail(-EINVAL, "\"protocol\" must not be NULL");
+    if (transport->is_protocol_fixed)
+        return asyncio__fail(ASYNCIO_ERUNTIME,
+                             "the protocol of a child's pipe belongs to its subprocess transport");
     rc = asyncio__protocol_check(protocol);
     if (rc == 0)
         transport->protocol = protocol;

@@ -50,6 +50,7 @@ struct asyncio_transport {
     void *over_arg;                 /* passed to it */
     bool can_read;                  /* no pipe that only writes */
     bool can_write;                 /* no pipe that only reads */
+    bool is_protocol_fixed;         /* set_protocol() is refused: it belongs to a child process */
     bool is_scheduled;              /* ready is in the queue: a reference */
     bool is_made;                   /* connection_made was called */
     bool is_read_pending;           /* a reference */

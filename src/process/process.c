@@ -9,9 +9,9 @@
 #include <signal.h>
 
 #include "base/memory.h"
+#include "net/connection.h"
 #include "net/operation.h"
-#include "process/reaper.h"
-#include "process/stdio.h"
+#include "process/process_start.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
 
@@ -19,7 +19,7 @@ struct asyncio_process {
     unsigned refs;                     /* references */
     asyncio_loop_t *loop;              /* held */
     asyncio__reaper_t *reaper;         /* a reference */
-    asyncio__connection_t *streams[3]; /* as in asyncio__stdio_t */
+    asyncio__connection_t *streams[3]; /* of standard input, output and error; or NULL */
     asyncio__list_t waiters;           /* tasks in wait() */
     pid_t pid;                         /* of the child */
     const char *data[3];               /* what communicate() has read, in the readers' buffers */
@@ -32,48 +32,6 @@ static void on_exited(void *arg)
 {
     asyncio_process_t *process = arg;
     asyncio__waiters_wake_all(&process->waiters);
-}
-
-/* Names the step that failed, and what it was about. */
-static int fail_to_start(int code, asyncio__spawn_stage_t stage, const asyncio__spawn_t *spawn)
-{
-    const char *name = spawn->executable ? spawn->executable : spawn->arguments[0];
-    switch (stage) {
-    case ASYNCIO__SPAWN_PREPARE:
-        return asyncio__fail(code, "no child process can be made");
-    case ASYNCIO__SPAWN_SESSION:
-        return asyncio__fail(code, "the child's session or process group cannot be set");
-    case ASYNCIO__SPAWN_STDIO:
-        return asyncio__fail(code, "a file descriptor cannot be passed to the child");
-    case ASYNCIO__SPAWN_USER:
-        return asyncio__fail(code, "the child's user or groups cannot be set");
-    case ASYNCIO__SPAWN_CWD:
-        return asyncio_raise_at(code, NULL, "cannot change to the folder \"%s\"", spawn->cwd);
-    default:
-        return asyncio_raise_at(code, NULL, "cannot execute \"%s\"", name);
-    }
-}
-
-static void set_spawn(asyncio__spawn_t *spawn, const char *const *argv,
-                      const asyncio_process_options_t *options, const asyncio__stdio_t *stdio)
-{
-    asyncio__spawn_init(spawn);
-    spawn->arguments = argv;
-    spawn->executable = options->executable;
-    spawn->environment = options->env;
-    spawn->cwd = options->cwd;
-    for (int i = 0; i < 3; i++)
-        spawn->stdio[i] = stdio->child_fds[i];
-    spawn->pass_fds = options->pass_fds;
-    spawn->pass_fd_count = options->pass_fd_count;
-    spawn->umask = options->has_umask ? (int)options->umask : -1;
-    spawn->start_new_session = options->start_new_session;
-    spawn->process_group = options->has_process_group ? options->process_group : -1;
-    spawn->restore_signals = !options->keep_signals;
-    spawn->user = options->has_user ? (long)options->user : -1;
-    spawn->group = options->has_group ? (long)options->group : -1;
-    spawn->extra_groups = options->extra_groups;
-    spawn->extra_group_count = options->extra_group_count;
 }
 
 /* The record of a process without a child; NULL: out of memory. */
@@ -93,22 +51,40 @@ static asyncio_process_t *new_process(asyncio_loop_t *loop)
     return process;
 }
 
+static void close_streams(asyncio__connection_t *connection)
+{
+    if (!connection)
+        return;
+    asyncio_stream_reader_unref(&connection->reader);
+    asyncio_stream_writer_unref(&connection->writer);
+}
+
 static void free_process(asyncio_process_t *process)
 {
     for (int i = 0; i < 3; i++)
-        asyncio__stdio_drop(process->streams[i]);
+        close_streams(process->streams[i]);
     process->reaper->exited = NULL;
     asyncio__reaper_unref(process->reaper);
     asyncio__loop_drop_object(process->loop);
     asyncio__free(process, sizeof(*process));
 }
 
+/* Makes streams of the channels, which are taken: 0, or an error. */
+static int open_streams(asyncio_process_t *process, asyncio__stdio_t *stdio, size_t limit_bytes)
+{
+    for (int i = 0; i < 3; i++) {
+        asyncio__channel_t *channel = stdio->channels[i];
+        stdio->channels[i] = NULL;
+        if (channel && !(process->streams[i] = asyncio__connection_new(channel, limit_bytes)))
+            return asyncio__fail(-ENOMEM, NULL);
+    }
+    return 0;
+}
+
 static int start(asyncio_loop_t *loop, const char *const *argv,
                  const asyncio_process_options_t *options, asyncio_process_t **ret_process)
 {
     asyncio__stdio_t stdio;
-    asyncio__spawn_t spawn;
-    asyncio__child_t child;
     asyncio_process_t *process = new_process(loop);
     if (!process)
         return asyncio__fail(-ENOMEM, NULL);
@@ -117,27 +93,17 @@ static int start(asyncio_loop_t *loop, const char *const *argv,
         free_process(process);
         return rc;
     }
-    set_spawn(&spawn, argv, options, &stdio);
-    rc = asyncio__spawn(&spawn, &child);
-    if (rc < 0) {
-        rc = fail_to_start(rc, child.stage, &spawn);
-        asyncio__stdio_close(&stdio);
-        free_process(process);
-        return rc;
-    }
-    asyncio__stdio_close_child(&stdio);
-    for (int i = 0; i < 3; i++)
-        process->streams[i] = stdio.connections[i];
-    process->pid = child.pid;
     process->reaper->exited = on_exited;
     process->reaper->arg = process;
-    rc = asyncio__reaper_start(process->reaper, &child);
-    if (rc < 0) {
+    rc = open_streams(process, &stdio, options->limit_bytes);
+    if (rc == 0)
+        rc = asyncio__process_start(argv, options, &stdio, process->reaper, &process->pid);
+    asyncio__stdio_close(&stdio);
+    if (rc < 0)
         free_process(process);
-        return asyncio__fail(rc, "the loop cannot wait for a child process");
-    }
-    *ret_process = process;
-    return 0;
+    else
+        *ret_process = process;
+    return rc;
 }
 
 int asyncio_create_subprocess_exec(const char *const *argv,
@@ -147,21 +113,15 @@ int asyncio_create_subprocess_exec(const char *const *argv,
     static const asyncio_process_options_t defaults = {.size = sizeof(defaults)};
     if (!options)
         options = &defaults;
-    if (!argv || !ret_process)
-        return asyncio__fail(-EINVAL, "\"argv\" and \"ret_process\" must not be NULL");
-    if (!argv[0] || !argv[0][0])
-        return asyncio__fail(-EINVAL, "\"argv\" must begin with the name of a program");
-    if (options->size < sizeof(*options))
-        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
-    if ((options->pass_fd_count && !options->pass_fds) ||
-        (options->extra_group_count && !options->extra_groups))
-        return asyncio__fail(-EINVAL, "a list of \"options\" has a count, and must not be NULL");
+    if (!ret_process)
+        return asyncio__fail(-EINVAL, "\"ret_process\" must not be NULL");
+    int rc = asyncio__process_check(argv, options);
+    if (rc < 0)
+        return rc;
     asyncio_loop_t *loop = asyncio_get_running_loop();
     if (!loop)
         return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
-    int rc = asyncio__loop_check(loop);
-    if (rc == 0 && asyncio_loop_get_engine(loop) == ASYNCIO_ENGINE_SIM)
-        rc = asyncio__fail(-EOPNOTSUPP, "the engine \"sim\" has no file descriptors");
+    rc = asyncio__process_check_loop(loop);
     return rc < 0 ? rc : start(loop, argv, options, ret_process);
 }
 
@@ -219,10 +179,7 @@ int asyncio_process_returncode(const asyncio_process_t *process, int *ret_code)
 {
     if (!process || !ret_code)
         return asyncio__fail(-EINVAL, "\"process\" and \"ret_code\" must not be NULL");
-    if (!process->reaper->has_exited)
-        return asyncio__fail(ASYNCIO_EINVALIDSTATE, "the process has not ended");
-    *ret_code = process->reaper->return_code;
-    return 0;
+    return asyncio__reaper_return_code(process->reaper, ret_code);
 }
 
 /* --- signals ------------------------------------------------------------------------------- */
@@ -232,10 +189,7 @@ int asyncio_process_send_signal(asyncio_process_t *process, int signo)
     if (!process)
         return asyncio__fail(-EINVAL, "\"process\" must not be NULL");
     int rc = asyncio__loop_check_here(process->loop);
-    if (rc < 0)
-        return rc;
-    rc = asyncio__reaper_kill(process->reaper, signo);
-    return rc < 0 ? asyncio__fail(rc, rc == -ESRCH ? "the process has ended" : NULL) : 0;
+    return rc < 0 ? rc : asyncio__reaper_send_signal(process->reaper, signo);
 }
 
 int asyncio_process_terminate(asyncio_process_t *process)

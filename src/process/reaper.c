@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "base/syscalls.h"
 #include "loop/inbox.h"
@@ -247,4 +248,18 @@ int asyncio__reaper_start(asyncio__reaper_t *reaper, const asyncio__child_t *chi
 int asyncio__reaper_kill(asyncio__reaper_t *reaper, int signo)
 {
     return reaper->has_exited ? -ESRCH : asyncio__child_kill(&reaper->child, signo);
+}
+
+int asyncio__reaper_send_signal(asyncio__reaper_t *reaper, int signo)
+{
+    int rc = asyncio__reaper_kill(reaper, signo);
+    return rc < 0 ? asyncio__fail(rc, rc == -ESRCH ? "the child process has exited" : NULL) : 0;
+}
+
+int asyncio__reaper_return_code(const asyncio__reaper_t *reaper, int *ret_code)
+{
+    if (!reaper->has_exited)
+        return asyncio__fail(ASYNCIO_EINVALIDSTATE, "the child process has not exited");
+    *ret_code = reaper->return_code;
+    return 0;
 }

@@ -39,4 +39,10 @@ int asyncio__reaper_start(asyncio__reaper_t *reaper, const asyncio__child_t *chi
 /* Sends a signal to the child: 0, -ESRCH once it is reaped, or -errno. */
 int asyncio__reaper_kill(asyncio__reaper_t *reaper, int signo);
 
+/* The same with the slot filled on failure. */
+int asyncio__reaper_send_signal(asyncio__reaper_t *reaper, int signo);
+
+/* How the child has ended: 0, or ASYNCIO_EINVALIDSTATE with details while it runs. */
+int asyncio__reaper_return_code(const asyncio__reaper_t *reaper, int *ret_code);
+
 #endif

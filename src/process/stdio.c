@@ -11,14 +11,6 @@
 #include "process/spawn.h"
 #include "transport/pipe_channel.h"
 
-void asyncio__stdio_drop(asyncio__connection_t *connection)
-{
-    if (!connection)
-        return;
-    asyncio_stream_reader_unref(&connection->reader);
-    asyncio_stream_writer_unref(&connection->writer);
-}
-
 void asyncio__stdio_close_child(asyncio__stdio_t *stdio)
 {
     for (int i = 0; i < 3; i++) {
@@ -32,8 +24,11 @@ void asyncio__stdio_close(asyncio__stdio_t *stdio)
 {
     asyncio__stdio_close_child(stdio);
     for (int i = 0; i < 3; i++) {
-        asyncio__stdio_drop(stdio->connections[i]);
-        stdio->connections[i] = NULL;
+        asyncio__channel_t *channel = stdio->channels[i];
+        if (channel)
+            channel->class->abort(channel, 0, NULL);
+        asyncio__channel_unref(channel);
+        stdio->channels[i] = NULL;
     }
 }
 
@@ -49,35 +44,31 @@ static int move_up(int fd)
     return moved < 0 ? -error : moved;
 }
 
-/* A connection over our end of a pipe, which is taken. NULL with the details raised. */
-static asyncio__connection_t *connect_end(asyncio_loop_t *loop, int fd, bool writes, size_t limit)
+/* The channel of our end of a pipe, which is taken: 0, or an error. */
+static int open_channel(asyncio_loop_t *loop, int fd, bool writes,
+                        asyncio__channel_t **ret_channel)
 {
     asyncio_socket_t *sock = asyncio__socket_new(fd);
     if (!sock) {
         asyncio__sys.close(fd);
-        return asyncio__fail_new(-ENOMEM, NULL);
+        return asyncio__fail(-ENOMEM, NULL);
     }
-    asyncio__channel_t *channel = NULL;
-    asyncio__connection_t *connection = NULL;
     int rc = asyncio__socket_bind_loop_as(sock, loop, ASYNCIO__FILE_STREAM);
     if (rc == 0)
-        rc = writes ? asyncio__write_pipe_channel_new(sock, &channel)
-                    : asyncio__read_pipe_channel_new(sock, &channel);
-    if (rc == 0) {
+        rc = writes ? asyncio__write_pipe_channel_new(sock, ret_channel)
+                    : asyncio__read_pipe_channel_new(sock, ret_channel);
+    if (rc == 0)
         /* A child may let its input wait as long as it likes. */
-        channel->linger_ns = ASYNCIO__NANOSECONDS_FOREVER;
-        connection = asyncio__connection_new(channel, limit);
-        rc = connection ? 0 : -ENOMEM;
-    }
+        (*ret_channel)->linger_ns = ASYNCIO__NANOSECONDS_FOREVER;
     asyncio_socket_unref(sock);
-    return rc < 0 ? asyncio__fail_new(rc, NULL) : connection;
+    return rc;
 }
 
-static int open_pipe(asyncio__stdio_t *stdio, int stream, asyncio_loop_t *loop, size_t limit)
+static int open_pipe(asyncio__stdio_t *stdio, int stream, asyncio_loop_t *loop)
 {
     int ends[2];
     if (asyncio__sys.pipe2(ends, O_CLOEXEC) < 0)
-        return asyncio__fail(-errno, "no pipe for a child process");
+        return asyncio__fail(-errno, "no pipe can be made for the child process");
     int theirs = move_up(ends[stream == 0 ? 0 : 1]);
     int ours = move_up(ends[stream == 0 ? 1 : 0]);
     if (theirs >= 0) {
@@ -94,8 +85,7 @@ static int open_pipe(asyncio__stdio_t *stdio, int stream, asyncio_loop_t *loop, 
         asyncio__sys.close(ours);
         return asyncio__fail(-error, NULL);
     }
-    stdio->connections[stream] = connect_end(loop, ours, stream == 0, limit);
-    return stdio->connections[stream] ? 0 : asyncio_errno();
+    return open_channel(loop, ours, stream == 0, &stdio->channels[stream]);
 }
 
 static int open_null(asyncio__stdio_t *stdio, int stream)
@@ -112,13 +102,13 @@ static int open_null(asyncio__stdio_t *stdio, int stream)
 }
 
 static int open_stream(asyncio__stdio_t *stdio, int stream, asyncio_process_stream_t kind, int fd,
-                       asyncio_loop_t *loop, size_t limit)
+                       asyncio_loop_t *loop)
 {
     switch (kind) {
     case ASYNCIO_PROCESS_INHERIT:
         return 0;
     case ASYNCIO_PROCESS_PIPE:
-        return open_pipe(stdio, stream, loop, limit);
+        return open_pipe(stdio, stream, loop);
     case ASYNCIO_PROCESS_DEVNULL:
         return open_null(stdio, stream);
     case ASYNCIO_PROCESS_STDOUT:
@@ -147,7 +137,7 @@ int asyncio__stdio_open(asyncio__stdio_t *stdio, asyncio_loop_t *loop,
     const int fds[] = {options->stdin_fd, options->stdout_fd, options->stderr_fd};
     int rc = 0;
     for (int i = 0; i < 3 && rc == 0; i++)
-        rc = open_stream(stdio, i, kinds[i], fds[i], loop, options->limit_bytes);
+        rc = open_stream(stdio, i, kinds[i], fds[i], loop);
     if (rc < 0)
         asyncio__stdio_close(stdio);
     return rc;

@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The standard streams of a child that is about to be started: pipes with our ends as connections,
- * and the descriptors that become 0, 1 and 2 in the child.
+ * The standard streams of a child that is about to be started: pipes with this process's ends as
+ * channels, and the descriptors that become 0, 1 and 2 in the child.
  *
  *     rc = asyncio__stdio_open(&stdio, loop, options);     0, or everything is closed again
+ *     ... the caller takes the channels, and sets them to NULL ...
  *     ... asyncio__spawn() with stdio.child_fds ...
- *     asyncio__stdio_close_child(&stdio);                  the child has copies of its own
- *     the connections are moved into the process, or asyncio__stdio_close(&stdio)
+ *     asyncio__stdio_close(&stdio);                        what nobody has taken
  */
 #ifndef ASYNCIO__PROCESS_STDIO_H
 #define ASYNCIO__PROCESS_STDIO_H
 
 #include <asyncio/process.h>
 
-#include "net/connection.h"
+#include "transport/channel.h"
 
 typedef struct asyncio__stdio {
-    int child_fds[3];                      /* what the child gets; ASYNCIO__SPAWN_INHERIT */
-    bool is_ours[3];                       /* that one is to be closed here after the start */
-    asyncio__connection_t *connections[3]; /* our ends of pipes, or NULL: a reference to each
-                                              one's reader and one to its writer */
+    int child_fds[3];                /* what the child gets; ASYNCIO__SPAWN_INHERIT */
+    bool is_ours[3];                 /* that one is to be closed here after the start */
+    asyncio__channel_t *channels[3]; /* our ends of pipes, or NULL: a reference to each */
 } asyncio__stdio_t;
 
+/* Opens what the options say. On failure nothing is open, and the slot is filled. */
 int asyncio__stdio_open(asyncio__stdio_t *stdio, asyncio_loop_t *loop,
                         const asyncio_process_options_t *options);
-void asyncio__stdio_close_child(asyncio__stdio_t *stdio);
-void asyncio__stdio_close(asyncio__stdio_t *stdio);
 
-/* Drops both references to a connection, which closes it; NULL is ignored. */
-void asyncio__stdio_drop(asyncio__connection_t *connection);
+/* Closes the descriptors that the child has copies of. */
+void asyncio__stdio_close_child(asyncio__stdio_t *stdio);
+
+/* Closes everything that is still here. */
+void asyncio__stdio_close(asyncio__stdio_t *stdio);
 
 #endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting a child with the options of <asyncio/process.h>: what processes with streams and
+ * processes with protocols have in common.
+ *
+ *     rc = asyncio__process_check(argv, options);
+ *     rc = asyncio__stdio_open(&stdio, loop, options);          pipes, our ends as channels
+ *     ... the caller takes stdio.channels ...
+ *     rc = asyncio__process_start(argv, options, &stdio, reaper, &pid);
+ */
+#ifndef ASYNCIO__PROCESS_PROCESS_START_H
+#define ASYNCIO__PROCESS_PROCESS_START_H
+
+#include <asyncio/process.h>
+
+#include "process/reaper.h"
+#include "process/stdio.h"
+
+/* Whether arguments and options can be used: 0, or -EINVAL with details. */
+int asyncio__process_check(const char *const *argv, const asyncio_process_options_t *options);
+
+/* Whether the loop can have children, which needs file descriptors: 0, or an error. */
+int asyncio__process_check_loop(const asyncio_loop_t *loop);
+
+/* Starts the child, closes its ends of the pipes here, and makes the reaper wait for it. On failure
+ * no child is left, and the slot is filled; the ends of the pipes are still open or not. */
+int asyncio__process_start(const char *const *argv, const asyncio_process_options_t *options,
+                           asyncio__stdio_t *stdio, asyncio__reaper_t *reaper, pid_t *ret_pid);
+
+#endif
