@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Concurrent futures: results, errors and cancellation between threads and loops. */
-#include "support/support.h"
-
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
-#include <string.h>
+#include "support/executor_fixture.h"
 
 #include "loop/loop.h"
 
@@ -18,71 +13,26 @@ static void assert_message(const char *message)
     asyncio_error_unref(error);
 }
 
-/* A job that waits at a gate, and the state of its future. */
-typedef struct gated {
-    sem_t begun;     /* posted when it has begun */
-    sem_t gate;      /* it continues when this is posted */
-    int destroyed;   /* how often its value was destroyed */
-    int code;        /* what it returns */
-} gated_t;
-
-static void gated_init(gated_t *gated)
-{
-    memset(gated, 0, sizeof(*gated));
-    sem_init(&gated->begun, 0, 0);
-    sem_init(&gated->gate, 0, 0);
-}
-
-static void gated_fini(gated_t *gated)
-{
-    sem_destroy(&gated->begun);
-    sem_destroy(&gated->gate);
-}
-
-static int wait_at_gate(void *arg, void **ret_result)
-{
-    gated_t *gated = arg;
-    sem_post(&gated->begun);
-    sem_wait(&gated->gate);
-    if (gated->code < 0)
-        return asyncio_raise(gated->code, "behind the gate");
-    return asyncio_return(ret_result, &gated->destroyed, count_destruction);
-}
-
-static asyncio_executor_t *new_pool(void)
-{
-    asyncio_thread_pool_options_t options = {.size = sizeof(options), .max_workers = 1};
-    asyncio_executor_t *pool = asyncio_thread_pool_executor_new(&options);
-    assert_non_null(pool);
-    return pool;
-}
-
-static void end_pool(asyncio_executor_t *pool)
-{
-    assert_int_equal(asyncio_executor_shutdown(pool, true, false), 0);
-    asyncio_executor_unref(pool);
-}
-
 /* --- waiting ------------------------------------------------------------------------------- */
 
 /* The value of a job is borrowed from its future, which destroys it when it is freed. */
 static void a_value_lives_with_its_future(void **state)
 {
     (void)state;
-    gated_t gated;
-    gated_init(&gated);
-    asyncio_executor_t *pool = new_pool();
+    held_t held;
+    held_init(&held);
+    asyncio_executor_t *pool = new_pool(1);
     void *value = NULL;
-    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, wait_at_gate, &gated);
-    sem_wait(&gated.begun);
+    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, wait_at_gate, &held);
+    sem_wait(&held.begun);
     assert_true(asyncio_concurrent_future_running(future));
     assert_false(asyncio_concurrent_future_done(future));
     assert_int_equal(asyncio_concurrent_future_result(future, 0, &value), -ETIMEDOUT);
     assert_int_equal(asyncio_concurrent_future_result(future, 1e-6, &value), -ETIMEDOUT);
     assert_int_equal(asyncio_concurrent_future_exception(future, -1, NULL), -ETIMEDOUT);
-    sem_post(&gated.gate);
+    sem_post(&held.gate);
     assert_int_equal(asyncio_concurrent_future_result(future, 1e300, &value), 0);
-    assert_ptr_equal(value, &gated.destroyed);
+    assert_ptr_equal(value, &held.destroyed);
     assert_int_equal(asyncio_concurrent_future_result(future, forever, NULL), 0);
     assert_true(asyncio_concurrent_future_done(future));
     assert_false(asyncio_concurrent_future_running(future));
@@ -91,26 +41,26 @@ static void a_value_lives_with_its_future(void **state)
     assert_int_equal(asyncio_concurrent_future_exception(future, forever, &none), 0);
     assert_null(none);
     asyncio_error_unref(error);
-    assert_int_equal(gated.destroyed, 0);
+    assert_int_equal(held.destroyed, 0);
     assert_ptr_equal(asyncio_concurrent_future_ref(future), future);
     asyncio_concurrent_future_unref(future);
     end_pool(pool);
-    assert_int_equal(gated.destroyed, 0);
+    assert_int_equal(held.destroyed, 0);
     asyncio_concurrent_future_unref(future);
-    assert_int_equal(gated.destroyed, 1);
-    gated_fini(&gated);
+    assert_int_equal(held.destroyed, 1);
+    held_fini(&held);
 }
 
 /* The error of a job, with its details, can be read any number of times. */
 static void an_error_can_be_read_again(void **state)
 {
     (void)state;
-    gated_t gated;
-    gated_init(&gated);
-    gated.code = -EPIPE;
-    sem_post(&gated.gate);
-    asyncio_executor_t *pool = new_pool();
-    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, wait_at_gate, &gated);
+    held_t held;
+    held_init(&held);
+    held.code = -EPIPE;
+    sem_post(&held.gate);
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, wait_at_gate, &held);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(asyncio_concurrent_future_result(future, forever, NULL), -EPIPE);
         assert_message("behind the gate");
@@ -121,19 +71,19 @@ static void an_error_can_be_read_again(void **state)
     asyncio_error_unref(error);
     asyncio_concurrent_future_unref(future);
     end_pool(pool);
-    gated_fini(&gated);
+    held_fini(&held);
 }
 
 /* A future can be cancelled while its job waits, but not while the job runs or once it is done. */
 static void only_what_waits_is_cancelled(void **state)
 {
     (void)state;
-    gated_t gated;
-    gated_init(&gated);
-    asyncio_executor_t *pool = new_pool();
-    asyncio_concurrent_future_t *first = asyncio_executor_submit(pool, wait_at_gate, &gated);
-    sem_wait(&gated.begun);
-    asyncio_concurrent_future_t *second = asyncio_executor_submit(pool, wait_at_gate, &gated);
+    held_t held;
+    held_init(&held);
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_concurrent_future_t *first = asyncio_executor_submit(pool, wait_at_gate, &held);
+    sem_wait(&held.begun);
+    asyncio_concurrent_future_t *second = asyncio_executor_submit(pool, wait_at_gate, &held);
     assert_false(asyncio_concurrent_future_running(second));
     assert_int_equal(asyncio_concurrent_future_cancel(first), 0);
     assert_int_equal(asyncio_concurrent_future_cancel(second), 1);
@@ -141,14 +91,14 @@ static void only_what_waits_is_cancelled(void **state)
     assert_true(asyncio_concurrent_future_cancelled(second));
     assert_int_equal(asyncio_concurrent_future_result(second, forever, NULL), -ECANCELED);
     assert_int_equal(asyncio_concurrent_future_exception(second, forever, NULL), -ECANCELED);
-    sem_post(&gated.gate);
+    sem_post(&held.gate);
     assert_int_equal(asyncio_concurrent_future_result(first, forever, NULL), 0);
     assert_int_equal(asyncio_concurrent_future_cancel(first), 0);
     end_pool(pool);
     asyncio_concurrent_future_unref(first);
     asyncio_concurrent_future_unref(second);
-    assert_int_equal(gated.destroyed, 1);
-    gated_fini(&gated);
+    assert_int_equal(held.destroyed, 1);
+    held_fini(&held);
 }
 
 /* --- callbacks ----------------------------------------------------------------------------- */
@@ -183,14 +133,14 @@ static void callbacks_run_where_it_ends(void **state)
     struct seen seen = {.count = 0};
     sem_init(&seen.called, 0, 0);
     struct letter a = {&seen, 'a'}, b = {&seen, 'b'}, c = {&seen, 'c'};
-    gated_t gated;
-    gated_init(&gated);
-    asyncio_executor_t *pool = new_pool();
-    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, wait_at_gate, &gated);
+    held_t held;
+    held_init(&held);
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_concurrent_future_t *future = asyncio_executor_submit(pool, wait_at_gate, &held);
     assert_int_equal(asyncio_concurrent_future_add_done_callback(future, note_letter, &a), 0);
     assert_int_equal(asyncio_concurrent_future_add_done_callback(future, note_letter, &b), 0);
     assert_int_equal(seen.count, 0);
-    sem_post(&gated.gate);
+    sem_post(&held.gate);
     sem_wait(&seen.called);
     sem_wait(&seen.called);
     assert_false(pthread_equal(seen.thread, pthread_self()));
@@ -199,7 +149,7 @@ static void callbacks_run_where_it_ends(void **state)
     assert_string_equal(seen.letters, "abc");
     end_pool(pool);
     asyncio_concurrent_future_unref(future);
-    gated_fini(&gated);
+    held_fini(&held);
     sem_destroy(&seen.called);
 }
 
@@ -274,24 +224,24 @@ static void a_callback_may_give_the_future_up(void **state)
 static int run_wrapped(void *arg, void **ret_result)
 {
     (void)ret_result;
-    gated_t *gated = arg;
-    asyncio_executor_t *pool = new_pool();
-    asyncio_concurrent_future_t *job = asyncio_executor_submit(pool, wait_at_gate, gated);
+    held_t *held = arg;
+    asyncio_executor_t *pool = new_pool(1);
+    asyncio_concurrent_future_t *job = asyncio_executor_submit(pool, wait_at_gate, held);
     asyncio_future_t *future = asyncio_wrap_future(job);
     assert_non_null(future);
     assert_false(asyncio_future_done(future));
-    sem_post(&gated->gate);
+    sem_post(&held->gate);
     void *value = NULL;
     assert_int_equal(asyncio_await(future, &value), 0);
-    assert_ptr_equal(value, &gated->destroyed);
+    assert_ptr_equal(value, &held->destroyed);
     asyncio_future_t *late = asyncio_wrap_future(job);
     assert_int_equal(asyncio_await_unref(late, &value), 0);
-    assert_ptr_equal(value, &gated->destroyed);
+    assert_ptr_equal(value, &held->destroyed);
     end_pool(pool);
     asyncio_concurrent_future_unref(job);
-    assert_int_equal(gated->destroyed, 0);
+    assert_int_equal(held->destroyed, 0);
     asyncio_future_unref(future);
-    assert_int_equal(gated->destroyed, 1);
+    assert_int_equal(held->destroyed, 1);
     return 0;
 }
 
@@ -299,10 +249,10 @@ static int run_wrapped(void *arg, void **ret_result)
  * before. */
 static void a_wrapped_future_ends_as_its_source(void **state)
 {
-    gated_t gated;
-    gated_init(&gated);
-    assert_int_equal(run(*state, run_wrapped, &gated), 0);
-    gated_fini(&gated);
+    held_t held;
+    held_init(&held);
+    assert_int_equal(run(*state, run_wrapped, &held), 0);
+    held_fini(&held);
 }
 
 static int run_wrapped_error(void *arg, void **ret_result)

@@ -87,8 +87,7 @@ static int cut_long_datagrams(void *arg, void **ret_result)
     static char large[65507];
     open_node(&server, (asyncio_datagram_endpoint_options_t){.local_host = "127.0.0.1",
                                                              .max_size = 8});
-    open_node(&client, (asyncio_datagram_endpoint_options_t){.remote_host = "127.0.0.1",
-                                                             .remote_port = port_of(&server)});
+    open_client(&client, &server);
     server.then = echo_back;
     assert_int_equal(send_to(&client, "12345678", NULL), 0);
     turn_until(&server.received, 1);
@@ -102,10 +101,9 @@ static int cut_long_datagrams(void *arg, void **ret_result)
         asyncio_datagram_transport_sendto(client.transport, large, sizeof(large), NULL, 0), 0);
     turn_until(&server.received, 3);
     close_node(&server);
-    open_node(&server, (asyncio_datagram_endpoint_options_t){.local_host = "127.0.0.1"});
+    open_server(&server);
     close_node(&client);
-    open_node(&client, (asyncio_datagram_endpoint_options_t){.remote_host = "127.0.0.1",
-                                                             .remote_port = port_of(&server)});
+    open_client(&client, &server);
     assert_int_equal(
         asyncio_datagram_transport_sendto(client.transport, large, sizeof(large), NULL, 0), 0);
     turn_until(&server.received, 1);

@@ -120,8 +120,7 @@ static int send_many(bool gro)
     asyncio_datagram_t datagrams[COUNT];
     open_node(&server,
               (asyncio_datagram_endpoint_options_t){.local_host = "127.0.0.1", .gro = gro});
-    open_node(&client, (asyncio_datagram_endpoint_options_t){.remote_host = "127.0.0.1",
-                                                             .remote_port = port_of(&server)});
+    open_client(&client, &server);
     for (size_t i = 0; i < COUNT; i++) {
         snprintf(data[i], sizeof(data[i]), "%zu", i);
         datagrams[i] = (asyncio_datagram_t){.data = data[i],

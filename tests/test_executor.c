@@ -1,48 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Executors: jobs in other threads, their outcomes, their arguments, cancellation, lifetimes. */
-#include "support/support.h"
+#include "support/executor_fixture.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
-#include <stdatomic.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "loop/loop.h"
-
-/* A job that can be blocked at a gate, and the record of its calls. */
-typedef struct held {
-    sem_t begun;       /* posted when it has begun */
-    sem_t gate;        /* it continues when this is posted */
-    atomic_int runs;   /* how often it ran to its end */
-    int destroyed;     /* how often its value was destroyed */
-    pthread_t thread;  /* where it ran */
-} held_t;
-
-static void held_init(held_t *held)
-{
-    memset(held, 0, sizeof(*held));
-    sem_init(&held->begun, 0, 0);
-    sem_init(&held->gate, 0, 0);
-}
-
-static void held_fini(held_t *held)
-{
-    sem_destroy(&held->begun);
-    sem_destroy(&held->gate);
-}
-
-/* Waits at its gate. Its value counts its destructions. */
-static int wait_at_gate(void *arg, void **ret_result)
-{
-    held_t *held = arg;
-    held->thread = pthread_self();
-    sem_post(&held->begun);
-    sem_wait(&held->gate);
-    held->runs++;
-    return asyncio_return(ret_result, &held->destroyed, count_destruction);
-}
 
 static int return_argument(void *arg, void **ret_result)
 {
@@ -68,20 +31,6 @@ static int fail_plainly(void *arg, void **ret_result)
     (void)ret_result;
     asyncio_raise(-EIO, "of something else");
     return (int)asyncio_int(arg);
-}
-
-static asyncio_executor_t *new_pool(size_t most)
-{
-    asyncio_thread_pool_options_t options = {.size = sizeof(options), .max_workers = most};
-    asyncio_executor_t *pool = asyncio_thread_pool_executor_new(&options);
-    assert_non_null(pool);
-    return pool;
-}
-
-static void end_pool(asyncio_executor_t *pool)
-{
-    assert_int_equal(asyncio_thread_pool_executor_shutdown(pool, true, false), 0);
-    asyncio_executor_unref(pool);
 }
 
 static void assert_message(const char *message)

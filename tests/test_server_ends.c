@@ -13,15 +13,23 @@ static int serve(asyncio_server_t *server, void **ret_result)
 }
 ASYNCIO_COROUTINE(serve, (asyncio_server_t *, server));
 
+/* Starts a server that serves in a task, with one connection. */
+static asyncio_task_t *serve_one(asyncio_server_t **ret_server, peer_t *ret_peer)
+{
+    *ret_server = start(echo, NULL);
+    asyncio_task_t *task = asyncio_create_task(serve_coroutine(*ret_server));
+    *ret_peer = open_to(*ret_server, 0);
+    exchange(*ret_peer);
+    return task;
+}
+
 static int serve_until_cancelled(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    asyncio_server_t *server = start(echo, NULL);
-    asyncio_task_t *task = asyncio_create_task(serve_coroutine(server));
-    asyncio_sleep(0);
+    asyncio_server_t *server;
+    peer_t peer;
+    asyncio_task_t *task = serve_one(&server, &peer);
     assert_int_equal(asyncio_server_serve_forever(server), ASYNCIO_ERUNTIME);
-    peer_t peer = open_to(server, 0);
-    asyncio_sleep(0.01);
     asyncio_task_cancel(task, NULL);
     assert_int_equal(asyncio_await_unref(task, NULL), -ECANCELED);
     assert_false(asyncio_server_is_serving(server));
@@ -79,10 +87,9 @@ static void test_report_client(void **state)
 static int serve_until_closed(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    asyncio_server_t *server = start(echo, NULL);
-    asyncio_task_t *task = asyncio_create_task(serve_coroutine(server));
-    peer_t peer = open_to(server, 0);
-    exchange(peer);
+    asyncio_server_t *server;
+    peer_t peer;
+    asyncio_task_t *task = serve_one(&server, &peer);
     assert_int_equal(asyncio_server_close(server), 0);
     turn_often();
     assert_false(asyncio_future_done(task)); /* a connection is open */
@@ -104,10 +111,9 @@ static void test_serve_until_closed(void **state)
 static int serve_closed_then_cancelled(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    asyncio_server_t *server = start(echo, NULL);
-    asyncio_task_t *task = asyncio_create_task(serve_coroutine(server));
-    peer_t peer = open_to(server, 0);
-    exchange(peer);
+    asyncio_server_t *server;
+    peer_t peer;
+    asyncio_task_t *task = serve_one(&server, &peer);
     assert_int_equal(asyncio_server_close(server), 0);
     turn_often();
     asyncio_task_cancel(task, NULL);

@@ -258,4 +258,14 @@ static inline void asyncio__loop_add_hook(asyncio_loop_t *loop, asyncio__loop_ho
     loop->hooks = hook;
 }
 
+/* Removes a hook that was added and not called. */
+static inline void asyncio__loop_remove_hook(asyncio_loop_t *loop, asyncio__loop_hook_t *hook)
+{
+    asyncio__loop_hook_t **at = &loop->hooks;
+    while (*at && *at != hook)
+        at = &(*at)->next;
+    if (*at)
+        *at = hook->next;
+}
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of a channel; see channel_info.h. */
+/* What stream writers and transports have in common; see channel_info.h. */
 #include "net/channel_info.h"
 
 #include <string.h>
@@ -27,6 +27,16 @@ asyncio_socket_t *asyncio__channel_socket(asyncio__channel_t *channel)
     if (channel->class->info(channel, "socket", &info) < 0)
         asyncio__ignore(channel->class->info(channel, "pipe", &info));
     return (asyncio_socket_t *)info.data;
+}
+
+int asyncio__check_pieces(const struct iovec *pieces, size_t count)
+{
+    if (count && !pieces)
+        return asyncio__fail(-EINVAL, "\"pieces\" must not be NULL");
+    for (size_t i = 0; i < count; i++)
+        if (pieces[i].iov_len && !pieces[i].iov_base)
+            return asyncio__fail(-EINVAL, "no piece of \"pieces\" may be NULL");
+    return 0;
 }
 
 int asyncio__water_marks(size_t *high_bytes, size_t *low_bytes)

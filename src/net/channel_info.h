@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What stream writers and transports tell of their channel in the same words: its two ends, its
- * socket, and what its water marks may be.
+ * What stream writers and transports have in common above a channel: its two ends as text, its
+ * socket, and the checks of what a program gives them.
  */
 #ifndef ASYNCIO__NET_CHANNEL_INFO_H
 #define ASYNCIO__NET_CHANNEL_INFO_H
@@ -18,6 +18,9 @@ int asyncio__channel_name(asyncio__channel_t *channel, const char *name, char *r
 
 /* The socket or pipe below, borrowed from the channel; NULL: it has none. */
 asyncio_socket_t *asyncio__channel_socket(asyncio__channel_t *channel);
+
+/* Whether the pieces of writelines() can be written: 0, or -EINVAL with details. */
+int asyncio__check_pieces(const struct iovec *pieces, size_t count);
 
 /* Puts the defaults in place of SIZE_MAX. -EINVAL with details: low is above high. */
 int asyncio__water_marks(size_t *high_bytes, size_t *low_bytes);

@@ -12,6 +12,7 @@
 #include "base/syscalls.h"
 #include "net/connection.h"
 #include "net/operation.h"
+#include "net/options_copy.h"
 #include "net/server.h"
 #include "task/twin.h"
 
@@ -204,75 +205,17 @@ int asyncio_start_unix_server(const char *path, asyncio_client_connected_t *clie
 
 /* --- coroutine objects --------------------------------------------------------------------- */
 
-struct arguments {
-    char *host;                                   /* a copy, or NULL: a host, or a path */
-    uint16_t port;                                /* to listen on */
-    asyncio_client_connected_t *client_connected; /* the caller's */
-    void *arg;                                    /* passed to it */
-    bool has_options;                             /* options count */
-    asyncio_server_options_t options;             /* a copy */
-    asyncio_server_t **ret_server;                /* the caller's */
-};
+static int keep_tcp(void *arguments);
+static void drop_tcp(void *arguments);
+ASYNCIO__TWIN_KEPT(CODE, asyncio_start_server, keep_tcp, drop_tcp, (const char *, host),
+                   (uint16_t, port), (asyncio_client_connected_t *, client_connected),
+                   (void *, arg), (const asyncio_server_options_t *, options),
+                   (asyncio_server_t **, ret_server))
+ASYNCIO__OPTIONS_COPY(tcp, asyncio_start_server, host, server)
 
-static void destroy(void *arg)
-{
-    struct arguments *a = arg;
-    asyncio__free_string(a->host);
-    asyncio_socket_unref(a->options.sock);
-}
-
-static int run_tcp(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    struct arguments *a = arg;
-    return asyncio_start_server(a->host, a->port, a->client_connected, a->arg,
-                                a->has_options ? &a->options : NULL, a->ret_server);
-}
-
-static int run_unix(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    struct arguments *a = arg;
-    return asyncio_start_unix_server(a->host, a->client_connected, a->arg,
-                                     a->has_options ? &a->options : NULL, a->ret_server);
-}
-
-static asyncio_coroutine_t *new_twin(asyncio_coroutine_function_t *fn, struct arguments arguments,
-                                     const char *host, const asyncio_server_options_t *options,
-                                     const char *name)
-{
-    if (options) {
-        arguments.has_options = true;
-        arguments.options = *options;
-    }
-    if (host && !(arguments.host = asyncio__strdup(host)))
-        return asyncio__fail_new(-ENOMEM, NULL);
-    asyncio_socket_ref(arguments.options.sock);
-    asyncio_coroutine_t *twin = asyncio__twin(fn, &arguments, sizeof(arguments), destroy, name);
-    if (!twin)
-        destroy(&arguments);
-    return twin;
-}
-
-asyncio_coroutine_t *asyncio_start_server_coroutine(const char *host, uint16_t port,
-                                                    asyncio_client_connected_t *client_connected,
-                                                    void *arg,
-                                                    const asyncio_server_options_t *options,
-                                                    asyncio_server_t **ret_server)
-{
-    struct arguments arguments = {.port = port,
-                                  .client_connected = client_connected,
-                                  .arg = arg,
-                                  .ret_server = ret_server};
-    return new_twin(run_tcp, arguments, host, options, "asyncio_start_server");
-}
-
-asyncio_coroutine_t *
-asyncio_start_unix_server_coroutine(const char *path, asyncio_client_connected_t *client_connected,
-                                    void *arg, const asyncio_server_options_t *options,
-                                    asyncio_server_t **ret_server)
-{
-    struct arguments arguments = {
-        .client_connected = client_connected, .arg = arg, .ret_server = ret_server};
-    return new_twin(run_unix, arguments, path, options, "asyncio_start_unix_server");
-}
+static int keep_unix(void *arguments);
+static void drop_unix(void *arguments);
+ASYNCIO__TWIN_KEPT(CODE, asyncio_start_unix_server, keep_unix, drop_unix, (const char *, path),
+                   (asyncio_client_connected_t *, client_connected), (void *, arg),
+                   (const asyncio_server_options_t *, options), (asyncio_server_t **, ret_server))
+ASYNCIO__OPTIONS_COPY(unix, asyncio_start_unix_server, path, server)

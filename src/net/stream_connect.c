@@ -16,6 +16,7 @@
 #include "base/syscalls.h"
 #include "net/connection.h"
 #include "net/operation.h"
+#include "net/options_copy.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
 #include "transport/connector.h"
@@ -249,84 +250,18 @@ int asyncio_open_unix_connection(const char *path, const asyncio_connection_opti
 
 /* --- coroutine objects --------------------------------------------------------------------- */
 
-struct arguments {
-    char *host;                            /* a copy: a host, or a path; or NULL */
-    char *local_host;                      /* a copy, or NULL */
-    uint16_t port;                         /* of the peer */
-    bool has_options;                      /* options count */
-    asyncio_connection_options_t options;  /* a copy */
-    asyncio_stream_reader_t **ret_reader;  /* the caller's */
-    asyncio_stream_writer_t **ret_writer;  /* the caller's */
-};
+static int keep_tcp(void *arguments);
+static void drop_tcp(void *arguments);
+ASYNCIO__TWIN_KEPT(CODE, asyncio_open_connection, keep_tcp, drop_tcp, (const char *, host),
+                   (uint16_t, port), (const asyncio_connection_options_t *, options),
+                   (asyncio_stream_reader_t **, ret_reader),
+                   (asyncio_stream_writer_t **, ret_writer))
+ASYNCIO__OPTIONS_COPY(tcp, asyncio_open_connection, host, connection)
 
-static void destroy(void *arg)
-{
-    struct arguments *a = arg;
-    asyncio__free_string(a->host);
-    asyncio__free_string(a->local_host);
-    asyncio_socket_unref(a->options.sock);
-}
-
-static int run_tcp(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    struct arguments *a = arg;
-    return asyncio_open_connection(a->host, a->port, a->has_options ? &a->options : NULL,
-                                   a->ret_reader, a->ret_writer);
-}
-
-static int run_unix(void *arg, void **ret_result)
-{
-    (void)ret_result;
-    struct arguments *a = arg;
-    return asyncio_open_unix_connection(a->host, a->has_options ? &a->options : NULL,
-                                        a->ret_reader, a->ret_writer);
-}
-
-static asyncio_coroutine_t *new_twin(asyncio_coroutine_function_t *fn, const char *host,
-                                     uint16_t port, const asyncio_connection_options_t *options,
-                                     asyncio_stream_reader_t **ret_reader,
-                                     asyncio_stream_writer_t **ret_writer, const char *name)
-{
-    if ((!host && !(options && options->sock)) || check_options(options) < 0)
-        return asyncio__fail_new(
-            -EINVAL, "\"host\" or \"path\" must not be NULL, and \"options\" must be valid");
-    struct arguments arguments = {.host = host ? asyncio__strdup(host) : NULL, .port = port,
-                                  .ret_reader = ret_reader, .ret_writer = ret_writer};
-    bool is_whole = arguments.host || !host;
-    if (options) {
-        arguments.has_options = true;
-        arguments.options = *options;
-        asyncio_socket_ref(options->sock);
-        if (options->local_host) {
-            arguments.local_host = asyncio__strdup(options->local_host);
-            arguments.options.local_host = arguments.local_host;
-            is_whole = is_whole && arguments.local_host;
-        }
-    }
-    asyncio_coroutine_t *twin =
-        is_whole ? asyncio__twin(fn, &arguments, sizeof(arguments), destroy, name) : NULL;
-    if (twin)
-        return twin;
-    destroy(&arguments);
-    return asyncio__fail_new(-ENOMEM, NULL);
-}
-
-asyncio_coroutine_t *asyncio_open_connection_coroutine(const char *host, uint16_t port,
-                                                       const asyncio_connection_options_t *options,
-                                                       asyncio_stream_reader_t **ret_reader,
-                                                       asyncio_stream_writer_t **ret_writer)
-{
-    return new_twin(run_tcp, host, port, options, ret_reader, ret_writer,
-                    "asyncio_open_connection");
-}
-
-asyncio_coroutine_t *
-asyncio_open_unix_connection_coroutine(const char *path,
-                                       const asyncio_connection_options_t *options,
-                                       asyncio_stream_reader_t **ret_reader,
-                                       asyncio_stream_writer_t **ret_writer)
-{
-    return new_twin(run_unix, path, 0, options, ret_reader, ret_writer,
-                    "asyncio_open_unix_connection");
-}
+static int keep_unix(void *arguments);
+static void drop_unix(void *arguments);
+ASYNCIO__TWIN_KEPT(CODE, asyncio_open_unix_connection, keep_unix, drop_unix, (const char *, path),
+                   (const asyncio_connection_options_t *, options),
+                   (asyncio_stream_reader_t **, ret_reader),
+                   (asyncio_stream_writer_t **, ret_writer))
+ASYNCIO__OPTIONS_COPY(unix, asyncio_open_unix_connection, path, connection)

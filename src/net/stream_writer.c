@@ -40,19 +40,10 @@ static int check_writable(const asyncio_stream_writer_t *writer)
     return rc;
 }
 
-int asyncio_stream_writer_writelines(asyncio_stream_writer_t *writer, const struct iovec *pieces,
-                                     size_t count)
+static int write_pieces(asyncio_stream_writer_t *writer, const struct iovec *pieces, size_t count)
 {
-    int rc = check_writable(writer);
-    if (rc < 0)
-        return rc;
-    if (count && !pieces)
-        return asyncio__fail(-EINVAL, "\"pieces\" must not be NULL");
-    for (size_t i = 0; i < count; i++)
-        if (pieces[i].iov_len && !pieces[i].iov_base)
-            return asyncio__fail(-EINVAL, "no piece of \"pieces\" may be NULL");
     asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
-    rc = channel->class->write(channel, pieces, count);
+    int rc = channel->class->write(channel, pieces, count);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
     if (channel->class->unsent(channel) > writer->high_bytes)
@@ -60,15 +51,28 @@ int asyncio_stream_writer_writelines(asyncio_stream_writer_t *writer, const stru
     return 0;
 }
 
+int asyncio_stream_writer_writelines(asyncio_stream_writer_t *writer, const struct iovec *pieces,
+                                     size_t count)
+{
+    int rc = check_writable(writer);
+    if (rc == 0)
+        rc = asyncio__check_pieces(pieces, count);
+    return rc < 0 ? rc : write_pieces(writer, pieces, count);
+}
+
 int asyncio_stream_writer_write(asyncio_stream_writer_t *writer, const void *data, size_t size)
 {
+    int rc = check_writable(writer);
+    if (rc < 0)
+        return rc;
     if (!data && size)
         return asyncio__fail(-EINVAL, "\"data\" must not be NULL");
     struct iovec piece = {(void *)data, size};
-    return asyncio_stream_writer_writelines(writer, &piece, 1);
+    return write_pieces(writer, &piece, 1);
 }
 
-/* Is the call inside a coroutine of the writer's loop: the connection, or NULL and *ret_rc. */
+/* Whether the call is inside a coroutine of the writer's loop: returns the connection, or NULL and
+ * the code in *ret_rc. */
 static asyncio__connection_t *check_inside(asyncio_stream_writer_t *writer, int *ret_rc)
 {
     if (!writer) {

@@ -499,13 +499,10 @@ int asyncio_transport_writelines(asyncio_transport_t *transport, const struct io
                                  size_t count)
 {
     int rc = check_usable(transport);
+    if (rc == 0)
+        rc = asyncio__check_pieces(pieces, count);
     if (rc < 0)
         return rc;
-    if (count && !pieces)
-        return asyncio__fail(-EINVAL, "\"pieces\" must not be NULL");
-    for (size_t i = 0; i < count; i++)
-        if (pieces[i].iov_len && !pieces[i].iov_base)
-            return asyncio__fail(-EINVAL, "no piece of \"pieces\" may be NULL");
     return write_pieces(transport, pieces, count, "Cannot call writelines() after write_eof()");
 }
 

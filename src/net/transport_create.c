@@ -8,6 +8,7 @@
 #include "base/syscalls.h"
 #include "net/stream_connect.h"
 #include "net/operation.h"
+#include "net/options_copy.h"
 #include "net/protocol.h"
 #include "net/server_start.h"
 #include "net/transport.h"
@@ -207,85 +208,6 @@ int asyncio_loop_create_unix_server(asyncio_loop_t *loop, asyncio_protocol_facto
 
 /* --- coroutine objects --------------------------------------------------------------------- */
 
-static int keep_string(const char **text)
-{
-    if (*text && !(*text = asyncio__strdup(*text)))
-        return asyncio__fail(-ENOMEM, NULL);
-    return 0;
-}
-
-/* Puts a copy in place of the options, with its own references; NULL where that fails. */
-static int keep_connection_options(const asyncio_connection_options_t **options)
-{
-    const asyncio_connection_options_t *given = *options;
-    *options = NULL;
-    if (!given)
-        return 0;
-    if (given->size < sizeof(*given))
-        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
-    asyncio_connection_options_t *copy = asyncio__malloc(sizeof(*copy));
-    if (!copy)
-        return asyncio__fail(-ENOMEM, NULL);
-    *copy = *given;
-    if (keep_string(&copy->local_host) < 0) {
-        asyncio__free(copy, sizeof(*copy));
-        return -ENOMEM;
-    }
-    asyncio_socket_ref(copy->sock);
-    *options = copy;
-    return 0;
-}
-
-static void drop_connection_options(const asyncio_connection_options_t *options)
-{
-    if (!options)
-        return;
-    asyncio__free_string((char *)options->local_host);
-    asyncio_socket_unref(options->sock);
-    asyncio__free((void *)options, sizeof(*options));
-}
-
-static int keep_server_options(const asyncio_server_options_t **options)
-{
-    const asyncio_server_options_t *given = *options;
-    *options = NULL;
-    if (!given)
-        return 0;
-    if (given->size < sizeof(*given))
-        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
-    asyncio_server_options_t *copy = asyncio__malloc(sizeof(*copy));
-    if (!copy)
-        return asyncio__fail(-ENOMEM, NULL);
-    *copy = *given;
-    asyncio_socket_ref(copy->sock);
-    *options = copy;
-    return 0;
-}
-
-static void drop_server_options(const asyncio_server_options_t *options)
-{
-    if (!options)
-        return;
-    asyncio_socket_unref(options->sock);
-    asyncio__free((void *)options, sizeof(*options));
-}
-
-/* Defines keep_WORD() and drop_WORD() of a call with a string and options. */
-#define KEEPERS(word, name, string, kind) \
-    static int keep_##word(void *arguments) \
-    { \
-        struct name##_arguments *a = arguments; \
-        int rc = keep_string(&a->string); \
-        int options_rc = keep_##kind##_options(&a->options); \
-        return rc < 0 ? rc : options_rc; \
-    } \
-    static void drop_##word(void *arguments) \
-    { \
-        struct name##_arguments *a = arguments; \
-        asyncio__free_string((char *)a->string); \
-        drop_##kind##_options(a->options); \
-    }
-
 static int keep_tcp_connection(void *arguments);
 static void drop_tcp_connection(void *arguments);
 ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_create_connection, keep_tcp_connection, drop_tcp_connection,
@@ -293,7 +215,7 @@ ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_create_connection, keep_tcp_connection, dr
                    (void *, arg), (const char *, host), (uint16_t, port),
                    (const asyncio_connection_options_t *, options),
                    (asyncio_transport_t **, ret_transport))
-KEEPERS(tcp_connection, asyncio_loop_create_connection, host, connection)
+ASYNCIO__OPTIONS_COPY(tcp_connection, asyncio_loop_create_connection, host, connection)
 
 static int keep_unix_connection(void *arguments);
 static void drop_unix_connection(void *arguments);
@@ -302,7 +224,7 @@ ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_create_unix_connection, keep_unix_connecti
                    (asyncio_protocol_factory_t *, factory), (void *, arg), (const char *, path),
                    (const asyncio_connection_options_t *, options),
                    (asyncio_transport_t **, ret_transport))
-KEEPERS(unix_connection, asyncio_loop_create_unix_connection, path, connection)
+ASYNCIO__OPTIONS_COPY(unix_connection, asyncio_loop_create_unix_connection, path, connection)
 
 static int keep_tcp_server(void *arguments);
 static void drop_tcp_server(void *arguments);
@@ -311,7 +233,7 @@ ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_create_server, keep_tcp_server, drop_tcp_s
                    (void *, arg), (const char *, host), (uint16_t, port),
                    (const asyncio_server_options_t *, options),
                    (asyncio_server_t **, ret_server))
-KEEPERS(tcp_server, asyncio_loop_create_server, host, server)
+ASYNCIO__OPTIONS_COPY(tcp_server, asyncio_loop_create_server, host, server)
 
 static int keep_unix_server(void *arguments);
 static void drop_unix_server(void *arguments);
@@ -320,7 +242,7 @@ ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_create_unix_server, keep_unix_server, drop
                    (void *, arg), (const char *, path),
                    (const asyncio_server_options_t *, options),
                    (asyncio_server_t **, ret_server))
-KEEPERS(unix_server, asyncio_loop_create_unix_server, path, server)
+ASYNCIO__OPTIONS_COPY(unix_server, asyncio_loop_create_unix_server, path, server)
 
 ASYNCIO__TWIN(CODE, asyncio_loop_connect_accepted_socket, (asyncio_loop_t *, loop),
               (asyncio_protocol_factory_t *, factory), (void *, arg), (asyncio_socket_t *, sock),

@@ -33,7 +33,7 @@ void asyncio__reaper_unref(asyncio__reaper_t *reaper)
     asyncio__free(reaper, sizeof(*reaper));
 }
 
-/* The child is reaped, or nothing more will be heard of it: drops the reaper's own reference. */
+/* The child is reaped, or cannot be: tells the owner, and drops the reaper's own reference. */
 static void finish(asyncio__reaper_t *reaper, int return_code)
 {
     reaper->has_exited = true;
@@ -52,11 +52,11 @@ static void finish(asyncio__reaper_t *reaper, int return_code)
     asyncio__reaper_unref(reaper);
 }
 
-
 #define KILLED_WAITS 100 /* of a millisecond */
 
-/* Ends a child that nobody can wait for any more. Killed, it ends at once, unless the kernel holds
- * it in a call that cannot be interrupted; then it stays a zombie until this process ends. */
+/* Kills and reaps a child that the loop can no longer wait for. A killed child ends at once, unless
+ * the kernel holds it in a call that cannot be interrupted; then it stays a zombie until this
+ * process ends. */
 static void kill_child(asyncio__reaper_t *reaper, const char *report)
 {
     int return_code = -SIGKILL;
@@ -77,15 +77,15 @@ static void kill_at_close(asyncio__reaper_t *reaper)
 
 /* --- by a thread --------------------------------------------------------------------------- */
 
-/* What the waiting thread and the loop share, and free together. */
+/* What the waiting thread and the loop share; the last of the two frees it. */
 typedef struct asyncio__reaper_thread {
     asyncio__work_t work;       /* runs in the thread */
     asyncio__inbox_node_t node; /* how the thread tells the loop */
     asyncio__loop_hook_t hook;  /* kills the child when the loop closes */
     asyncio__inbox_t *inbox;    /* a reference */
-    asyncio__reaper_t *reaper;  /* the loop's own; NULL once the loop has closed */
+    asyncio__reaper_t *reaper;  /* used by the loop only; NULL once the loop is closed */
     pid_t pid;                  /* of the child */
-    atomic_uint refs;           /* the thread's, until it was heard of, and the loop's */
+    atomic_uint refs;           /* the thread's, until its node is delivered, and the loop's */
 } thread_t;
 
 static void drop_thread(thread_t *thread)
@@ -97,23 +97,13 @@ static void drop_thread(thread_t *thread)
     asyncio__free(thread, sizeof(*thread));
 }
 
-static void remove_hook(thread_t *thread)
-{
-    for (asyncio__loop_hook_t **at = &thread->reaper->loop->hooks; *at; at = &(*at)->next) {
-        if (*at == &thread->hook) {
-            *at = thread->hook.next;
-            return;
-        }
-    }
-}
-
 static void on_thread_done(asyncio__inbox_node_t *node, bool closed)
 {
     thread_t *thread = ASYNCIO__CONTAINER(node, thread_t, node);
     asyncio__reaper_t *reaper = thread->reaper;
     int return_code = 255;
     if (reaper && !closed) {
-        remove_hook(thread);
+        asyncio__loop_remove_hook(reaper->loop, &thread->hook);
         thread->reaper = NULL;
         drop_thread(thread);
         asyncio__ignore(asyncio__child_reap(&reaper->child, &return_code));
@@ -139,9 +129,9 @@ static void wait_in_thread(asyncio__work_t *work)
     siginfo_t info;
     while (asyncio__sys.waitid(P_PID, (id_t)thread->pid, &info, WEXITED | WNOWAIT) < 0 &&
            errno == EINTR)
-        ;
+        continue;
     if (asyncio__inbox_post(thread->inbox, &thread->node) < 0)
-        drop_thread(thread); /* the loop has closed, and killed the child */
+        drop_thread(thread); /* the loop is closed, and has killed the child */
 }
 
 static int begin_thread(asyncio__reaper_t *reaper)
@@ -178,7 +168,7 @@ static void on_poll(asyncio__operation_t *operation)
         kill_at_close(reaper);
         return;
     }
-    if (rc == 0) /* readable is no promise that waitid() has something: it may be asked again */
+    if (rc == 0) /* after a spurious wake-up waitid() has nothing, and the poll is repeated */
         rc = asyncio__child_reap(&reaper->child, &return_code);
     if (rc == 0)
         rc = begin_poll(reaper);
@@ -188,7 +178,7 @@ static void on_poll(asyncio__operation_t *operation)
         kill_child(reaper, "a child process was killed: nothing can wait for it");
 }
 
-/* 0: pending, or the child has ended. Otherwise a code: the engine cannot wait for it. */
+/* Polls the pidfd: 0, pending or the child is reaped; or the code why the engine cannot wait. */
 static int begin_poll(asyncio__reaper_t *reaper)
 {
     asyncio__engine_t *engine = reaper->loop->engine;
@@ -196,7 +186,7 @@ static int begin_poll(asyncio__reaper_t *reaper)
         .kind = ASYNCIO__POLL_IN, .file = reaper->file, .complete = on_poll};
     int return_code, rc;
     while ((rc = engine->class->submit(engine, &reaper->poll)) == 1) {
-        /* It has ended already; whoever waits hears of it in a turn of its own. */
+        /* It has ended already. */
         rc = reaper->poll.result;
         if (rc == 0)
             rc = asyncio__child_reap(&reaper->child, &return_code);
@@ -209,15 +199,6 @@ static int begin_poll(asyncio__reaper_t *reaper)
 }
 
 /* --- the start ----------------------------------------------------------------------------- */
-
-/* Ends a child that nobody can wait for: blocks until it is dead. */
-static void end_now(const asyncio__child_t *child)
-{
-    siginfo_t info;
-    asyncio__ignore(asyncio__child_kill(child, SIGKILL));
-    while (asyncio__sys.waitid(P_PID, (id_t)child->pid, &info, WEXITED) < 0 && errno == EINTR)
-        ;
-}
 
 int asyncio__reaper_start(asyncio__reaper_t *reaper, const asyncio__child_t *child)
 {
@@ -234,7 +215,8 @@ int asyncio__reaper_start(asyncio__reaper_t *reaper, const asyncio__child_t *chi
         rc = reaper->has_exited ? 0 : begin_thread(reaper);
     if (rc >= 0)
         return 0;
-    end_now(child);
+    asyncio__ignore(asyncio__child_kill(child, SIGKILL)); /* nothing can wait for it */
+    asyncio__child_wait(child);
     if (reaper->file)
         engine->class->close_file(engine, reaper->file);
     else if (child->pidfd >= 0)

@@ -296,17 +296,6 @@ static pid_t fork_child(plan_t *plan, int *ret_pidfd)
     return pid;
 }
 
-/* Takes the status of a child that could not execute its program: it ends at once. */
-static void reap_failed(asyncio__child_t *child)
-{
-    siginfo_t info;
-    while (asyncio__sys.waitid(P_PID, (id_t)child->pid, &info, WEXITED) < 0 && errno == EINTR)
-        ;
-    if (child->pidfd >= 0)
-        asyncio__sys.close(child->pidfd);
-    child->pidfd = -1;
-}
-
 int asyncio__spawn(const asyncio__spawn_t *spawn, asyncio__child_t *ret_child)
 {
     *ret_child = (asyncio__child_t){.pidfd = -1, .stage = ASYNCIO__SPAWN_PREPARE};
@@ -337,7 +326,10 @@ int asyncio__spawn(const asyncio__spawn_t *spawn, asyncio__child_t *ret_child)
     }
     if (plan.report.error != 0) {
         ret_child->stage = (asyncio__spawn_stage_t)plan.report.stage;
-        reap_failed(ret_child);
+        asyncio__child_wait(ret_child);
+        if (ret_child->pidfd >= 0)
+            asyncio__sys.close(ret_child->pidfd);
+        ret_child->pidfd = -1;
         return -plan.report.error;
     }
     return 0;
@@ -379,6 +371,13 @@ int asyncio__child_reap(const asyncio__child_t *child, int *ret_code)
     else
         *ret_code = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
     return 1;
+}
+
+void asyncio__child_wait(const asyncio__child_t *child)
+{
+    siginfo_t info;
+    while (asyncio__sys.waitid(P_PID, (id_t)child->pid, &info, WEXITED) < 0 && errno == EINTR)
+        continue;
 }
 
 int asyncio__child_kill(const asyncio__child_t *child, int signo)

@@ -75,6 +75,10 @@ int asyncio__spawn(const asyncio__spawn_t *spawn, asyncio__child_t *ret_child);
  */
 int asyncio__child_reap(const asyncio__child_t *child, int *ret_code);
 
+/* Blocks until a child has ended, and reaps it: for one that was killed, or could not execute its
+ * program. Does not close the pidfd. */
+void asyncio__child_wait(const asyncio__child_t *child);
+
 /* Sends a signal: 0 or -errno. Only before the child is reaped: after that, its process ID may
  * belong to another process. */
 int asyncio__child_kill(const asyncio__child_t *child, int signo);

@@ -153,12 +153,22 @@ static inline uint16_t port_of(node_t *node)
     return ntohs(address.sin_port);
 }
 
-/* Two ends on loopback: a server, and a client that is connected to it. */
-static inline void open_both(node_t *server, node_t *client)
+static inline void open_server(node_t *server)
 {
     open_node(server, (asyncio_datagram_endpoint_options_t){.local_host = "127.0.0.1"});
+}
+
+/* A client that is connected to a server on loopback. */
+static inline void open_client(node_t *client, node_t *server)
+{
     open_node(client, (asyncio_datagram_endpoint_options_t){.remote_host = "127.0.0.1",
                                                             .remote_port = port_of(server)});
+}
+
+static inline void open_both(node_t *server, node_t *client)
+{
+    open_server(server);
+    open_client(client, server);
 }
 
 static inline int send_to(node_t *node, const char *text, node_t *receiver)
