@@ -11,6 +11,7 @@ on the simulated engine, which has none.
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,10 +32,14 @@ SMALL = ["hello_world", "factorial_gather", "timeout", "task_group", "producer_t
          "testing_cmocka", "lambdas", "embed_glib", "libpq_query"]
 NEEDS = {"testing_cmocka": "cmocka", "lambdas": "a C++ compiler", "embed_glib": "GLib",
          "libpq_query": "libpq"}
-WITH_DESCRIPTORS = ["libpq_query", "process_pipeline", "subprocess_shell",
+# The programs that the pages of the manual show; those with servers are driven below.
+MANUAL = ["first", "fetch_pages", "retry_test", "cheat_sheet", "cancellation", "errors",
+          "ownership", "timeouts", "threads", "groups", "shutdown", "back_pressure", "own_executor"]
+WITH_DESCRIPTORS = ["fetch_pages", "libpq_query", "process_pipeline", "subprocess_shell",
                     "subprocess_date_protocol", "subprocess_get_date", "pipes",
                     "watch_socket_reader", "watch_socket_protocol", "watch_socket_streams"]
 MAX_LINES = 80
+MAX_LINES_OF_TUTORIAL = 100
 
 
 def masked(text):
@@ -110,6 +115,67 @@ def ends_by(signo):
     compare(wanted.replace("NAME", signo.name), "".join(first) + rest, errors, program.returncode)
 
 
+def with_server(name, talk, wanted):
+    """Runs a server of the manual, lets talk(port) use it, ends it by SIGTERM, and compares what it
+    has printed behind its first line."""
+    if ENGINE == "sim":
+        raise Skip("the simulated engine has no sockets")
+    server = subprocess.Popen([os.path.join(BUILD, "examples", "manual", name), "0"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        port = int(server.stdout.readline().split()[-1])
+        talk(port)
+        server.terminate()
+        output, errors = server.communicate(timeout=LIMIT)
+        compare(wanted, output, errors, server.returncode)
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def chats(port):
+    """A line of one client reaches all others."""
+    clients = [socket.create_connection(("127.0.0.1", port), timeout=LIMIT) for _ in range(3)]
+    files = [client.makefile("rwb", buffering=0) for client in clients]
+    # A client is in the room when one that was there before has got a line of it.
+    for number, file in enumerate(files):
+        file.write(b"here is %d\n" % number)
+        for other in files[:number]:
+            read_until(other, b"here is %d\n" % number)
+    files[0].write(b"hello\n")
+    for file in files[1:]:
+        read_until(file, b"hello\n")
+    for client in clients[1:]:
+        client.close()
+
+
+def read_until(file, wanted):
+    line = file.readline()
+    while line not in (wanted, b""):
+        line = file.readline()
+    if not line:
+        raise Failure(f"{wanted!r} has not come")
+
+
+def expect_line(file, wanted):
+    line = file.readline()
+    if line != wanted:
+        raise Failure(f"{line!r} came, not {wanted!r}")
+
+
+def serves_http(port):
+    """Two requests over one connection, and one that says that it is the last."""
+    with socket.create_connection(("127.0.0.1", port), timeout=LIMIT) as client:
+        file = client.makefile("rwb", buffering=0)
+        for _ in range(2):
+            file.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            for wanted in (b"HTTP/1.1 200 OK\r\n", b"Content-Length: 6\r\n", b"\r\n", b"hello\n"):
+                expect_line(file, wanted)
+        file.write(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        if not file.read().endswith(b"hello\n"):
+            raise Failure("the last request has no response")
+
+
 def readme_programs():
     """Returns (program, output) of each program of the README that says what it prints."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
@@ -137,19 +203,21 @@ def readme_program_runs(code, output):
 
 
 def each_is_short():
-    """No example is longer than 80 lines, so that it can be read in one sitting."""
-    for folder in ("examples", os.path.join("examples", "page")):
+    """No example is longer than 80 lines (100 in a tutorial), so that it is read in one sitting."""
+    for folder, most in (("examples", MAX_LINES), ("examples/page", MAX_LINES),
+                         ("examples/manual", MAX_LINES_OF_TUTORIAL)):
         for name in sorted(os.listdir(os.path.join(ROOT, folder))):
             if name.endswith((".c", ".cc")):
                 with open(os.path.join(ROOT, folder, name), encoding="utf-8") as file:
                     count = len(file.readlines())
-                if count > MAX_LINES:
+                if count > most:
                     raise Failure(f"{folder}/{name}: {count} lines")
 
 
 def main():
     tests = [("each_example_is_short", each_is_short)]
-    for folder, names in (("examples/page", PAGE), ("examples", SMALL)):
+    for folder, names in (("examples/page", PAGE), ("examples", SMALL),
+                          ("examples/manual", MANUAL)):
         for name in names:
             program = os.path.join(BUILD, folder, name)
             tests.append((folder.split("/")[-1] + "_" + name,
@@ -165,6 +233,10 @@ def main():
                                  ["Received Hello World!\n"])))
     for signo in (signal.SIGINT, signal.SIGTERM):
         tests.append((f"examples_signal_handlers_{signo.name}", lambda signo=signo: ends_by(signo)))
+    tests.append(("manual_chat_server",
+                  lambda: with_server("chat_server", chats, "everybody has left\n")))
+    tests.append(("manual_http_hello",
+                  lambda: with_server("http_hello", serves_http, "stopped\n")))
     for number, (code, output) in enumerate(readme_programs(), 1):
         tests.append((f"readme_program_{number}",
                       lambda code=code, output=output: readme_program_runs(code, output)))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Makes the manual: HTML from the guides and the public headers, and man pages.
 
-    make_manual.py OUT [--root ROOT] [--only-source]
+    make_manual.py OUT [--root ROOT] [--only-man3]
 
 OUT/source is what Sphinx reads (docs/, examples/, and a page of each header), OUT/html the manual,
 OUT/man the man pages: section 3 of each function, section 7 of the concepts. Nothing is copied by
@@ -108,7 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", help="the folder to make")
     parser.add_argument("--root", default=os.path.join(os.path.dirname(__file__), ".."))
-    parser.add_argument("--only-source", action="store_true", help="do not run Sphinx")
+    parser.add_argument("--only-man3", action="store_true", help="functions only, without Sphinx")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     groups = headers_of.read_headers(options.root)
@@ -119,10 +119,10 @@ def main():
                       + ", ".join(header.undocumented), file=sys.stderr)
                 return 1
     make_man(options.out, groups)
+    if options.only_man3:
+        return 0
     fresh(os.path.join(options.out, "doctrees"))
     source = make_source(options.root, options.out, groups)
-    if options.only_source:
-        return 0
     passed = True
     for builder, folder in (("html", "html"), ("man", "man")):
         path = os.path.join(options.out, folder)

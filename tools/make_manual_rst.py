@@ -64,15 +64,20 @@ def field(name, parts, headers):
                                                         for line in lines[1:]]
 
 
+def takes_place(entry, name):
+    """Whether a function is the form of another one that takes the source location."""
+    return name.endswith("_at") and name[:-len("_at")] in entry.names
+
+
 def in_order(entry):
     """Returns (name, signature) of an entry: the call, its twin, then the form with a place."""
     return sorted(zip(entry.names, entry.signatures),
-                  key=lambda pair: (pair[0].endswith("_at") and len(entry.names) > 1,
+                  key=lambda pair: (takes_place(entry, pair[0]),
                                     pair[0].endswith("_coroutine")))
 
 
 def is_place(entry, name):
-    return name == "place" and any(n.endswith("_at") for n in entry.names)
+    return name == "place" and any(takes_place(entry, n) for n in entry.names)
 
 
 def fields(entry, headers):
@@ -99,8 +104,8 @@ def notes(entry):
     twin = next((n for n in entry.names if n.endswith("_coroutine")), None)
     if twin and len(entry.names) > 1:
         found += [f"``{twin}()`` makes a coroutine object of the call.", ""]
-    place = [n for n in entry.names if n.endswith("_at")]
-    if place and len(entry.names) > 1:
+    place = [n for n in entry.names if takes_place(entry, n)]
+    if place:
         forms = " and ".join(f"``{name}()``" for name in place)
         found += [f"A macro passes the source location of the call to {forms}.", ""]
     return found
