@@ -185,6 +185,10 @@ KINDS = {
 
 
 class Scenario:
+    # How a loop says that nothing can happen any more; tests/python replaces both for its loop.
+    deadlock = Deadlock
+    zero = 0.0              # what loop.time() is at the beginning
+
     def __init__(self, program):
         self.coros = program.get("coros", {})
         self.main = program["main"]
@@ -208,7 +212,7 @@ class Scenario:
     def log(self, *words):
         if self.fuel < 0:
             return  # a task group keeps OutOfFuel back until its tasks are done
-        ticks = round(self.loop.time() / TICK)
+        ticks = round((self.loop.time() - self.zero) / TICK)
         self.lines.append(f"{ticks} {self.actor()} " + " ".join(str(w) for w in words))
 
     def state(self, fut):
@@ -373,7 +377,8 @@ class Scenario:
         elif op == "call_later":
             self.bind(args[0], self.loop.call_later(args[1] * TICK, self.callback(*args[2:])))
         elif op == "call_at":
-            self.bind(args[0], self.loop.call_at(args[1] * TICK, self.callback(*args[2:])))
+            self.bind(args[0], self.loop.call_at(
+                self.zero + args[1] * TICK, self.callback(*args[2:])))
         elif op == "cancel_handle":
             self.handle(args[0]).cancel()
         elif op == "all_tasks":
@@ -551,9 +556,13 @@ class Scenario:
         return None
 
     # --- the whole -----------------------------------------------------------------------------
+    def new_loop(self):
+        return VirtualLoop()
+
     def execute(self):
         """The lines of the trace."""
-        self.loop = loop = VirtualLoop()
+        self.loop = loop = self.new_loop()
+        self.zero = loop.time()
         loop.set_task_factory(self.task_factory)
         loop.set_exception_handler(self.on_error)
         asyncio.set_event_loop(loop)
@@ -578,10 +587,10 @@ class Scenario:
         try:
             value = self.loop.run_until_complete(main)
             self.log("main", "returned", self.value(value))
+        except self.deadlock:
+            self.log("deadlock")
         except (Exception, asyncio.CancelledError) as exc:
             self.log("main", "raised", describe(exc))
-        except Deadlock:
-            self.log("deadlock")
 
     def shut_down(self):
         left = [t for t in self.tasks if not t.done()]
@@ -614,13 +623,13 @@ def in_c_and_python():
     return [c, python]
 
 
-def trace(number, program, variants, watch):
-    """The lines of one scenario, as printed."""
+def trace(number, program, variants, watch, kind=Scenario):
+    """The lines of one scenario, as printed; `kind` is the class that runs it."""
     traces = []
     for variant in variants:
         variant.use()
         watch.overflow, watch.cancels = False, 0
-        scenario = Scenario(program)
+        scenario = kind(program)
         try:
             traces.append(scenario.execute())
         except (RecursionError, Endless):
@@ -631,7 +640,7 @@ def trace(number, program, variants, watch):
     return "\n".join([f"== {program.get('name', number)}"] + traces[0])
 
 
-def run_chunk(chunk, variants=None):
+def run_chunk(chunk, variants=None, kind=Scenario):
     """In a process of its own, so that what scenarios leave behind does not slow the next ones
     down."""
     warnings.simplefilter("ignore")
@@ -641,7 +650,8 @@ def run_chunk(chunk, variants=None):
     variants = variants or in_c_and_python()
     watch = Watch()
     watch.install(variants)
-    return "\n".join(trace(number, program, variants, watch) for number, program in chunk)
+    return "\n".join(trace(number, program, variants, watch, kind)
+                     for number, program in chunk)
 
 
 def main():
