@@ -4,15 +4,15 @@
 
 Usage: PYTHON conform.py [--loop MODULE:FACTORY] [-k PART] [-j N] [-t SECONDS] [--list]
 
-The factory reaches CPython's tests in two ways. Test mixins get a create_event_loop() that calls it,
-and asyncio.events.new_event_loop is replaced by it, which asyncio.Runner and with it most test
+The factory reaches CPython's tests in two ways. Test mixins get a create_event_loop() that calls
+it, and asyncio.events.new_event_loop is replaced by it, which asyncio.Runner and with it most test
 modules use. All modules are imported once; each test then runs in a forked process of its own, so
 that a crash or a hang is the result of one test only.
 
 A test that fails is run once more with nothing beside it, because some of CPython's tests measure
-time. One that fails again is run on CPython's own loop: if that fails too, the machine is the reason
-and the test is skipped. conform_ledger.txt names the tests that may fail, with the reason; a test
-named there that passes is a failure, so that the list can only become shorter.
+time. One that fails again is run on CPython's own loop: if that fails too, the machine is the
+reason and the test is skipped. conform_ledger.txt names the tests that may fail, with the reason; a
+test named there that passes is a failure, so that the list can only become shorter.
 """
 
 import argparse
