@@ -410,6 +410,16 @@ static Py_hash_t hash_timer(asyncio__py_timer_handle_t *timer)
     return hash;
 }
 
+/* Says asyncio's own class, whose name is the argument, so that isinstance() finds it. */
+static PyObject *get_class(asyncio__py_handle_t *handle, void *name)
+{
+    (void)handle;
+    PyObject *module = PyImport_ImportModule("asyncio");
+    PyObject *found = module ? PyObject_GetAttrString(module, name) : NULL;
+    Py_XDECREF(module);
+    return found;
+}
+
 static PyMethodDef methods[] = {
     ASYNCIO__PY_METHOD("cancel", method_cancel, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("cancelled", method_cancelled, METH_NOARGS, NULL),
@@ -438,12 +448,17 @@ static PyMethodDef timer_methods[] = {
             NULL                                                                                   \
     }
 
-static PyGetSetDef attributes[] = {COMMON_ATTRIBUTES, {0}};
+static PyGetSetDef attributes[] = {
+    COMMON_ATTRIBUTES,
+    {"__class__", (getter)get_class, NULL, NULL, "Handle"},
+    {0},
+};
 
 static PyGetSetDef timer_attributes[] = {
     COMMON_ATTRIBUTES,
     {"_scheduled", (getter)get_scheduled, NULL, NULL, NULL},
     {"_when", (getter)get_when, NULL, NULL, NULL},
+    {"__class__", (getter)get_class, NULL, NULL, "TimerHandle"},
     {0},
 };
 

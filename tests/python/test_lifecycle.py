@@ -119,6 +119,13 @@ def test_cancelled_handle_drops_its_arguments_at_once(loop):
     assert watch() is None and all(handle.cancelled() for handle in handles)
 
 
+def test_handles_are_asyncios(loop):
+    soon, later = loop.call_soon(print), loop.call_later(3600, print)
+    assert isinstance(soon, asyncio.Handle) and not isinstance(soon, asyncio.TimerHandle)
+    assert isinstance(later, asyncio.TimerHandle) and isinstance(later, asyncio.Handle)
+    assert isinstance(loop.call_soon_threadsafe(print), asyncio.Handle)
+
+
 def test_closed_loops_are_freed(new_loop):
     make = factory_of(SPEC)
     watches = []
