@@ -16,7 +16,8 @@
 #   make prove      all of that and more, for hours; says what failed at its end (tools/prove.py)
 #   make aarch64    the tests, compiled for aarch64 and run by an emulator
 #   make mutants    plants known mistakes, each of which a test must notice (tools/mutants)
-#   make fuzz       looks for scenarios that break a rule, for FUZZ_SECONDS (tests/fuzz)
+#   make fuzz       looks for inputs that break a rule, for FUZZ_SECONDS (tests/fuzz);
+#                   FUZZ_TARGET is scenario, reader or arguments
 #   make compilers  the switch as gcc and clang make it, at each level of optimisation
 #   make ucontext   the tests on the switch for machines without assembly
 
@@ -147,26 +148,32 @@ compilers: dependencies
 mutants: dependencies
 	@python3 tools/mutants/mutants.py --folder $(BUILD)-mutants
 
+# A target of tests/fuzz, its corpus there, and the largest input.
 FUZZ_SECONDS ?= 300
-fuzzer = $(BUILD)-fuzz/tests/fuzz/fuzz_scenario
+FUZZ_TARGET  ?= scenario
+fuzzer = $(BUILD)-fuzz/tests/fuzz/fuzz_$(FUZZ_TARGET)
+fuzz_corpus_scenario = corpus
+fuzz_corpus = $(or $(fuzz_corpus_$(FUZZ_TARGET)),corpus_$(FUZZ_TARGET))
+fuzz_most = $(if $(filter scenario,$(FUZZ_TARGET)),1500,300)
 
 fuzz-build: export CC = clang
 fuzz-build: dependencies
 	@tools/install_dependencies.sh clang libclang-rt-14-dev
 	$(call configure,$(BUILD)-fuzz,$(checked) -Dexamples=false -Dfuzz=true \
 	    -Db_sanitize=address$(comma)undefined -Dc_args=-fsanitize=fuzzer-no-link)
-	@ninja -C $(BUILD)-fuzz --quiet tests/fuzz/fuzz_scenario
-	@mkdir -p $(BUILD)-fuzz/corpus
+	@ninja -C $(BUILD)-fuzz --quiet tests/fuzz/fuzz_$(FUZZ_TARGET)
+	@mkdir -p $(BUILD)-fuzz/$(fuzz_corpus)
 
 fuzz: fuzz-build
-	@$(fuzzer) -max_total_time=$(FUZZ_SECONDS) -timeout=60 -max_len=1500 -print_final_stats=1 \
-	    -artifact_prefix=$(BUILD)-fuzz/ $(BUILD)-fuzz/corpus tests/fuzz/corpus
+	@$(fuzzer) -max_total_time=$(FUZZ_SECONDS) -timeout=60 -max_len=$(fuzz_most) \
+	    -print_final_stats=1 -artifact_prefix=$(BUILD)-fuzz/ $(BUILD)-fuzz/$(fuzz_corpus) \
+	    tests/fuzz/$(fuzz_corpus)
 
 # What was found worth keeping, no more of it than reaches the same.
 fuzz-corpus: fuzz-build
-	@mv tests/fuzz/corpus $(BUILD)-fuzz/former && mkdir tests/fuzz/corpus
-	@$(fuzzer) -set_cover_merge=1 -use_counters=0 -max_len=1500 \
-	    tests/fuzz/corpus $(BUILD)-fuzz/former $(BUILD)-fuzz/corpus
+	@mv tests/fuzz/$(fuzz_corpus) $(BUILD)-fuzz/former && mkdir tests/fuzz/$(fuzz_corpus)
+	@$(fuzzer) -set_cover_merge=1 -use_counters=0 -max_len=$(fuzz_most) \
+	    tests/fuzz/$(fuzz_corpus) $(BUILD)-fuzz/former $(BUILD)-fuzz/$(fuzz_corpus)
 	@rm -rf $(BUILD)-fuzz/former
 
 install: all

@@ -32,6 +32,8 @@ STEPS = [
      "make all && python3 tests/test_fresh_scenarios.py --count 20000 {build}/tests/conformance "
      "{build}/tests/has_engine", {}),
     ("fuzz", "scenarios that break a rule", "make fuzz", {}),
+    ("fuzz-reader", "streams beside a model", "make fuzz FUZZ_TARGET=reader", {}),
+    ("fuzz-arguments", "what children get, beside a model", "make fuzz FUZZ_TARGET=arguments", {}),
     ("mutants", "planted mistakes, each noticed", "make mutants", {}),
     ("ucontext", "the switch without assembly", "make ucontext", {}),
     ("aarch64", "another machine", "make aarch64", {}),

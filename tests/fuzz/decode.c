@@ -8,7 +8,7 @@
  * so that calls are nested a few times only, and a small stack will do. Knows what stands in
  * ../conformance/LANGUAGE.md, and nothing of how it is run.
  */
-#include "fuzz.h"
+#include "decode.h"
 
 #include <string.h>
 

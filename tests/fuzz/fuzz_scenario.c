@@ -7,6 +7,8 @@
  */
 #include "fuzz.h"
 
+#include "decode.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

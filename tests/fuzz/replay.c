@@ -6,7 +6,6 @@
  *     test_fuzz_scenario --json FOLDER     prints the scenarios that those files are
  */
 #include <dirent.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +14,14 @@
 
 #define FILE_MOST 65536
 
-static uint8_t data[FILE_MOST];
-
-static size_t read_file(const char *path)
+static size_t read_file(const char *path, uint8_t *data)
 {
     FILE *file = fopen(path, "rb");
     if (!file) {
         perror(path);
         exit(1);
     }
-    size_t size = fread(data, 1, sizeof(data), file);
+    size_t size = fread(data, 1, FILE_MOST, file);
     fclose(file);
     return size;
 }
@@ -34,37 +31,41 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-int main(int argc, char **argv)
+int for_each_file(const char *folder,
+                  void (*use)(const char *name, const uint8_t *data, size_t size))
 {
-    bool as_json = argc > 2 && strcmp(argv[1], "--json") == 0;
+    static uint8_t data[FILE_MOST];
     struct dirent **entries = NULL;
-    int count = argc > 1 ? scandir(argv[argc - 1], &entries, is_visible, alphasort) : -1;
-    if (count <= 0) {
-        fprintf(stderr, "usage: %s [--json] FOLDER, with files in it\n", argv[0]);
-        return 1;
-    }
-    json_t *scenarios = json_array();
-    if (!as_json)
-        LLVMFuzzerInitialize(&argc, &argv);
+    int count = scandir(folder, &entries, is_visible, alphasort);
     for (int i = 0; i < count; i++) {
         char path[4096];
-        snprintf(path, sizeof(path), "%s/%s", argv[argc - 1], entries[i]->d_name);
-        size_t size = read_file(path);
-        if (as_json) {
-            json_t *scenario = decode(data, size);
-            json_object_set_new(scenario, "name", json_string(entries[i]->d_name));
-            json_array_append_new(scenarios, scenario);
-        } else {
-            printf("[ RUN      ] %s\n", entries[i]->d_name);
-            fflush(stdout);
-            LLVMFuzzerTestOneInput(data, size);
-            printf("[       OK ] %s\n", entries[i]->d_name);
-        }
+        snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
+        size_t size = read_file(path, data);
+        use(entries[i]->d_name, data, size);
         free(entries[i]);
     }
     free(entries);
-    if (as_json)
-        json_dumpf(scenarios, stdout, 0);
-    json_decref(scenarios);
+    return count;
+}
+
+static void replay(const char *name, const uint8_t *data, size_t size)
+{
+    printf("[ RUN      ] %s\n", name);
+    fflush(stdout);
+    LLVMFuzzerTestOneInput(data, size);
+    printf("[       OK ] %s\n", name);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--json") == 0 && print_json) {
+        print_json(argv[2]);
+        return 0;
+    }
+    LLVMFuzzerInitialize(&argc, &argv);
+    if (argc != 2 || for_each_file(argv[1], replay) <= 0) {
+        fprintf(stderr, "usage: %s [--json] FOLDER, with files in it\n", argv[0]);
+        return 1;
+    }
     return 0;
 }
