@@ -3,6 +3,7 @@
 
 import errno
 import signal
+import socket
 import sys
 from asyncio import base_events, coroutines, events, format_helpers
 from asyncio.log import logger
@@ -10,6 +11,8 @@ from inspect import iscoroutinefunction
 
 from . import _core, _probe  # noqa: F401  (_probe tells the extension about stock tasks)
 from ._network import Network
+
+_NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
 
 class Loop(_core.Loop, Network, base_events.BaseEventLoop):
@@ -26,6 +29,7 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
         self._selector = None
         self._internal_fds = 0
         self._clock_resolution = 1e-9
+        self._is_virtual = clock == "virtual"
         if debug is not None:
             self.set_debug(debug)
 
@@ -116,11 +120,35 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
     def run_in_executor(self, executor, func, *args):
         """Run a function in an executor, and return a future of its result."""
         future = super().run_in_executor(executor, func, *args)
-        if self.clock == "virtual" and not future.done():
+        if self._is_virtual:
             # The clock stands still while another thread works for this loop.
             self._count_job(1)
             future.add_done_callback(lambda _: self._count_job(-1))
         return future
+
+    async def shutdown_default_executor(self, *args, **kwargs):
+        """Wait for the threads of the default executor to end."""
+        jobs = int(self._is_virtual)
+        self._count_job(jobs)
+        try:
+            await super().shutdown_default_executor(*args, **kwargs)
+        finally:
+            self._count_job(-jobs)
+
+    # --- names ---
+
+    async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
+        """Find the addresses of a host; a literal address needs no thread."""
+        if not self._debug and self._is_literal(host, port):
+            return socket.getaddrinfo(host, port, family, type, proto, flags)
+        return await super().getaddrinfo(host, port, family=family, type=type, proto=proto,
+                                         flags=flags)
+
+    async def getnameinfo(self, sockaddr, flags=0):
+        """Find the names of an address; numbers need no thread."""
+        if flags & _NUMERIC == _NUMERIC:
+            return socket.getnameinfo(sockaddr, flags)
+        return await super().getnameinfo(sockaddr, flags)
 
     # --- signals ---
 

@@ -8,6 +8,8 @@ call makes a handle.
 
 import asyncio
 import contextlib
+import threading
+from asyncio import events
 
 from . import _core
 
@@ -35,13 +37,11 @@ async def _wait_for(future):
     await future
 
 
-def learn():
-    """Tells the extension the callbacks of stock tasks, if they look as expected."""
-    with contextlib.suppress(Exception):
-        import _asyncio
-        if asyncio.Task is not _asyncio.Task or asyncio.Future is not _asyncio.Future:
-            return
-        loop = _ProbeLoop()
+def _record():
+    """Runs a task that waits for a future. Returns its step and its wake-up, or None."""
+    loop = _ProbeLoop()
+    events._set_running_loop(loop)
+    try:
         future = asyncio.Future(loop=loop)
         task = asyncio.Task(_wait_for(future), loop=loop)
         (step, step_args), = loop.calls
@@ -49,8 +49,30 @@ def learn():
         future.set_result(None)
         (wake, wake_args), = loop.calls[1:]
         wake(future)
-        if step_args == () and wake_args == (future,) and step.__self__ is task and task.done():
-            _core.learn_steps(step, wake)
+    finally:
+        events._set_running_loop(None)
+    if step_args == () and wake_args == (future,) and step.__self__ is task and task.done():
+        return step, wake
+    return None
+
+
+def _learn():
+    with contextlib.suppress(Exception):
+        import _asyncio
+        if asyncio.Task is _asyncio.Task and asyncio.Future is _asyncio.Future:
+            found = _record()
+            if found is not None:
+                _core.learn_steps(*found)
+
+
+def learn():
+    """Tells the extension the callbacks of stock tasks, if they look as expected."""
+    if events._get_running_loop() is None:
+        _learn()
+    else:  # a task cannot be stepped inside another one
+        thread = threading.Thread(target=_learn)
+        thread.start()
+        thread.join()
 
 
 learn()

@@ -53,6 +53,7 @@ struct asyncio__python_layer {
 extern PyMethodDef asyncio__py_run_methods[];     /* loop_run.c */
 extern PyMethodDef asyncio__py_call_methods[];    /* loop_call.c */
 extern PyMethodDef asyncio__py_task_methods[];    /* loop_task.c */
+extern PyMethodDef asyncio__py_name_methods[];    /* names.c */
 extern PyMethodDef asyncio__py_signal_methods[];  /* signals.c */
 extern PyMethodDef asyncio__py_watch_methods[];   /* loop_watch.c */
 extern PyMethodDef asyncio__py_network_methods[]; /* network.c */

@@ -3,9 +3,11 @@
 #include "python/posts.h"
 
 #ifdef Py_GIL_DISABLED
+#define FREE_THREADED 1
 #define LOCK(posts)   PyMutex_Lock(&(posts)->mutex)
 #define UNLOCK(posts) PyMutex_Unlock(&(posts)->mutex)
 #else
+#define FREE_THREADED 0
 #define LOCK(posts)   ((void)(posts))
 #define UNLOCK(posts) ((void)(posts))
 #endif
@@ -106,9 +108,20 @@ static int append(struct asyncio__py_posts *posts, asyncio__py_handle_t *handle)
     return is_first;
 }
 
+/* Whether a handle may be put among the items at once: the GIL keeps the loop's thread out of them,
+ * unless it waits; and nothing may overtake what waits in the array. */
+static inline bool can_push(const asyncio__py_loop_t *self)
+{
+    return !FREE_THREADED && !self->saved && !self->posts->is_posted && !self->closed;
+}
+
 int asyncio__py_post(asyncio__py_loop_t *self, asyncio__py_handle_t *handle)
 {
     struct asyncio__py_posts *posts = self->posts;
+    if (can_push(self)) {
+        asyncio__py_item_t item = {(PyObject *)handle, NULL, NULL, ASYNCIO__PY_HANDLE};
+        return asyncio__py_push(self, item);
+    }
     LOCK(posts);
     int rc = append(posts, handle);
     if (rc > 0 && asyncio__inbox_post(self->loop->inbox, &posts->node) < 0) {

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call_soon_threadsafe() of other threads: their handles wait in an array until the loop runs them.
+ * call_soon_threadsafe() of other threads.
+ *
+ * While the loop's thread needs the GIL for what it does, a handle is simply appended to the items,
+ * as in asyncio: so the order is that of the calls. While the loop waits without the GIL, handles
+ * are collected in an array, and the loop is woken.
  *
  * One node in the inbox of the C loop stands for all of them: it is posted by the first one, which
  * wakes the loop, and delivered without the GIL, which only schedules. The array itself is guarded
