@@ -51,7 +51,11 @@ ASYNCIO_BEGIN_DECLS
     X(ASYNCIO_EGAI, -4107, "gaierror", "the name could not be resolved") \
     X(ASYNCIO_EKEYBOARDINTERRUPT, -4108, "KeyboardInterrupt", "interrupted from the keyboard") \
     X(ASYNCIO_ESTOPASYNCITERATION, -4109, "StopAsyncIteration", "the generator has ended") \
-    X(ASYNCIO_ELOOKUP, -4110, "LookupError", "there is no such value")
+    X(ASYNCIO_ELOOKUP, -4110, "LookupError", "there is no such value") \
+    X(ASYNCIO_ESSL, -4111, "SSLError", "TLS failed") \
+    X(ASYNCIO_ESSLCERTVERIFICATION, -4112, "SSLCertVerificationError", \
+      "the certificate of the peer is not acceptable") \
+    X(ASYNCIO_ESSLEOF, -4113, "SSLEOFError", "the connection ended without a close_notify")
 
 /** The codes: asyncio's own, and second spellings of the system's most frequent ones. */
 enum asyncio_error_code {
@@ -284,6 +288,34 @@ ASYNCIO_API size_t asyncio_error_child_count(const asyncio_error_t *error);
  * Twin: `group.exceptions[index]`.
  */
 ASYNCIO_API asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, size_t index);
+
+/**
+ * Returns what went wrong in TLS, in OpenSSL's words as Python spells them:
+ * "CERTIFICATE_VERIFY_FAILED", "TLSV1_ALERT_UNKNOWN_CA".
+ *
+ * @param error  *borrowed*; NULL is "".
+ * @return the reason, or "" for an error that is not of TLS.
+ *
+ * Ownership: the string is *borrowed* as long as the object lives.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `SSLError.reason`.
+ */
+ASYNCIO_API const char *asyncio_error_ssl_reason(const asyncio_error_t *error);
+
+/**
+ * Returns why the certificate of the peer was refused: one of OpenSSL's X509_V_ERR_ codes.
+ *
+ * @param error  *borrowed*; NULL is 0.
+ * @return the code: 10 expired, 18 self-signed, 20 no known issuer, 62 another host name; 0 for an
+ *   error other than ASYNCIO_ESSLCERTVERIFICATION.
+ *
+ * Ownership: error is *borrowed*.
+ * Context: any thread.
+ * Cancellation: does not suspend.
+ * Twin: `SSLCertVerificationError.verify_code`.
+ */
+ASYNCIO_API int asyncio_error_ssl_verify_code(const asyncio_error_t *error);
 
 /**
  * Prints an error, the errors of its group and its causes, one on each line.

@@ -17,6 +17,8 @@
 
 #include <stddef.h>
 
+#include "base/compiler.h"
+
 /* The bytes [start, end) of a block of capacity bytes. */
 typedef struct asyncio__bytes {
     char *data;      /* the block, or NULL */
@@ -26,13 +28,13 @@ typedef struct asyncio__bytes {
 } asyncio__bytes_t;
 
 /* Makes room for size more bytes behind the end: 0 or -ENOMEM, which changes nothing. */
-int asyncio__bytes_reserve(asyncio__bytes_t *bytes, size_t size);
+ASYNCIO__SHARED int asyncio__bytes_reserve(asyncio__bytes_t *bytes, size_t size);
 
 /* Rewinds an empty buffer to the start of its block, and frees the block if it has grown large. */
 void asyncio__bytes_trim(asyncio__bytes_t *bytes);
 
 /* Frees the block; the buffer is empty and can be used again. */
-void asyncio__bytes_fini(asyncio__bytes_t *bytes);
+ASYNCIO__SHARED void asyncio__bytes_fini(asyncio__bytes_t *bytes);
 
 static inline size_t asyncio__bytes_count(const asyncio__bytes_t *bytes)
 {

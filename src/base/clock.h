@@ -12,14 +12,16 @@
 
 #include <stdint.h>
 
+#include "base/compiler.h"
+
 #define ASYNCIO__NANOSECONDS_LIMIT   (INT64_MAX / 4)
 #define ASYNCIO__NANOSECONDS_FOREVER INT64_MAX
 
 /* The monotonic clock; it never steps, and does not run while the machine is suspended. */
-int64_t asyncio__clock_now(void);
+ASYNCIO__SHARED int64_t asyncio__clock_now(void);
 
 /* Seconds; ASYNCIO__NANOSECONDS_FOREVER is infinity. */
-double asyncio__seconds(int64_t time_ns);
+ASYNCIO__SHARED double asyncio__seconds(int64_t time_ns);
 
 /* Nanoseconds, to the nearest; infinity is ASYNCIO__NANOSECONDS_FOREVER, NaN counts as 0 (who
  * takes seconds from outside refuses it before). */

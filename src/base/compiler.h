@@ -3,6 +3,10 @@
 #ifndef ASYNCIO__BASE_COMPILER_H
 #define ASYNCIO__BASE_COMPILER_H
 
+/* Exported by the shared library to those that are built and released with it (libasyncio-ssl), and
+ * to nobody else: each name stands under LIBASYNCIO_PRIVATE in libasyncio.map. */
+#define ASYNCIO__SHARED __attribute__((visibility("default")))
+
 /* Thread-local data of the library: reached without a call, also from a shared library. */
 #define ASYNCIO__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 

@@ -92,7 +92,7 @@ asyncio_error_t *asyncio__error_make(int code, const char *message, const char *
     error->message = message;
     error->place = place;
     error->cause = asyncio_error_ref(cause);
-    error->child_count = child_count;
+    error->child_count = (uint32_t)child_count;
     return error;
 }
 
@@ -118,6 +118,17 @@ asyncio_error_t *asyncio_error_new(int code, const char *message, asyncio_error_
     if (code >= 0)
         return asyncio__fail_new(-EINVAL, "\"code\" must be negative");
     return make_with_copy(code, message, "", cause);
+}
+
+asyncio_error_t *asyncio__error_new_ssl(int code, const char *message, const char *reason,
+                                        int verify_code)
+{
+    asyncio_error_t *error = make_with_copy(code, message, "", NULL);
+    if (error == OUT_OF_MEMORY)
+        return error;
+    error->ssl_verify_code = verify_code;
+    error->ssl_reason = reason ? asyncio__strdup(reason) : NULL;
+    return error;
 }
 
 asyncio_error_t *asyncio__error_new_cancelled(const char *message)
@@ -171,6 +182,7 @@ void asyncio_error_unref(asyncio_error_t *error)
         for (size_t i = 0; i < error->child_count; i++)
             drop(error->child[i], &dead);
         asyncio__free_string(error->own_message);
+        asyncio__free_string(error->ssl_reason);
         asyncio__free(error, sizeof(*error) + error->child_count * sizeof(error->child[0]));
     }
 }
@@ -203,6 +215,16 @@ size_t asyncio_error_child_count(const asyncio_error_t *error)
 asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, size_t index)
 {
     return error && index < error->child_count ? error->child[index] : NULL;
+}
+
+const char *asyncio_error_ssl_reason(const asyncio_error_t *error)
+{
+    return error && error->ssl_reason ? error->ssl_reason : "";
+}
+
+int asyncio_error_ssl_verify_code(const asyncio_error_t *error)
+{
+    return error ? error->ssl_verify_code : 0;
 }
 
 /* --- printing ------------------------------------------------------------------------------ */

@@ -16,13 +16,13 @@
 #include "base/compiler.h"
 
 /* Fills the slot with a code and a message that lives for ever (NULL: empties it); returns code. */
-int asyncio__fail(int code, const char *static_message);
+ASYNCIO__SHARED int asyncio__fail(int code, const char *static_message);
 
 /* The same for a constructor: asyncio_errno() returns the code. Returns NULL. */
-void *asyncio__fail_new(int code, const char *static_message);
+ASYNCIO__SHARED void *asyncio__fail_new(int code, const char *static_message);
 
 /* Fills the slot with an error that is handed over (NULL: empties it); returns code. */
-int asyncio__fail_with(int code, asyncio_error_t *error);
+ASYNCIO__SHARED int asyncio__fail_with(int code, asyncio_error_t *error);
 
 /* Empties the slot into the result: the caller's reference, or NULL. */
 asyncio_error_t *asyncio__error_take(void);
@@ -45,8 +45,13 @@ asyncio_error_t *asyncio__error_new_group(const char *static_message, asyncio_er
 /* A CancelledError with a message, or NULL for none (or no memory: the message is let go). */
 asyncio_error_t *asyncio__error_new_cancelled(const char *message);
 
+/* An error of TLS: message and reason (NULL: none) are copied. The object that says "out of
+ * memory" when memory is out. */
+ASYNCIO__SHARED asyncio_error_t *asyncio__error_new_ssl(int code, const char *message,
+                                                        const char *reason, int verify_code);
+
 /* A code, a message that lives for ever and a cause (borrowed). */
-asyncio_error_t *asyncio__error_new_static(int code, const char *static_message,
-                                           asyncio_error_t *cause);
+ASYNCIO__SHARED asyncio_error_t *asyncio__error_new_static(int code, const char *static_message,
+                                                           asyncio_error_t *cause);
 
 #endif

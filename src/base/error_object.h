@@ -8,6 +8,7 @@
 #define ASYNCIO__BASE_ERROR_OBJECT_H
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -21,7 +22,9 @@ struct asyncio_error {
         asyncio_error_t *next_dead; /* without references: one that is freed after it */
     };
     asyncio_error_t *cause;   /* a reference, or NULL */
-    size_t child_count;       /* of a group */
+    char *ssl_reason;         /* of an error of TLS: ours to free; or NULL */
+    int ssl_verify_code;      /* of a certificate that was refused; or 0 */
+    uint32_t child_count;     /* of a group */
     asyncio_error_t *child[]; /* references */
 };
 

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/pool.h"
 
 #define ASYNCIO__CACHE_LIMIT_BYTES 512
@@ -37,14 +38,14 @@ static inline void *asyncio__calloc(size_t size);
 
 /* The block grown or shrunk from old_size to new_size. On failure returns NULL and leaves the block
  * as it was. A NULL block of size 0 makes a new one. */
-void *asyncio__realloc(void *block, size_t old_size, size_t new_size);
+ASYNCIO__SHARED void *asyncio__realloc(void *block, size_t old_size, size_t new_size);
 
 /* Frees a block of exactly that size; NULL is a no-op. */
 static inline void asyncio__free(void *block, size_t size);
 
 /* A copy of the string, or NULL; to be freed with asyncio__free_string(). */
-char *asyncio__strdup(const char *string);
-void asyncio__free_string(char *string);
+ASYNCIO__SHARED char *asyncio__strdup(const char *string);
+ASYNCIO__SHARED void asyncio__free_string(char *string);
 
 /* Returns free blocks of this thread, and of all depots, to the kernel: whole pieces of memory in
  * which no block is in use. The result is their size in bytes. It walks over every free block, some
@@ -89,11 +90,11 @@ typedef struct asyncio__cache {
  * that is empty and has no room, so that the fast paths need no test of their own. Only a pointer
  * is thread-local, because static TLS is scarce in a library that is loaded late. */
 extern _Thread_local asyncio__cache_t *asyncio__cache
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+    __attribute__((tls_model("initial-exec"), visibility("default")));
 
-void *asyncio__malloc_slowly(size_t size);
-void *asyncio__calloc_slowly(size_t size);
-void asyncio__free_slowly(void *block, size_t size);
+ASYNCIO__SHARED void *asyncio__malloc_slowly(size_t size);
+ASYNCIO__SHARED void *asyncio__calloc_slowly(size_t size);
+ASYNCIO__SHARED void asyncio__free_slowly(void *block, size_t size);
 
 static inline asyncio__cache_class_t *asyncio__cache_class(size_t size)
 {

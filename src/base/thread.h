@@ -32,7 +32,7 @@ typedef struct asyncio__thread {
     struct asyncio__result *job_result;    /* where the job that runs here puts its own */
 } asyncio__thread_t;
 
-extern ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
+extern ASYNCIO__SHARED ASYNCIO__THREAD_LOCAL asyncio__thread_t asyncio__thread;
 
 /* Has what this thread keeps freed when the thread ends: its error, its context and, by the hook
  * of the loop layer, its loop. A no-op after the first call. */

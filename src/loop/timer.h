@@ -30,16 +30,17 @@ static inline void asyncio__timer_init(asyncio__timer_t *timer,
 }
 
 /* With a deadline of ASYNCIO__NANOSECONDS_FOREVER, start is a no-op. */
-int asyncio__timer_start(asyncio_loop_t *loop, asyncio__timer_t *timer, int64_t when_ns);
-void asyncio__timer_cancel(asyncio_loop_t *loop, asyncio__timer_t *timer);
+ASYNCIO__SHARED int asyncio__timer_start(asyncio_loop_t *loop, asyncio__timer_t *timer,
+                                         int64_t when_ns);
+ASYNCIO__SHARED void asyncio__timer_cancel(asyncio_loop_t *loop, asyncio__timer_t *timer);
 
 /* Called first by run(): the timer is no longer due, and its slot is released. */
-void asyncio__timer_begin(asyncio_loop_t *loop, asyncio__timer_t *timer);
+ASYNCIO__SHARED void asyncio__timer_begin(asyncio_loop_t *loop, asyncio__timer_t *timer);
 
 /* Makes every timer ready that is due at loop->now_ns. */
 void asyncio__timers_expire(asyncio_loop_t *loop);
 
 /* now_ns + delay_ns; saturates at ASYNCIO__NANOSECONDS_FOREVER. */
-int64_t asyncio__moment_after(int64_t now_ns, int64_t delay_ns);
+ASYNCIO__SHARED int64_t asyncio__moment_after(int64_t now_ns, int64_t delay_ns);
 
 #endif
