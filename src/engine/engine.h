@@ -206,6 +206,7 @@ struct asyncio__engine {
     asyncio__list_t delivering; /* those that the present wait() delivers */
     asyncio__lender_t lender;   /* buffers for receives that bring none */
     bool is_preferred;          /* this kernel has everything that makes this engine fast */
+    bool is_batching;           /* submit() makes no system call: those of a turn go together */
     bool is_async_on_files;     /* READ and WRITE of a regular file do not block the thread */
     bool is_foreign;            /* poll_fd() was called: finished operations must show there */
     bool is_waiting;            /* inside wait(), before it delivers */

@@ -346,6 +346,7 @@ int asyncio__uring_open_sized(unsigned submissions, unsigned completions,
     asyncio__list_init(&engine->watches);
     asyncio__list_init(&engine->rearm);
     engine->wake_fd = -1;
+    engine->base.is_batching = true;
     int rc = asyncio__uring_init(&engine->ring, submissions, completions);
     if (rc == 0) {
         engine->is_modern = engine->base.is_preferred = engine->base.is_async_on_files =

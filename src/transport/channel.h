@@ -104,6 +104,12 @@ typedef struct asyncio__channel_class {
      */
     int (*write)(asyncio__channel_t *channel, const struct iovec *pieces, size_t count);
 
+    /* For a channel above this one, whose bytes lie in a buffer of its own: sends what the kernel
+     * takes of them now, without a copy, and returns how many those are; 0 also where write() is
+     * the better call (something is unsent, or a system call would cost more than the copy). NULL:
+     * always write(). */
+    size_t (*send_now)(asyncio__channel_t *channel, const void *data, size_t size);
+
     /* Between cork(true) and cork(false) writes are only collected, to be sent together. */
     void (*cork)(asyncio__channel_t *channel, bool is_corked);
 
@@ -134,8 +140,11 @@ typedef struct asyncio__channel_class {
     void (*free)(asyncio__channel_t *channel);
 } asyncio__channel_class_t;
 
-/* What the owner of a channel hears; either may be NULL. See ORDER above. */
+/* What the owner of a channel hears; each may be NULL. See ORDER above. */
 typedef struct asyncio__channel_owner_class {
+    /* The handshake of a channel of TLS has succeeded. Called once, from the ready queue; one that
+     * fails calls closed() instead. */
+    void (*opened)(asyncio__channel_t *channel);
     void (*drained)(asyncio__channel_t *channel); /* wants_drained was set, and is cleared */
     void (*closed)(asyncio__channel_t *channel);  /* code and error say how it ended */
 } asyncio__channel_owner_class_t;
@@ -161,10 +170,11 @@ struct asyncio__channel {
 #define ASYNCIO__CHANNEL_LINGER_NS ((int64_t)30 * 1000000000) /* the default of linger_ns */
 
 /* Sets the common fields of a zeroed record: open, with the owner's reference and its own. */
-void asyncio__channel_init(asyncio__channel_t *channel, const asyncio__channel_class_t *class,
-                           asyncio_loop_t *loop);
+ASYNCIO__SHARED void asyncio__channel_init(asyncio__channel_t *channel,
+                                           const asyncio__channel_class_t *class,
+                                           asyncio_loop_t *loop);
 
-void asyncio__channel_free(asyncio__channel_t *channel);
+ASYNCIO__SHARED void asyncio__channel_free(asyncio__channel_t *channel);
 
 /* Drops a reference; NULL is ignored. */
 static inline void asyncio__channel_unref(asyncio__channel_t *channel)
@@ -174,11 +184,12 @@ static inline void asyncio__channel_unref(asyncio__channel_t *channel)
 }
 
 /* For classes: the channel has ended with this code and error (taken). The first code stays. */
-void asyncio__channel_set_code(asyncio__channel_t *channel, int code, asyncio_error_t *error);
+ASYNCIO__SHARED void asyncio__channel_set_code(asyncio__channel_t *channel, int code,
+                                               asyncio_error_t *error);
 
 /* For classes: everything is over. Tells the owner, once, and drops the channel's own reference:
  * the record may be freed. */
-void asyncio__channel_finish(asyncio__channel_t *channel);
+ASYNCIO__SHARED void asyncio__channel_finish(asyncio__channel_t *channel);
 
 /* For classes: bytes have left; tells the owner if it wants to know and is due to. */
 static inline void asyncio__channel_note_sent(asyncio__channel_t *channel)

@@ -5,6 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/syscalls.h"
+
+/* From this size on a system call of its own costs less than a copy, also where the calls of a
+ * turn are made together: 0.06 of the time of an echo of 16 KiB through TLS. */
+#define SEND_NOW_BYTES 8192
 
 static void on_timer(asyncio__ready_t *ready);
 
@@ -280,6 +285,22 @@ int asyncio__file_channel_write(asyncio__channel_t *channel, const struct iovec 
     }
     flush(self);
     return 0;
+}
+
+size_t asyncio__file_channel_send_now(asyncio__channel_t *channel, const void *data, size_t size)
+{
+    asyncio__file_channel_t *self = asyncio__file_channel_of(channel);
+    bool is_cheap = size >= SEND_NOW_BYTES || !channel->loop->engine->is_batching;
+    if (!is_cheap || channel->is_closing || self->is_shutdown_wanted || self->is_corked ||
+        !self->file || asyncio__file_channel_unsent(channel) > 0)
+        return 0;
+    ssize_t sent;
+    do
+        sent = asyncio__sys.send(self->file->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM)
+        asyncio__file_channel_lose(self, -errno);
+    return sent < 0 ? 0 : (size_t)sent;
 }
 
 void asyncio__file_channel_cork(asyncio__channel_t *channel, bool is_corked)

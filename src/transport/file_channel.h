@@ -76,6 +76,7 @@ int asyncio__file_channel_take(asyncio__channel_t *channel, asyncio__channel_rea
 void asyncio__file_channel_give_back(asyncio__channel_t *channel, asyncio__channel_read_t *read);
 int asyncio__file_channel_write(asyncio__channel_t *channel, const struct iovec *pieces,
                                 size_t count);
+size_t asyncio__file_channel_send_now(asyncio__channel_t *channel, const void *data, size_t size);
 void asyncio__file_channel_cork(asyncio__channel_t *channel, bool is_corked);
 size_t asyncio__file_channel_unsent(const asyncio__channel_t *channel);
 int asyncio__file_channel_shutdown(asyncio__channel_t *channel);

@@ -231,6 +231,7 @@ static const asyncio__channel_class_t socket_class = {
     .give_back = asyncio__file_channel_give_back,
     .peek = socket_peek,
     .write = asyncio__file_channel_write,
+    .send_now = asyncio__file_channel_send_now,
     .cork = asyncio__file_channel_cork,
     .unsent = asyncio__file_channel_unsent,
     .shutdown = asyncio__file_channel_shutdown,
