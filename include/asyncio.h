@@ -46,8 +46,9 @@
 #include <asyncio/resolver.h>
 #include <asyncio/socket.h>
 
-/* Streams. */
+/* Streams, and TLS (a library of its own). */
 #include <asyncio/server.h>
+#include <asyncio/ssl.h>
 #include <asyncio/stream.h>
 
 /* Transports and protocols. */

@@ -23,6 +23,7 @@ BENEATH = {
     "coroutine": ["base"],
     "loop": ["engine", "coroutine"],
     "transport": ["loop", "worker"],
+    "tls": ["transport"],
     "task": ["loop", "coroutine"],
     "sync": ["task"],
     "executor": ["task", "worker"],
@@ -52,6 +53,7 @@ PUBLIC_LAYERS = {
     "coroutine": ["coroutine"],
     "loop": ["embed", "handle", "loop", "remote", "signal", "stats"],
     "transport": ["socket"],
+    "tls": ["ssl"],
     "task": ["as_completed", "async_generator", "call_graph", "future", "gather", "shield",
              "sleep", "stack_usage", "task", "task_group", "timeout", "wait"],
     "sync": ["barrier", "condition", "event", "lock", "queue", "semaphore"],
@@ -130,12 +132,36 @@ class Tree:
             return file.read()
 
 
-def shared_symbols(library):
-    """Returns the names that a shared library defines and exports."""
-    lines = subprocess.run(["nm", "-D", "--defined-only", library], check=True,
+def names_of(library, kind):
+    """Returns the dynamic symbols of a library, with their versions: "defined" or "undefined"."""
+    lines = subprocess.run(["nm", "-D", f"--{kind}-only", library], check=True,
                            capture_output=True, text=True).stdout.splitlines()
     fields = [line.split() for line in lines]
-    return sorted({f[-1].split("@")[0] for f in fields if f[-2] != "A"})
+    return {f[-1] for f in fields if f[-2] != "A"}
+
+
+def second_library(library):
+    """Returns the path of libasyncio-ssl beside libasyncio, or None if it is not built."""
+    path = os.path.join(os.path.dirname(library), "libasyncio-ssl.so")
+    return path if os.path.exists(path) else None
+
+
+def shared_symbols(library):
+    """Returns the names that libasyncio and libasyncio-ssl beside it export to programs."""
+    libraries = [library] + ([second_library(library)] if second_library(library) else [])
+    names = set().union(*(names_of(path, "defined") for path in libraries))
+    return sorted({n.split("@")[0] for n in names if not n.endswith("@LIBASYNCIO_PRIVATE")})
+
+
+def private_faults(library):
+    """Returns what is wrong with the names that libasyncio exports to libasyncio-ssl only."""
+    if second_library(library) is None:
+        return []
+    offered = {n.split("@")[0] for n in names_of(library, "defined")
+               if n.endswith("@LIBASYNCIO_PRIVATE")}
+    wanted = {n.split("@")[0] for n in names_of(second_library(library), "undefined")
+              if n.startswith("asyncio__")}
+    return [f"src/libasyncio.map: nothing needs {name}" for name in sorted(offered - wanted)]
 
 
 def without_comments(text):
@@ -383,8 +409,9 @@ def rule_exports(tree):
     """The library exports what the headers declare, and nothing that is not asyncio_."""
     bad = [f"{s}: exported, and not asyncio_" for s in tree.symbols
            if not re.fullmatch(r"asyncio_[a-z0-9]\w*", s)]
+    has_ssl = any(s.startswith("asyncio_ssl_") for s in tree.symbols)
     bad += [f"{d.path}: {d.name}: declared, and not exported" for d in declarations(tree)
-            if d.name not in tree.symbols]
+            if d.name not in tree.symbols and (has_ssl or not d.path.endswith("/ssl.h"))]
     return bad
 
 

@@ -21,6 +21,12 @@ def holds(rule, tree):
         raise Failure("\n".join(violations[:50]))
 
 
+def is_empty(violations):
+    """A list of violations is empty."""
+    if violations:
+        raise Failure("\n".join(violations))
+
+
 def append(tree, path, text):
     """Appends text to a file of a copy, making the file if need be."""
     full = os.path.join(tree.root, path)
@@ -97,6 +103,8 @@ PLANTS = [
                                                             "#include <asyncio.h>\n")),
     (house.rule_layers, "transport knows task",
      plant_text("src/transport/channel.c", SPDX + '#include "task/task.h"\n')),
+    (house.rule_layers, "transport knows TLS",
+     plant_text("src/transport/channel.c", SPDX + '#include "tls/tls_channel.h"\n')),
     (house.rule_layers, "worker knows loop",
      plant_text("src/worker/worker.c", SPDX + '#include "loop/loop.h"\n')),
     (house.rule_layers, "net knows executor",
@@ -201,6 +209,7 @@ def main():
     tree = house.Tree(root, house.shared_symbols(library))
     with tempfile.TemporaryDirectory() as folder:
         tests = [(rule.__name__, lambda rule=rule: holds(rule, tree)) for rule in house.RULES]
+        tests.append(("private_names_are_needed", lambda: is_empty(house.private_faults(library))))
         tests += [(f"{rule.__name__} sees {what}".replace(" ", "_"),
                    lambda rule=rule, plant=plant: is_caught(rule, plant, tree, folder))
                   for rule, what, plant in PLANTS]

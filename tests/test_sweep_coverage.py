@@ -18,7 +18,7 @@ LEFT_OUT = {
 LEFT_OUT |= dict.fromkeys(['asyncio_open_connection', 'asyncio_open_connection_coroutine',
                            'asyncio_open_unix_connection',
                            'asyncio_open_unix_connection_coroutine'], 'connects to a server')
-HEADERS_LEFT_OUT = {'server.h'}
+HEADERS_LEFT_OUT = {'server.h', 'ssl.h'}
 COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*', re.S)
 
 

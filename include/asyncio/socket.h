@@ -26,6 +26,10 @@ ASYNCIO_BEGIN_DECLS
 
 /** A socket; it owns its descriptor. */
 typedef struct asyncio_socket asyncio_socket_t;
+/** What connections by TLS have in common: certificates, keys, what is verified; see ssl.h. */
+typedef struct asyncio_ssl_context asyncio_ssl_context_t;
+/** What is known of one connection by TLS; see ssl.h. */
+typedef struct asyncio_ssl_object asyncio_ssl_object_t;
 
 /**
  * Makes a socket, non-blocking and close-on-exec.
