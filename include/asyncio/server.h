@@ -54,6 +54,10 @@ typedef struct asyncio_server_options {
     double linger;          /**< seconds that a closing connection waits for a peer that takes no
                                  bytes; 0: 30 */
     bool end_on_overrun;    /**< of each reader; see asyncio_connection_options_t */
+    asyncio_ssl_context_t *ssl;   /**< *shared*: speak TLS, see <asyncio/ssl.h>; NULL: plain */
+    double ssl_handshake_timeout; /**< seconds; 0: 60 */
+    double ssl_shutdown_timeout;  /**< seconds that a close waits for the peer's close_notify;
+                                       0: 30 */
     asyncio_socket_t *sock; /**< *shared*: a bound socket, as of systemd's socket activation; the
                                  server closes it; NULL: bind to host and port */
 } asyncio_server_options_t;
@@ -277,6 +281,22 @@ ASYNCIO_API bool asyncio_server_is_serving(const asyncio_server_t *server);
  * Twin: `server.sockets[index].getsockname()[1]`.
  */
 ASYNCIO_API uint16_t asyncio_server_port(const asyncio_server_t *server, size_t index);
+
+/**
+ * Has later connections use another TLS context: for a new certificate, without a restart. The
+ * connections that there are keep theirs.
+ *
+ * @param server   a server that was started with one
+ * @param context  the new one, with a certificate
+ * @return 0; -EINVAL: NULL, a server without TLS, or a context that cannot be a server's;
+ *   ASYNCIO_ERUNTIME: another thread's, or a forked child.
+ *
+ * Ownership: context is *shared*.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: none; in Python a context is changed while it is used.
+ */
+ASYNCIO_API int asyncio_server_set_ssl(asyncio_server_t *server, asyncio_ssl_context_t *context);
 
 ASYNCIO_END_DECLS
 

@@ -58,6 +58,12 @@ typedef struct asyncio_connection_options {
     bool all_errors;        /**< fail with a group of the errors of all addresses */
     asyncio_socket_t *sock; /**< *shared*: a connected stream socket, instead of host and port or a
                                  path; NULL: connect */
+    asyncio_ssl_context_t *ssl;   /**< *shared*: speak TLS, see <asyncio/ssl.h>; NULL: plain */
+    const char *server_hostname;  /**< with ssl: the name in the server's certificate; NULL: host;
+                                       without a host it must be set */
+    double ssl_handshake_timeout; /**< seconds; 0: 60 */
+    double ssl_shutdown_timeout;  /**< seconds that a close waits for the peer's close_notify;
+                                       0: 30 */
 } asyncio_connection_options_t;
 
 /**
@@ -76,6 +82,9 @@ typedef struct asyncio_connection_options {
  *   - -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH or any other -errno: of the last address tried;
  *     the message names it. -EADDRNOTAVAIL: local_host has no address of the peer's family.
  *   - ASYNCIO_EGROUP: with all_errors, the errors of all addresses.
+ *   - ASYNCIO_ESSLCERTVERIFICATION: with ssl, the certificate is not acceptable; the message says
+ *     why. ASYNCIO_ESSL: the handshake failed otherwise. -ECONNABORTED: it took longer than
+ *     ssl_handshake_timeout. -ECONNRESET: the peer closed the connection meanwhile.
  *   - -ECANCELED: the task was cancelled.
  *   - -EINVAL: NULL, or bad options.
  *   - -ENOMEM, -EMFILE, -ENFILE: out of memory or descriptors.
@@ -521,11 +530,13 @@ ASYNCIO_API size_t
 asyncio_stream_writer_get_write_buffer_size(const asyncio_stream_writer_t *writer);
 
 /**
- * Describes an end of the connection as text, as it was when the connection was made.
+ * Describes an end of the connection as text, as it was when the connection was made, or its TLS.
  *
  * @param writer    the writer
  * @param name      "peername" or "sockname": "127.0.0.1:80", "[::1]:80", a path, "@abstract"; "" is
- *                  a Unix socket without a name
+ *                  a Unix socket without a name; of a connection by TLS also "cipher",
+ *                  "ssl_version", "alpn" (the protocol that was negotiated), "server_hostname" and
+ *                  "peercert" (subject, other names and end of validity of the certificate)
  * @param ret_text  room for size bytes; the text is cut off where it does not fit
  * @param size      in bytes
  * @return the length of the whole text; -EINVAL: NULL, or an unknown name; -ENOTCONN: the kernel
@@ -551,6 +562,20 @@ ASYNCIO_API int asyncio_stream_writer_get_extra_info(const asyncio_stream_writer
  */
 ASYNCIO_API asyncio_socket_t *
 asyncio_stream_writer_get_socket(const asyncio_stream_writer_t *writer);
+
+/**
+ * Returns what is known of the TLS of a connection; see asyncio_ssl_object_version() and others.
+ *
+ * @param writer  the writer
+ * @return the object; NULL for a plain connection, and for NULL.
+ *
+ * Ownership: the object is *borrowed* as long as writer lives.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `get_extra_info('ssl_object')`.
+ */
+ASYNCIO_API const asyncio_ssl_object_t *
+asyncio_stream_writer_get_ssl_object(const asyncio_stream_writer_t *writer);
 
 ASYNCIO_END_DECLS
 

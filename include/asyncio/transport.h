@@ -321,7 +321,7 @@ ASYNCIO_API int asyncio_transport_write_eof(asyncio_transport_t *transport);
  * Returns whether asyncio_transport_write_eof() can end the writing direction.
  *
  * @param transport  the transport
- * @return true; false for NULL and for a pipe that only reads.
+ * @return true; false for NULL, for a pipe that only reads, and for TLS.
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
@@ -456,7 +456,7 @@ ASYNCIO_API size_t asyncio_transport_get_write_buffer_size(const asyncio_transpo
  * Describes an end of the connection as text, as it was when the connection was made.
  *
  * @param transport  the transport
- * @param name       "peername" or "sockname", as asyncio_stream_writer_get_extra_info() has them
+ * @param name       as asyncio_stream_writer_get_extra_info()
  * @param ret_text   room for size bytes; the text is cut off where it does not fit
  * @param size       in bytes
  * @return the length of the whole text; -EINVAL: NULL, or an unknown name; -ENOTCONN: the kernel
@@ -481,6 +481,20 @@ ASYNCIO_API int asyncio_transport_get_extra_info(const asyncio_transport_t *tran
  */
 ASYNCIO_API asyncio_socket_t *
 asyncio_transport_get_socket(const asyncio_transport_t *transport);
+
+/**
+ * Returns what is known of the TLS of a connection; see asyncio_ssl_object_version() and others.
+ *
+ * @param transport  the transport
+ * @return the object; NULL for a plain connection, and for NULL.
+ *
+ * Ownership: the object is *borrowed* as long as transport lives.
+ * Context: loop thread.
+ * Cancellation: does not suspend.
+ * Twin: `get_extra_info('ssl_object')`.
+ */
+ASYNCIO_API const asyncio_ssl_object_t *
+asyncio_transport_get_ssl_object(const asyncio_transport_t *transport);
 
 /**
  * Puts another protocol in place: it gets all later calls, and its connection_made is not called.

@@ -12,9 +12,13 @@
 
 #define ASYNCIO__HIGH_WATER_BYTES 65536 /* the default */
 
-/* Writes the "peername" or "sockname" as text: the length of the whole, or an error. */
+/* Writes the "peername" or "sockname" or a fact of TLS as text: the length of the whole, or an
+ * error. */
 int asyncio__channel_name(asyncio__channel_t *channel, const char *name, char *ret_text,
                           size_t size);
+
+/* What is known of its TLS, borrowed from the channel; NULL: it is plain. */
+const asyncio_ssl_object_t *asyncio__channel_ssl_object(asyncio__channel_t *channel);
 
 /* The socket or pipe below, borrowed from the channel; NULL: it has none. */
 asyncio_socket_t *asyncio__channel_socket(asyncio__channel_t *channel);

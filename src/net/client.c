@@ -14,6 +14,7 @@ typedef struct client {
     asyncio__clients_t *clients;       /* held by hold() */
     asyncio__connection_t *connection; /* while is_running with references to reader and writer */
     asyncio_transport_t *transport;    /* instead, while is_open: a reference */
+    asyncio__channel_t *shaking;       /* instead of both, during the handshake of TLS */
     asyncio_task_t *task;              /* runs client_connected; borrowed; NULL: none, or over */
     bool is_running;                   /* the task has not ended */
     bool is_open;                      /* the connection is not closed */
@@ -29,6 +30,7 @@ int asyncio__clients_init(asyncio__clients_t *clients)
 void asyncio__clients_fini(asyncio__clients_t *clients)
 {
     asyncio_context_unref(clients->context);
+    asyncio__ssl_unref(clients->ssl.context);
 }
 
 /* Both the task and the connection are over. */
@@ -107,7 +109,7 @@ static asyncio_task_t *create_task(asyncio__clients_t *clients, asyncio_coroutin
     return task;
 }
 
-/* A client in the list, over an open channel, which is not taken: NULL, no memory. */
+/* A client in the list, which has nothing yet: NULL, no memory. */
 static client_t *add_client(asyncio__clients_t *clients)
 {
     client_t *client = asyncio__calloc(sizeof(*client));
@@ -143,20 +145,17 @@ static int start_task(client_t *client)
     return 0;
 }
 
-/* A client with a reader, a writer and a task; the channel is taken. */
-static int add_streams(asyncio__clients_t *clients, asyncio__channel_t *channel)
+/* Gives a client a reader, a writer and a task; the channel is taken. On failure the client has
+ * left. */
+static int start_streams(client_t *client, asyncio__channel_t *channel)
 {
+    asyncio__clients_t *clients = client->clients;
     asyncio__connection_t *connection = asyncio__connection_new(channel, clients->limit_bytes);
-    if (!connection)
-        return -ENOMEM;
-    connection->reader.ends_on_overrun = clients->end_on_overrun;
-    client_t *client = add_client(clients);
-    if (!client) {
-        asyncio__connection_abort(connection);
-        asyncio_stream_reader_unref(&connection->reader);
-        asyncio_stream_writer_unref(&connection->writer);
+    if (!connection) {
+        leave(client);
         return -ENOMEM;
     }
+    connection->reader.ends_on_overrun = clients->end_on_overrun;
     client->connection = connection;
     client->is_running = true;
     connection->on_closed = on_closed;
@@ -180,25 +179,70 @@ static asyncio_transport_t *new_transport(asyncio__clients_t *clients, asyncio__
     return transport;
 }
 
-/* A client with a transport, whose protocol is made from the ready queue; the channel is taken. */
-static int add_transport(asyncio__clients_t *clients, asyncio__channel_t *channel)
+/* Gives a client a transport, whose protocol is made from the ready queue; the channel is taken. On
+ * failure the client has left. */
+static int start_transport(client_t *client, asyncio__channel_t *channel)
 {
+    asyncio__clients_t *clients = client->clients;
     asyncio_transport_t *transport = new_transport(clients, channel);
-    if (!transport)
+    if (!transport) {
+        leave(client);
         return -ENOMEM;
-    client_t *client = add_client(clients);
-    if (client) {
-        client->transport = transport;
-        transport->factory = clients->handler.factory;
-        transport->factory_arg = clients->handler.arg;
-        transport->on_over = on_transport_over;
-        transport->over_arg = client;
-        asyncio__transport_start(transport);
-        return 0;
     }
-    asyncio__transport_end(transport);
-    asyncio_transport_unref(transport);
-    return -ENOMEM;
+    client->transport = transport;
+    transport->factory = clients->handler.factory;
+    transport->factory_arg = clients->handler.arg;
+    transport->on_over = on_transport_over;
+    transport->over_arg = client;
+    asyncio__transport_start(transport);
+    return 0;
+}
+
+static int start(client_t *client, asyncio__channel_t *channel)
+{
+    return client->clients->handler.factory ? start_transport(client, channel)
+                                            : start_streams(client, channel);
+}
+
+/* --- handshakes ---------------------------------------------------------------------------- */
+
+static void on_opened(asyncio__channel_t *channel)
+{
+    client_t *client = channel->owner;
+    client->shaking = NULL;
+    channel->owner_class = NULL;
+    asyncio__ignore(start(client, channel));
+}
+
+/* As in asyncio, a client whose handshake failed is heard of in debug mode only: on a public port
+ * there are many. */
+static void on_shaking_closed(asyncio__channel_t *channel)
+{
+    client_t *client = channel->owner;
+    channel->owner_class = NULL;
+    if (channel->loop->debug && channel->code < 0)
+        asyncio__loop_report(channel->loop, "SSL handshake failed", channel->code, channel->error,
+                             NULL, NULL, NULL);
+    leave(client);
+    asyncio__channel_unref(channel);
+}
+
+static const asyncio__channel_owner_class_t shaking_class = {.opened = on_opened,
+                                                             .closed = on_shaking_closed};
+
+/* Puts TLS over the channel, which is taken; on failure the client has left. */
+static int start_handshake(client_t *client, asyncio__channel_t *channel)
+{
+    asyncio__channel_t *secure;
+    int rc = asyncio__ssl_wrap(channel, &client->clients->ssl, &secure);
+    if (rc < 0) {
+        leave(client);
+        return -ENOMEM;
+    }
+    client->shaking = secure;
+    secure->owner = client;
+    secure->owner_class = &shaking_class;
+    return 0;
 }
 
 int asyncio__clients_add(asyncio__clients_t *clients, int fd, asyncio__file_kind_t kind,
@@ -209,15 +253,21 @@ int asyncio__clients_add(asyncio__clients_t *clients, int fd, asyncio__file_kind
         return -ENOMEM;
     if (clients->linger_ns > 0)
         channel->linger_ns = clients->linger_ns;
-    return clients->handler.factory ? add_transport(clients, channel)
-                                    : add_streams(clients, channel);
+    client_t *client = add_client(clients);
+    if (client)
+        return clients->ssl.context ? start_handshake(client, channel) : start(client, channel);
+    channel->class->abort(channel, 0, NULL);
+    asyncio__channel_unref(channel);
+    return -ENOMEM;
 }
 
 /* --- ending all ---------------------------------------------------------------------------- */
 
 static void close_client(client_t *client)
 {
-    if (client->transport)
+    if (client->shaking)
+        client->shaking->class->close(client->shaking);
+    else if (client->transport)
         asyncio__ignore(asyncio_transport_close(client->transport));
     else if (client->is_open)
         asyncio__connection_close(client->connection);
@@ -225,7 +275,9 @@ static void close_client(client_t *client)
 
 static void abort_client(client_t *client)
 {
-    if (client->transport)
+    if (client->shaking)
+        client->shaking->class->abort(client->shaking, 0, NULL);
+    else if (client->transport)
         asyncio__ignore(asyncio_transport_abort(client->transport));
     else if (client->is_open)
         asyncio__connection_abort(client->connection);

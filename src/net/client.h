@@ -7,6 +7,8 @@
  *        ^                                      |   or  transport
  *        '------ a reference by hold() ---------'
  *
+ * With TLS a client begins with a handshake, while it has a channel only.
+ *
  * A client is in the list until its task has ended and its connection is closed, which may be
  * later: what the task has written is sent first. One with a protocol is in it until
  * connection_lost has returned. It knows its server only by the two callbacks.
@@ -17,6 +19,7 @@
 #include <asyncio/transport.h>
 
 #include "transport/socket_channel.h"
+#include "transport/ssl_class.h"
 
 typedef struct asyncio__clients asyncio__clients_t;
 
@@ -34,6 +37,7 @@ struct asyncio__clients {
     size_t limit_bytes;                           /* of each reader; 0: the default */
     size_t stack_bytes;                           /* of each task; 0: the default */
     int64_t linger_ns;                            /* of each connection; 0: the default */
+    asyncio__ssl_options_t ssl;                   /* of each connection: context is a reference */
     bool end_on_overrun;                          /* of each reader */
     asyncio__list_t list;                         /* of clients, oldest first */
     size_t count;                                 /* of list */

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "transport/ssl_class.h"
 
 int asyncio__copy_string(const char **text)
 {
@@ -24,13 +25,19 @@ int asyncio__copy_connection_options(const asyncio_connection_options_t **option
     if (!copy)
         return asyncio__fail(-ENOMEM, NULL);
     *copy = *given;
-    if (asyncio__copy_string(&copy->local_host) < 0) {
-        asyncio__free(copy, sizeof(*copy));
-        return -ENOMEM;
-    }
+    copy->server_hostname = NULL;
     asyncio_socket_ref(copy->sock);
-    *options = copy;
-    return 0;
+    asyncio__ssl_ref(copy->ssl);
+    int rc = asyncio__copy_string(&copy->local_host);
+    if (rc == 0) {
+        copy->server_hostname = given->server_hostname;
+        rc = asyncio__copy_string(&copy->server_hostname);
+    }
+    if (rc == 0)
+        *options = copy;
+    else
+        asyncio__free_connection_options(copy);
+    return rc;
 }
 
 void asyncio__free_connection_options(const asyncio_connection_options_t *options)
@@ -38,7 +45,9 @@ void asyncio__free_connection_options(const asyncio_connection_options_t *option
     if (!options)
         return;
     asyncio__free_string((char *)options->local_host);
+    asyncio__free_string((char *)options->server_hostname);
     asyncio_socket_unref(options->sock);
+    asyncio__ssl_unref(options->ssl);
     asyncio__free((void *)options, sizeof(*options));
 }
 
@@ -55,6 +64,7 @@ int asyncio__copy_server_options(const asyncio_server_options_t **options)
         return asyncio__fail(-ENOMEM, NULL);
     *copy = *given;
     asyncio_socket_ref(copy->sock);
+    asyncio__ssl_ref(copy->ssl);
     *options = copy;
     return 0;
 }
@@ -64,5 +74,6 @@ void asyncio__free_server_options(const asyncio_server_options_t *options)
     if (!options)
         return;
     asyncio_socket_unref(options->sock);
+    asyncio__ssl_unref(options->ssl);
     asyncio__free((void *)options, sizeof(*options));
 }

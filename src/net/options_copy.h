@@ -13,7 +13,7 @@
 
 #include <asyncio/server.h>
 
-/* Put a copy in place of what is given, with a reference to its socket; NULL is kept, and is what a
+/* Put a copy in place of what is given, with references to its socket and TLS context; NULL is kept, and is what a
  * failure leaves. 0; -ENOMEM; or -EINVAL: no valid size. The slot is filled. */
 int asyncio__copy_string(const char **text);
 int asyncio__copy_connection_options(const asyncio_connection_options_t **options);

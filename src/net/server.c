@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/syscalls.h"
 #include "net/operation.h"
+#include "net/secure.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
 #include "transport/address.h"
@@ -163,6 +164,9 @@ asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
                                       const asyncio__client_handler_t *handler,
                                       const asyncio_server_options_t *options)
 {
+    asyncio__ssl_options_t ssl;
+    if (asyncio__secure_server(options, &ssl) < 0)
+        return NULL;
     asyncio_server_t *server = asyncio__calloc(sizeof(*server));
     if (!server)
         return NULL;
@@ -179,6 +183,8 @@ asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
             server->clients.linger_ns = asyncio__nanoseconds(options->linger);
         server->clients.end_on_overrun = options->end_on_overrun;
         server->max_connections = options->max_connections;
+        server->clients.ssl = ssl;
+        asyncio__ssl_ref(ssl.context);
     }
     asyncio__list_init(&server->sockets);
     asyncio__list_init(&server->closers);
@@ -271,6 +277,24 @@ int asyncio_server_start_serving(asyncio_server_t *server)
         return 0;
     server->is_serving = false;
     return asyncio__fail(rc, "the event loop cannot wait for connections");
+}
+
+int asyncio_server_set_ssl(asyncio_server_t *server, asyncio_ssl_context_t *context)
+{
+    int rc = check_here(server);
+    if (rc < 0)
+        return rc;
+    asyncio__ssl_options_t *ssl = &server->clients.ssl, wanted = *ssl;
+    if (!context || !ssl->context)
+        return asyncio__fail(-EINVAL, "\"context\" must not be NULL, and \"server\" must have been "
+                                      "started with one");
+    wanted.context = context;
+    rc = asyncio__ssl_check(&wanted);
+    if (rc < 0)
+        return rc;
+    asyncio__ssl_unref(ssl->context);
+    ssl->context = asyncio__ssl_ref(context);
+    return 0;
 }
 
 bool asyncio_server_is_serving(const asyncio_server_t *server)

@@ -13,6 +13,7 @@
 #include "net/connection.h"
 #include "net/operation.h"
 #include "net/options_copy.h"
+#include "net/secure.h"
 #include "net/server.h"
 #include "task/twin.h"
 
@@ -23,8 +24,11 @@ static int check_call(const asyncio_loop_t *loop, const asyncio_server_options_t
         return asyncio__fail(-EINVAL, "\"ret_server\" must not be NULL");
     if (options && options->size < sizeof(*options))
         return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    asyncio__ssl_options_t ssl;
     int rc = options ? asyncio__connection_check_linger(options->linger) : 0;
-    return rc < 0 ? rc : asyncio__operation_check(loop);
+    if (rc == 0)
+        rc = asyncio__operation_check(loop);
+    return rc < 0 ? rc : asyncio__secure_server(options, &ssl);
 }
 
 static asyncio__bind_options_t bind_options(const asyncio_server_options_t *options)

@@ -17,6 +17,7 @@
 #include "net/connection.h"
 #include "net/operation.h"
 #include "net/options_copy.h"
+#include "net/secure.h"
 #include "task/twin.h"
 #include "task/waiter_list.h"
 #include "transport/connector.h"
@@ -56,6 +57,9 @@ int asyncio_streams_of_socket(asyncio_socket_t *sock, const asyncio_connection_o
     int rc = check_options(options);
     if (rc < 0)
         return rc;
+    if (options && options->ssl)
+        return asyncio__fail(-EINVAL, "\"options->ssl\" must be NULL here: a handshake suspends; "
+                                      "see asyncio_open_connection()");
     asyncio_loop_t *loop = asyncio_get_running_loop();
     if (!loop)
         return asyncio__fail(ASYNCIO_ERUNTIME, "no running event loop");
@@ -151,15 +155,19 @@ static int connect_socket(asyncio_loop_t *loop, asyncio_socket_t *sock,
     return asyncio__socket_channel_new(sock, /* names= */ NULL, ret_channel);
 }
 
-int asyncio__connect_tcp(asyncio_loop_t *loop, const char *host, uint16_t port,
-                         const asyncio_connection_options_t *options,
-                         asyncio__channel_t **ret_channel)
+/* Whether the call is inside a task of the loop, and the options are valid. */
+static int check_connect(asyncio_loop_t *loop, const asyncio_connection_options_t *options)
 {
     int rc = asyncio__operation_check(loop);
-    if (rc == 0)
-        rc = check_options(options);
-    if (rc < 0)
-        return rc;
+    return rc < 0 ? rc : check_options(options);
+}
+
+/* Connects without TLS. */
+static int connect_tcp(asyncio_loop_t *loop, const char *host, uint16_t port,
+                       const asyncio_connection_options_t *options,
+                       asyncio__channel_t **ret_channel)
+{
+    int rc;
     if (options && options->sock && (host || port))
         return asyncio__fail(-EINVAL,
                              "host/port and sock can not be specified at the same time");
@@ -182,16 +190,11 @@ int asyncio__connect_tcp(asyncio_loop_t *loop, const char *host, uint16_t port,
     return rc;
 }
 
-int asyncio__connect_unix(asyncio_loop_t *loop, const char *path,
-                          const asyncio_connection_options_t *options,
-                          asyncio__channel_t **ret_channel)
+static int connect_unix(asyncio_loop_t *loop, const char *path,
+                        const asyncio_connection_options_t *options,
+                        asyncio__channel_t **ret_channel)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int rc = asyncio__operation_check(loop);
-    if (rc == 0)
-        rc = check_options(options);
-    if (rc < 0)
-        return rc;
     if (options && options->sock && path)
         return asyncio__fail(-EINVAL, "path and sock can not be specified at the same time");
     if (options && options->sock)
@@ -205,6 +208,32 @@ int asyncio__connect_unix(asyncio_loop_t *loop, const char *path,
                                .ai_addr = (struct sockaddr *)&name,
                                .ai_addrlen = sizeof(name)};
     return connect_to(loop, &address, /* locals= */ NULL, options, ret_channel);
+}
+
+int asyncio__connect_tcp(asyncio_loop_t *loop, const char *host, uint16_t port,
+                         const asyncio_connection_options_t *options,
+                         asyncio__channel_t **ret_channel)
+{
+    asyncio__ssl_options_t wanted;
+    int rc = check_connect(loop, options);
+    if (rc == 0)
+        rc = asyncio__secure_client(options, host, port, &wanted);
+    if (rc == 0)
+        rc = connect_tcp(loop, host, port, options, ret_channel);
+    return rc < 0 ? rc : asyncio__secure(ret_channel, &wanted, "asyncio_open_connection");
+}
+
+int asyncio__connect_unix(asyncio_loop_t *loop, const char *path,
+                          const asyncio_connection_options_t *options,
+                          asyncio__channel_t **ret_channel)
+{
+    asyncio__ssl_options_t wanted;
+    int rc = check_connect(loop, options);
+    if (rc == 0)
+        rc = asyncio__secure_client(options, /* host= */ NULL, /* port= */ 0, &wanted);
+    if (rc == 0)
+        rc = connect_unix(loop, path, options, ret_channel);
+    return rc < 0 ? rc : asyncio__secure(ret_channel, &wanted, "asyncio_open_unix_connection");
 }
 
 /* --- streams ------------------------------------------------------------------------------- */

@@ -233,3 +233,10 @@ asyncio_socket_t *asyncio_stream_writer_get_socket(const asyncio_stream_writer_t
 {
     return writer ? asyncio__channel_socket(asyncio__connection_of_writer(writer)->channel) : NULL;
 }
+
+const asyncio_ssl_object_t *
+asyncio_stream_writer_get_ssl_object(const asyncio_stream_writer_t *writer)
+{
+    return writer ? asyncio__channel_ssl_object(asyncio__connection_of_writer(writer)->channel)
+                  : NULL;
+}

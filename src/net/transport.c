@@ -525,7 +525,7 @@ int asyncio_transport_write_eof(asyncio_transport_t *transport)
 
 bool asyncio_transport_can_write_eof(const asyncio_transport_t *transport)
 {
-    return transport && transport->can_write;
+    return transport && transport->can_write && !asyncio__channel_ssl_object(transport->channel);
 }
 
 int asyncio_transport_set_write_buffer_limits(asyncio_transport_t *transport, size_t high_bytes,
@@ -627,6 +627,13 @@ int asyncio_transport_get_extra_info(const asyncio_transport_t *transport, const
 asyncio_socket_t *asyncio_transport_get_socket(const asyncio_transport_t *transport)
 {
     return transport ? asyncio__channel_socket(transport->channel) : NULL;
+}
+
+const asyncio_ssl_object_t *
+asyncio_transport_get_ssl_object(const asyncio_transport_t *transport)
+{
+    return transport ? asyncio__channel_ssl_object(transport->channel)
+                     : NULL;
 }
 
 int asyncio_transport_set_protocol(asyncio_transport_t *transport, asyncio_protocol_t *protocol)
