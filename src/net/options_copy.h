@@ -13,8 +13,8 @@
 
 #include <asyncio/server.h>
 
-/* Put a copy in place of what is given, with references to its socket and TLS context; NULL is kept, and is what a
- * failure leaves. 0; -ENOMEM; or -EINVAL: no valid size. The slot is filled. */
+/* Put a copy in place of what is given, with references to its socket and context of TLS; NULL is
+ * kept, and is what a failure leaves. 0; -ENOMEM; or -EINVAL: no valid size. The slot is filled. */
 int asyncio__copy_string(const char **text);
 int asyncio__copy_connection_options(const asyncio_connection_options_t **options);
 int asyncio__copy_server_options(const asyncio_server_options_t **options);

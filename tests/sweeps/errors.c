@@ -40,6 +40,7 @@ static void use_errors(asyncio_loop_t *loop)
     must(error && asyncio_error_message(error) && asyncio_error_name(-EIO));
     must(strlen(asyncio_strerror(-EIO)) > 0);
     asyncio_error_place(error);
+    must(!*asyncio_error_ssl_reason(error) && asyncio_error_ssl_verify_code(error) == 0);
     FILE *file = fopen("/dev/null", "w");
     if (file) {
         must(asyncio_error_print(error, file) == 0);

@@ -189,6 +189,7 @@ static void write_and_close(asyncio_stream_writer_t *writer)
     if (net(asyncio_stream_writer_drain(writer)) == 0)
         net(asyncio_stream_writer_get_extra_info(writer, "peername", name, sizeof(name)));
     asyncio_stream_writer_get_socket(writer);
+    must(!asyncio_stream_writer_get_ssl_object(writer));
     asyncio_stream_writer_get_write_buffer_size(writer);
     net(asyncio_stream_writer_write_eof(writer));
     may(asyncio_stream_writer_close(writer));

@@ -129,6 +129,7 @@ static void use_transport(asyncio_transport_t *transport)
     asyncio_transport_get_write_buffer_size(transport);
     net(asyncio_transport_get_extra_info(transport, "peername", name, sizeof(name)));
     must(asyncio_transport_get_socket(transport));
+    must(!asyncio_transport_get_ssl_object(transport));
     must(asyncio_transport_can_write_eof(transport));
     net(asyncio_transport_pause_reading(transport));
     must(!asyncio_transport_is_reading(transport));
