@@ -66,11 +66,13 @@ typedef struct asyncio__pause {
 } asyncio__pause_t;
 
 /*
- * While something is ready, there is a poll every 64 turns or half a millisecond. The time-stamp
- * counter is read every 8 turns: so when turns suddenly become long, a timer, I/O or another
- * thread waits for at most 8 of them.
+ * While something is ready, there is a poll every 64 turns or half a millisecond; every 256 turns
+ * while those take some microseconds together. The time-stamp counter is read every 8 turns: so
+ * when turns suddenly become long, a timer, I/O or another thread waits for at most 8 of them.
  */
-#define ASYNCIO__TURNS_WITHOUT_POLL   63 /* behind the one that begins with a poll */
+#define ASYNCIO__TURNS_WITHOUT_POLL   63  /* behind the one that begins with a poll */
+#define ASYNCIO__SHORT_TURNS_WITHOUT_POLL 255
+#define ASYNCIO__SHORT_TURNS_TICKS    20000 /* 4 to 20 microseconds */
 #define ASYNCIO__TURNS_WITHOUT_TICKS  8
 
 typedef struct asyncio__pace {

@@ -288,8 +288,10 @@ static void pace_turns(asyncio__pace_t *pace, uint32_t turns, bool has_waited)
         uint32_t allowed = pace->allowed * 2;
         if (spent > pace->budget_ticks)
             allowed = (uint32_t)(pace->budget_ticks * (turns + 1) / spent);
-        if (allowed > ASYNCIO__TURNS_WITHOUT_POLL)
-            allowed = ASYNCIO__TURNS_WITHOUT_POLL;
+        uint32_t most = spent < ASYNCIO__SHORT_TURNS_TICKS ? ASYNCIO__SHORT_TURNS_WITHOUT_POLL
+                                                           : ASYNCIO__TURNS_WITHOUT_POLL;
+        if (allowed > most)
+            allowed = most;
         pace->allowed = allowed > 0 ? allowed : 1; /* 0 could not grow again */
     }
     pace->poll_ticks = ticks;
