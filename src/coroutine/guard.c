@@ -23,6 +23,7 @@
 #define ADVICE_GUARD_INSTALL  102    /* MADV_GUARD_INSTALL */
 #define ADVICE_POPULATE_WRITE 23     /* MADV_POPULATE_WRITE */
 #define ADVICE_UNDEFINED      0x7a7a /* no kernel defines it */
+#define PIDFD_SELF            (-10000) /* PIDFD_SELF_THREAD, since Linux 6.14 */
 
 #if defined(ASYNCIO__ASAN)
 #define CHECKS_LEAKS 1
@@ -82,6 +83,17 @@ static bool has_guard_advice(const asyncio__ranges_t *guards)
     return known == SUPPORTED;
 }
 
+/* Gives the advice for `count` ranges of this process. *fd is PIDFD_SELF at first, and a descriptor
+ * of the process from then on where the kernel does not know that. */
+static ssize_t advise_self(int *fd, const struct iovec *vector, size_t count, int advice)
+{
+    ssize_t advised = asyncio__sys.process_madvise(*fd, vector, count, advice, 0);
+    if (advised >= 0 || errno != EBADF || *fd != PIDFD_SELF)
+        return advised;
+    *fd = asyncio__sys.pidfd_open(getpid(), 0);
+    return *fd < 0 ? -1 : asyncio__sys.process_madvise(*fd, vector, count, advice, 0);
+}
+
 /* Gives the advice for all ranges in few system calls. Returns false if that does not work. */
 static bool advise_together(const asyncio__ranges_t *ranges, int advice)
 {
@@ -89,21 +101,20 @@ static bool advise_together(const asyncio__ranges_t *ranges, int advice)
      * array that it never needs again. */
     size_t bytes = TOGETHER_MOST * sizeof(struct iovec);
     struct iovec *vector = asyncio__malloc(bytes);
-    int self = vector ? asyncio__sys.pidfd_open(getpid(), 0) : -1;
+    int fd = PIDFD_SELF;
     size_t done = 0;
-    bool works = vector && self >= 0;
+    bool works = vector != NULL;
     while (works && done < ranges->count) {
         size_t left = ranges->count - done, count = left < TOGETHER_MOST ? left : TOGETHER_MOST;
         for (size_t i = 0; i < count; i++) {
             vector[i].iov_base = ranges->first + (done + i) * ranges->stride_bytes;
             vector[i].iov_len = ranges->bytes;
         }
-        ssize_t advised = asyncio__sys.process_madvise(self, vector, count, advice, 0);
-        works = advised == (ssize_t)(count * ranges->bytes);
+        works = advise_self(&fd, vector, count, advice) == (ssize_t)(count * ranges->bytes);
         done += count;
     }
-    if (self >= 0)
-        asyncio__ignore(asyncio__sys.close(self));
+    if (fd >= 0)
+        asyncio__ignore(asyncio__sys.close(fd));
     asyncio__free(vector, bytes);
     return works;
 }

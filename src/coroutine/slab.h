@@ -74,7 +74,7 @@ asyncio__stack_t *asyncio__slab_find_guard(asyncio__slab_t *slab, uintptr_t addr
 /* Bytes of its stacks that have memory. */
 size_t asyncio__slab_resident(const asyncio__slab_t *slab);
 
-/* Address space of one stack of that class: the stack, its guard, and a page for the record. */
+/* Address space of one stack of that class: the stack, its guard, and three pages. */
 size_t asyncio__slab_stride(unsigned size_class);
 
 #endif
