@@ -169,6 +169,35 @@ static void test_streams(void **state)
     run_clean(streams, NULL);
 }
 
+static int drain_to_the_dead(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_process_options_t *options = OPTIONS(.stdin_kind = ASYNCIO_PROCESS_PIPE);
+    for (int is_noticed = 0; is_noticed < 2; is_noticed++) {
+        asyncio_process_t *process = exec(ARGV("true"), options);
+        asyncio_stream_writer_t *writer = asyncio_process_stdin(process);
+        siginfo_t info; /* it ends; -ECHILD: it was reaped when it was started */
+        while (waitid(P_PID, (id_t)asyncio_process_pid(process), &info, WEXITED | WNOWAIT) < 0 &&
+               errno == EINTR)
+            continue;
+        while (is_noticed && !asyncio_stream_writer_is_closing(writer))
+            assert_int_equal(asyncio_sleep(0), 0);
+        assert_int_equal(asyncio_stream_writer_write(writer, "lost", 4), 0);
+        assert_int_equal(asyncio_stream_writer_drain(writer), -ECONNRESET);
+        assert_int_equal(asyncio_stream_writer_drain(writer), -ECONNRESET);
+        assert_int_equal(end_of(process), 0);
+    }
+    return 0;
+}
+
+/* drain() to a child that has ended fails with the same code, whether the loop or the write has
+ * noticed first. */
+static void test_drain_to_the_dead(void **state)
+{
+    (void)state;
+    run_clean(drain_to_the_dead, NULL);
+}
+
 static int surroundings(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -526,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_communicate),
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_drain_to_the_dead),
         cmocka_unit_test(test_surroundings),
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_signals),

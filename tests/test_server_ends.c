@@ -196,7 +196,7 @@ static void test_unref_while_serving(void **state)
 
 /* --- connections that outlive their handlers ----------------------------------------------- */
 
-#define MUCH_BYTES ((size_t)4 << 20) /* more than the kernel's buffers take */
+#define MUCH_BYTES ((size_t)16 << 20) /* more than the kernel's buffers take */
 
 static int say_much(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
 {

@@ -256,6 +256,84 @@ static void test_close_flushes(void **state)
     run_clean(close_flushes, NULL);
 }
 
+/* Bytes that come while a read is pending are unread when the transport is closed: they are
+ * dropped, and the peer gets what was written, then the end. */
+static int close_under_read(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    static const asyncio_protocol_functions_t *const kinds[] = {&plain_functions,
+                                                                &buffered_functions};
+    for (int i = 0; i < 2; i++) {
+        recorder_t recorder = recorder_init(kinds[i]);
+        asyncio_transport_t *transport;
+        char bytes[16];
+        int fd = open_pair(&recorder, &transport);
+        poll_once(); /* the read is pending */
+        say(fd, "unread");
+        assert_int_equal(asyncio_transport_write(transport, "bye", 3), 0);
+        assert_int_equal(asyncio_transport_close(transport), 0);
+        shutdown(fd, SHUT_WR);
+        wait_lost(&recorder);
+        assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 3);
+        assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 0);
+        finish(&recorder, transport, fd, "made lost(0) ");
+    }
+    return 0;
+}
+
+static void test_close_under_read(void **state)
+{
+    (void)state;
+    run_clean(close_under_read, NULL);
+}
+
+/* A program that closes the socket itself ends the transport in order: connection_lost gets 0. */
+static int close_below(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    for (int writes = 0; writes < 2; writes++) {
+        recorder_t recorder = recorder_init(&plain_functions);
+        asyncio_transport_t *transport;
+        int fd = open_pair(&recorder, &transport);
+        poll_once(); /* the read is pending */
+        assert_int_equal(asyncio_socket_close(asyncio_transport_get_socket(transport)), 0);
+        if (writes)
+            assert_int_equal(asyncio_transport_write(transport, "nowhere", 7), 0);
+        wait_lost(&recorder);
+        finish(&recorder, transport, fd, "made lost(0) ");
+    }
+    return 0;
+}
+
+static void test_close_below(void **state)
+{
+    (void)state;
+    run_clean(close_below, NULL);
+}
+
+/* What a pending send still holds after abort() is dropped, and does not count as unsent. */
+static int abort_counts_nothing(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    recorder_t recorder = recorder_init(&plain_functions);
+    asyncio_transport_t *transport;
+    static char much[1 << 20];
+    int fd = open_pair(&recorder, &transport);
+    assert_int_equal(asyncio_transport_write(transport, much, sizeof(much)), 0);
+    poll_once(); /* the send is pending */
+    assert_true(asyncio_transport_get_write_buffer_size(transport) > 0);
+    assert_int_equal(asyncio_transport_abort(transport), 0);
+    assert_int_equal(asyncio_transport_get_write_buffer_size(transport), 0);
+    finish(&recorder, transport, fd, "made pause lost(0) ");
+    return 0;
+}
+
+static void test_abort_counts_nothing(void **state)
+{
+    (void)state;
+    run_clean(abort_counts_nothing, NULL);
+}
+
 /* The peer has closed with bytes unread: it is a reset, which connection_lost is told. */
 static int reset(void *arg, void **ret_result)
 {
@@ -612,6 +690,9 @@ int main(void)
         cmocka_unit_test(test_eof_closes),
         cmocka_unit_test(test_end_later),
         cmocka_unit_test(test_close_flushes),
+        cmocka_unit_test(test_close_under_read),
+        cmocka_unit_test(test_close_below),
+        cmocka_unit_test(test_abort_counts_nothing),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_leave_open),
         cmocka_unit_test(test_back_pressure),

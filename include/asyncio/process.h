@@ -166,7 +166,8 @@ ASYNCIO_API void asyncio_process_unref(asyncio_process_t *process);
 ASYNCIO_API pid_t asyncio_process_pid(const asyncio_process_t *process);
 
 /**
- * The stream that writes to the child's standard input.
+ * The stream that writes to the child's standard input. Once the child has exited or closed its
+ * input, asyncio_stream_writer_drain() fails with -ECONNRESET; what is written then is dropped.
  *
  * @param process  the process
  * @return the writer; NULL if standard input is no pipe.

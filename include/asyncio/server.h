@@ -105,7 +105,9 @@ asyncio_start_server_coroutine(const char *host, uint16_t port,
                                asyncio_server_t **ret_server);
 
 /**
- * Starts a server on a Unix socket that only processes of the same user can connect to.
+ * Starts a server on a Unix socket that only processes of the same user can connect to. A name in
+ * the abstract namespace, which begins with a NUL and so is no C string, goes by options->sock: a
+ * socket that the program has bound.
  *
  * @param path              of the socket; at most 107 bytes; a socket file on which nobody listens
  *                          any more is replaced

@@ -107,7 +107,8 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_open_connection_coroutine(
     asyncio_stream_reader_t **ret_reader, asyncio_stream_writer_t **ret_writer);
 
 /**
- * Connects to a Unix socket.
+ * Connects to a Unix socket. A name in the abstract namespace, which begins with a NUL and so is no
+ * C string, goes by options->sock: a socket that the program has connected.
  *
  * @param path        of the socket; at most 107 bytes; NULL with options->sock
  * @param options     NULL for the defaults

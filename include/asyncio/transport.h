@@ -73,7 +73,8 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_create_connection_coroutine(
     asyncio_transport_t **ret_transport);
 
 /**
- * Connects to a Unix socket, and makes a transport with a protocol of the connection.
+ * Connects to a Unix socket, and makes a transport with a protocol of the connection. A name in the
+ * abstract namespace goes by options->sock, as in asyncio_open_unix_connection().
  *
  * @param loop           the running loop
  * @param factory        makes the protocol; NULL is -EINVAL

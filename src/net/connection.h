@@ -34,6 +34,7 @@ struct asyncio_stream_writer {
     size_t high_bytes;        /* with more than that unsent drain() waits */
     bool is_paused;           /* until no more than channel->low_bytes are unsent */
     bool is_eof_wanted;       /* write_eof() was called */
+    bool is_of_pipe;          /* drain() fails with -ECONNRESET, whatever ended it; see drain() */
     asyncio__list_t drainers; /* tasks that wait in drain() */
 };
 

@@ -84,6 +84,16 @@ static asyncio__connection_t *check_inside(asyncio_stream_writer_t *writer, int 
     return *ret_rc < 0 ? NULL : connection;
 }
 
+/* Fails with what ended the connection. The end of a pipe's reader may be noticed by a write, which
+ * fails with -EPIPE, or by the engine before: as in asyncio, drain() does not depend on which. */
+static ASYNCIO__COLD int fail_drain(const asyncio_stream_writer_t *writer,
+                                    const asyncio__channel_t *channel)
+{
+    if (writer->is_of_pipe)
+        return asyncio__fail(-ECONNRESET, "Connection lost");
+    return asyncio__channel_fail(channel, -ECONNRESET, "Connection lost");
+}
+
 /* drain() where the writer is paused or the channel is closing. */
 static ASYNCIO__COLD int drain_slow(asyncio_stream_writer_t *writer,
                                     asyncio__connection_t *connection)
@@ -92,15 +102,15 @@ static ASYNCIO__COLD int drain_slow(asyncio_stream_writer_t *writer,
     asyncio__channel_t *channel = connection->channel;
     if (channel->is_closing && (rc = asyncio__give_way()) < 0)
         return rc;
-    /* Closed by this side too: a program that writes on and on would never learn of it. */
+    /* Also when this side has closed it: otherwise a loop of writes would never end. */
     if (channel->is_closed)
-        return asyncio__channel_fail(channel, -ECONNRESET, "Connection lost");
+        return fail_drain(writer, channel);
     connection->refs++;
     while (rc == 0 && writer->is_paused && !channel->is_closed)
         rc = asyncio__waiters_wait(connection->loop, &writer->drainers,
                                    "asyncio_stream_writer_drain");
-    if (rc == 0 && channel->code < 0)
-        rc = asyncio__channel_fail(channel, 0, "Connection lost");
+    if (rc == 0 && (channel->code < 0 || (writer->is_of_pipe && channel->is_closed)))
+        rc = fail_drain(writer, channel);
     asyncio__connection_unref(connection);
     return rc;
 }
@@ -113,7 +123,7 @@ int asyncio_stream_writer_drain(asyncio_stream_writer_t *writer)
         return rc;
     const asyncio__channel_t *channel = connection->channel;
     if (channel->code < 0)
-        return asyncio__channel_fail(channel, 0, "Connection lost");
+        return fail_drain(writer, channel);
     return ASYNCIO__LIKELY(!writer->is_paused && !channel->is_closing)
                ? 0
                : drain_slow(writer, connection);

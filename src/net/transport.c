@@ -557,9 +557,7 @@ int asyncio_transport_get_write_buffer_limits(const asyncio_transport_t *transpo
 
 size_t asyncio_transport_get_write_buffer_size(const asyncio_transport_t *transport)
 {
-    if (!transport || transport->channel->is_closed)
-        return 0; /* what a pending send still holds is dropped */
-    return transport->channel->class->unsent(transport->channel);
+    return transport ? transport->channel->class->unsent(transport->channel) : 0;
 }
 
 /* --- reading is paused, and the transport closed --------------------------------------------- */

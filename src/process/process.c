@@ -78,6 +78,8 @@ static int open_streams(asyncio_process_t *process, asyncio__stdio_t *stdio, siz
         if (channel && !(process->streams[i] = asyncio__connection_new(channel, limit_bytes)))
             return asyncio__fail(-ENOMEM, NULL);
     }
+    if (process->streams[0])
+        process->streams[0]->writer.is_of_pipe = true;
     return 0;
 }
 

@@ -113,7 +113,7 @@ typedef struct asyncio__channel_class {
     /* Between cork(true) and cork(false) writes are only collected, to be sent together. */
     void (*cork)(asyncio__channel_t *channel, bool is_corked);
 
-    /* Bytes that were written and that the kernel has not taken yet. */
+    /* Bytes that were written and that the kernel has not taken yet; 0 once it is closed. */
     size_t (*unsent)(const asyncio__channel_t *channel);
 
     /* Ends the writing direction once all is sent: the peer reads the end of the stream. 0, or

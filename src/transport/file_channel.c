@@ -76,8 +76,12 @@ static bool is_passing(int code)
 int asyncio__file_channel_received(asyncio__file_channel_t *self, int result)
 {
     asyncio__channel_t *channel = &self->base;
-    if (ASYNCIO__LIKELY(result > 0) || is_passing(result))
+    if (ASYNCIO__LIKELY(result > 0))
         return result;
+    if (is_passing(result)) /* a read that close() has cancelled finds the end of the stream */
+        return result == -ECANCELED && self->is_ending_read ? channel->code : result;
+    if (!self->file) /* the program has closed the socket itself */
+        asyncio__file_channel_finish(self);
     if (channel->is_closed) /* by this side: the end of the stream; by a failure: that */
         return channel->code;
     if (result == 0) {
@@ -107,6 +111,11 @@ static void on_received(asyncio__operation_t *operation)
     self->read = NULL;
     settle(self, read);
     read->complete(read);
+    if (ASYNCIO__UNLIKELY(self->is_ending_read)) {
+        self->is_ending_read = false;
+        if (!self->base.is_closed)
+            self->hooks->end_flush(self);
+    }
     asyncio__channel_unref(&self->base);
 }
 
@@ -147,6 +156,13 @@ int asyncio__file_channel_read(asyncio__channel_t *channel, asyncio__channel_rea
     return rc;
 }
 
+void asyncio__file_channel_end_read(asyncio__file_channel_t *self)
+{
+    asyncio__engine_t *engine = self->base.loop->engine;
+    self->is_ending_read = true;
+    engine->class->cancel(engine, &self->read->operation);
+}
+
 void asyncio__file_channel_cancel_read(asyncio__channel_t *channel, asyncio__channel_read_t *read)
 {
     asyncio__engine_t *engine = channel->loop->engine;
@@ -180,6 +196,8 @@ void asyncio__file_channel_give_back(asyncio__channel_t *channel, asyncio__chann
 size_t asyncio__file_channel_unsent(const asyncio__channel_t *channel)
 {
     const asyncio__file_channel_t *self = asyncio__file_channel_of(channel);
+    if (ASYNCIO__UNLIKELY(channel->is_closed))
+        return 0; /* what a pending send still holds is dropped */
     return asyncio__bytes_count(&self->sending) + asyncio__bytes_count(&self->waiting);
 }
 
@@ -187,6 +205,10 @@ static void on_sent(asyncio__file_channel_t *self, int result)
 {
     if (self->base.is_closed) {
         asyncio__bytes_fini(&self->sending);
+        return;
+    }
+    if (result < 0 && !self->file) {
+        asyncio__file_channel_finish(self); /* the program has closed the socket itself */
         return;
     }
     if (result < 0) {
@@ -238,7 +260,7 @@ static void flush(asyncio__file_channel_t *self)
         return;
     while (asyncio__bytes_count(&self->sending) > 0) {
         if (ASYNCIO__UNLIKELY(!self->file)) {
-            asyncio__file_channel_lose(self, -EBADF);
+            asyncio__file_channel_finish(self); /* the program has closed the socket itself */
             return;
         }
         asyncio__operation_t *send = &self->send; /* zeroed with the record */

@@ -21,10 +21,12 @@
 
 typedef struct asyncio__file_channel asyncio__file_channel_t;
 
-/* What differs; called once each, when all that was written is sent. */
+/* What differs; called when all that was written is sent. */
 typedef struct asyncio__file_channel_hooks {
-    void (*end_flush)(asyncio__file_channel_t *self); /* after close(): finishes it, now or later */
-    void (*end_writing)(asyncio__file_channel_t *self); /* after shutdown() */
+    /* After close(): finishes the channel, now or later; called again by end_read(). */
+    void (*end_flush)(asyncio__file_channel_t *self);
+    /* After shutdown(); called once. */
+    void (*end_writing)(asyncio__file_channel_t *self);
 } asyncio__file_channel_hooks_t;
 
 struct asyncio__file_channel {
@@ -37,6 +39,7 @@ struct asyncio__file_channel {
     asyncio__operation_t send;     /* pending while is_sending */
     bool is_sending;               /* a reference */
     bool is_cut;                   /* the last send has sent less than it was given */
+    bool is_ending_read;           /* the read was cancelled: end_flush is called after it */
     bool is_corked;                /* writes are only collected */
     bool is_stopping;              /* the send was cancelled, to see whether it makes progress */
     bool is_shutdown_wanted;       /* shutdown() was called */
@@ -67,6 +70,10 @@ bool asyncio__file_channel_is_over(asyncio__file_channel_t *self, int *ret_resul
 
 /* Turns the result of a receive into that of a read. A permanent failure ends the channel. */
 int asyncio__file_channel_received(asyncio__file_channel_t *self, int result);
+
+/* For end_flush while a read is pending: cancels it, and calls end_flush again once it has
+ * completed. */
+void asyncio__file_channel_end_read(asyncio__file_channel_t *self);
 
 /* Functions of the class table. */
 int asyncio__file_channel_read(asyncio__channel_t *channel, asyncio__channel_read_t *read);

@@ -125,9 +125,16 @@ static void socket_end_flush(asyncio__file_channel_t *file)
 {
     asyncio_loop_t *loop = file->base.loop;
     socket_channel_t *self = self_of(&file->base);
+    if (file->base.is_eof || loop->closed || !file->file || peek_at(file->file->fd) != 1) {
+        asyncio__file_channel_finish(file);
+        return;
+    }
+    if (file->read) {
+        asyncio__file_channel_end_read(file);
+        return;
+    }
     int64_t due_ns = asyncio__moment_after(asyncio__loop_now(loop), DISCARD_MAX_NS);
-    if (file->base.is_eof || file->read || loop->closed || !file->file ||
-        peek_at(file->file->fd) != 1 || asyncio_socket_shutdown(file->sock, SHUT_WR) < 0 ||
+    if (asyncio_socket_shutdown(file->sock, SHUT_WR) < 0 ||
         asyncio__timer_start(loop, &self->discard, due_ns) < 0) {
         asyncio__file_channel_finish(file);
         return;
