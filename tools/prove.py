@@ -28,6 +28,10 @@ STEPS = [
     ("calls", "each test with each system call failing",
      "make all && python3 tools/run_tests.py --patience 12 --unit {build}",
      {"ASYNCIO_TEST_SWEEP": "calls"}),
+    ("proofs", "what holds for a million connections, and the like",
+     "make whole && for engine in epoll uring; do export ASYNCIO_ENGINE=$engine; "
+     "{build}/tests/has_engine || continue; "
+     "python3 tests/test_proofs.py --large {build}/tests/proofs || exit 1; done", {}),
     ("scenarios", "20,000 fresh scenarios beside CPython",
      "make all && python3 tests/test_fresh_scenarios.py --count 20000 {build}/tests/conformance "
      "{build}/tests/has_engine", {}),
