@@ -103,6 +103,16 @@ static int try_another_port(void *arg, void **ret_result)
     asyncio_server_t *server = start_with(NULL, echo, NULL, NULL);
     assert_int_equal(binds_to_fail, 0);
     assert_int_equal(asyncio_server_port(server, 0), asyncio_server_port(server, 1));
+    for (size_t i = 0; i < 2; i++) {
+        struct sockaddr_in6 own; /* large enough for both families; the port is at one offset */
+        socklen_t size = sizeof(own);
+        assert_int_equal(asyncio_socket_getsockname(asyncio_server_socket(server, i),
+                                                    (struct sockaddr *)&own, &size),
+                         0);
+        assert_int_equal(ntohs(own.sin6_port), asyncio_server_port(server, i));
+    }
+    assert_null(asyncio_server_socket(server, 2));
+    assert_null(asyncio_server_socket(NULL, 0));
     peer_t peer = open_to_host("::1", server);
     exchange(peer);
     end(peer);

@@ -285,6 +285,19 @@ ASYNCIO_API bool asyncio_server_is_serving(const asyncio_server_t *server);
 ASYNCIO_API uint16_t asyncio_server_port(const asyncio_server_t *server, size_t index);
 
 /**
+ * Returns a listening socket: to ask for its address, or to set an option.
+ *
+ * @param server  the server
+ * @param index   of the socket, from 0
+ * @return the socket; NULL: index is too large, the server is closed, or for NULL.
+ *
+ * Ownership: the socket is *borrowed* until the server is closed.
+ * Context: loop thread.
+ * Twin: `Server.sockets`.
+ */
+ASYNCIO_API asyncio_socket_t *asyncio_server_socket(const asyncio_server_t *server, size_t index);
+
+/**
  * Has later connections use another TLS context: for a new certificate, without a restart. The
  * connections that there are keep theirs.
  *

@@ -302,18 +302,28 @@ bool asyncio_server_is_serving(const asyncio_server_t *server)
     return server && server->is_serving;
 }
 
-uint16_t asyncio_server_port(const asyncio_server_t *server, size_t index)
+/* A listening socket; NULL: there is none with that index. */
+static const asyncio__server_socket_t *find_socket(const asyncio_server_t *server, size_t index)
 {
     if (!server || server->is_closed)
-        return 0;
+        return NULL;
     const asyncio__list_t *at = server->sockets.next;
     for (size_t i = 0; i < index && at != &server->sockets; i++)
         at = at->next;
-    if (at == &server->sockets)
-        return 0;
-    const asyncio__server_socket_t *found =
-        ASYNCIO__CONTAINER(at, const asyncio__server_socket_t, link);
-    return asyncio__address_port((const struct sockaddr *)&found->own);
+    return at == &server->sockets ? NULL
+                                  : ASYNCIO__CONTAINER(at, const asyncio__server_socket_t, link);
+}
+
+uint16_t asyncio_server_port(const asyncio_server_t *server, size_t index)
+{
+    const asyncio__server_socket_t *found = find_socket(server, index);
+    return found ? asyncio__address_port((const struct sockaddr *)&found->own) : 0;
+}
+
+asyncio_socket_t *asyncio_server_socket(const asyncio_server_t *server, size_t index)
+{
+    const asyncio__server_socket_t *found = find_socket(server, index);
+    return found ? found->sock : NULL;
 }
 
 /* --- closing ------------------------------------------------------------------------------- */
