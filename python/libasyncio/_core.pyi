@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-from asyncio import AbstractEventLoop, Future, Task
+from asyncio import AbstractEventLoop, Future, ReadTransport, Task, Transport
+from asyncio import DatagramTransport as _DatagramTransport
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
@@ -15,6 +16,11 @@ class Handle:
 
 class TimerHandle(Handle):
     def when(self) -> float: ...
+
+class SocketTransport(Transport): ...
+class ReadPipeTransport(ReadTransport): ...
+class WritePipeTransport(Transport): ...
+class DatagramTransport(_DatagramTransport): ...
 
 class Loop:
     slow_callback_duration: float

@@ -25,6 +25,7 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
     def __init__(self, *, engine=None, clock=None, debug=None):
         # The extension has read engine and clock already.
         self._signal_handlers = {}
+        self._init_network()
         base_events.BaseEventLoop.__init__(self)
         self._selector = None
         self._internal_fds = 0
@@ -68,11 +69,6 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
         """Run one turn: for tests that know the stock loop."""
         self.stop()
         self._run()
-
-    def _stop_serving(self, sock):
-        """Stop accepting on a listening socket: for tests that know the stock loop."""
-        self.remove_reader(sock.fileno())
-        sock.close()
 
     def _write_to_self(self):
         """Wake the loop."""

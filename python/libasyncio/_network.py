@@ -1,12 +1,268 @@
 # SPDX-License-Identifier: MIT
-"""The network's part of the loop: connections, servers, sockets, pipes, subprocesses."""
+"""The network's part of the loop: what happens once a connection, a server or a process.
+
+The extension has the transports, the accepting and sock_recv() and its like; create_connection(),
+create_server() and the other methods that build on them are asyncio's own, of the interpreter's
+version.
+"""
+
+import errno
+import os
+import socket
+import stat
+import subprocess
+import threading
+from asyncio import base_events, base_subprocess, constants, exceptions, unix_events
+from asyncio.log import logger
+
+try:
+    import ssl
+    from asyncio import sslproto
+except ImportError:  # an interpreter without OpenSSL
+    ssl = None
+
+from . import _core
+
+_UnixLoop = unix_events._UnixSelectorEventLoop
 
 
 class Network:
     """A base of Loop, before asyncio's BaseEventLoop in the order of look-ups."""
 
+    def _init_network(self):
+        self._listeners = {}
+        self._unix_server_sockets = {}
+
     def _close_network(self):
         """Called once by close(), before the C loop is closed."""
+        self._listeners.clear()
 
-    def _ensure_fd_no_transport(self, fd):
-        """Raises RuntimeError if a transport of this loop uses the descriptor."""
+    # --- transports ---
+
+    def _make_ssl_transport(self, rawsock, protocol, sslcontext, waiter=None, *,
+                            server_side=False, server_hostname=None, extra=None, server=None,
+                            ssl_handshake_timeout=constants.SSL_HANDSHAKE_TIMEOUT, **kwargs):
+        layer = sslproto.SSLProtocol(self, protocol, sslcontext, waiter, server_side,
+                                     server_hostname,
+                                     ssl_handshake_timeout=ssl_handshake_timeout, **kwargs)
+        self._make_socket_transport(rawsock, layer, extra=extra, server=server)
+        return layer._app_transport
+
+    def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
+        return self._new_datagram(sock, protocol, address, waiter, extra)
+
+    def _make_read_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
+        mode = os.fstat(pipe.fileno()).st_mode
+        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)):
+            raise ValueError("Pipe transport is for pipes/sockets only.")
+        os.set_blocking(pipe.fileno(), False)
+        return self._new_read_pipe(pipe, protocol, waiter, {"pipe": pipe, **(extra or {})})
+
+    def _make_write_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
+        mode = os.fstat(pipe.fileno()).st_mode
+        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)):
+            raise ValueError("Pipe transport is only for pipes, sockets and character devices")
+        os.set_blocking(pipe.fileno(), False)
+        return self._new_write_pipe(pipe, protocol, waiter, {"pipe": pipe, **(extra or {})})
+
+    # --- servers ---
+
+    def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100,
+                       ssl_handshake_timeout=constants.SSL_HANDSHAKE_TIMEOUT,
+                       ssl_shutdown_timeout=None):
+        arguments = None
+        if sslcontext is not None:
+            timeouts = {"ssl_handshake_timeout": ssl_handshake_timeout}
+            if ssl_shutdown_timeout is not None:
+                timeouts["ssl_shutdown_timeout"] = ssl_shutdown_timeout
+            arguments = sslcontext, timeouts
+        self._listeners[sock.fileno()] = self._listen(sock, protocol_factory, server, arguments)
+
+    def _stop_serving(self, sock):
+        fd = sock.fileno()
+        path_inode = self._unix_server_sockets.pop(sock, None)
+        path = sock.getsockname() if path_inode is not None else None
+        listener = self._listeners.pop(fd, None)
+        if listener is not None:
+            listener.stop()
+        else:
+            sock.close()
+        if path is not None:
+            self._remove_unix_path(path, path_inode)
+
+    @staticmethod
+    def _remove_unix_path(path, inode):
+        """Removes the file of a Unix server, unless another one has taken its place."""
+        try:
+            if os.stat(path).st_ino == inode:
+                os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as err:
+            logger.error("Unable to clean up listening UNIX socket %r: %r", path, err)
+
+    def _accept_ssl(self, fd, protocol_factory, server, arguments):
+        """Called by a listener for a connection with TLS; fd is taken."""
+        conn = socket.socket(fileno=fd)
+        conn.setblocking(False)
+        self.create_task(self._set_up_ssl(conn, protocol_factory, server, *arguments))
+
+    async def _set_up_ssl(self, conn, protocol_factory, server, sslcontext, timeouts):
+        protocol = transport = None
+        try:
+            protocol = protocol_factory()
+            waiter = self.create_future()
+            transport = self._make_ssl_transport(conn, protocol, sslcontext, waiter=waiter,
+                                                 server_side=True, server=server, **timeouts)
+            try:
+                await waiter
+            except BaseException:
+                transport.close()
+                raise
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            if transport is None:
+                conn.close()
+            if self._debug:
+                context = {"message": "Error on transport creation for incoming connection",
+                           "exception": exc}
+                if protocol is not None:
+                    context["protocol"] = protocol
+                if transport is not None:
+                    context["transport"] = transport
+                self.call_exception_handler(context)
+
+    # --- Unix sockets: asyncio's ---
+
+    create_unix_connection = _UnixLoop.create_unix_connection
+    create_unix_server = _UnixLoop.create_unix_server
+
+    # --- sockets of the program ---
+
+    async def sock_connect(self, sock, address):
+        """Connect a socket; a host name is looked up first."""
+        base_events._check_ssl_socket(sock)
+        if self._debug and sock.gettimeout() != 0:
+            raise ValueError("the socket must be non-blocking")
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            resolved = await self._ensure_resolved(
+                address, family=sock.family, type=sock.type, proto=sock.proto, loop=self)
+            address = resolved[0][4]
+        await self._sock_connect(sock, address)
+
+    # --- files ---
+
+    async def _sock_sendfile_native(self, sock, file, offset, count):
+        try:
+            fileno = file.fileno()
+            size = os.fstat(fileno).st_size
+        except (AttributeError, OSError, ValueError) as err:
+            raise exceptions.SendfileNotAvailableError("not a regular file") from err
+        if not size:
+            return 0  # an empty file
+        sent_bytes = 0
+        try:
+            while count is None or sent_bytes < count:
+                block = 2**30 if count is None else min(count - sent_bytes, 2**30)
+                try:
+                    sent = os.sendfile(sock.fileno(), fileno, offset, block)
+                except (BlockingIOError, InterruptedError):
+                    await self._sock_writable(sock)
+                    continue
+                except OSError as exc:
+                    if exc.errno == errno.ENOTCONN and type(exc) is not ConnectionError:
+                        # Some systems say so where a peer has gone.
+                        raise ConnectionError("socket is not connected", errno.ENOTCONN) from exc
+                    if sent_bytes == 0:
+                        # The caller may be able to send by reading and writing.
+                        raise exceptions.SendfileNotAvailableError(
+                            "os.sendfile call failed") from exc
+                    raise
+                if sent == 0:
+                    break
+                offset += sent
+                sent_bytes += sent
+        finally:
+            if sent_bytes:
+                os.lseek(fileno, offset, os.SEEK_SET)
+        return sent_bytes
+
+    async def _sendfile_native(self, transp, file, offset, count):
+        resume_reading = transp.is_reading()
+        transp.pause_reading()
+        await transp._make_empty_waiter()
+        try:
+            # The engine knows the transport's descriptor: a copy can be waited for beside it.
+            with socket.socket(fileno=os.dup(transp._sock_fd)) as copy:
+                copy.setblocking(False)
+                return await self.sock_sendfile(copy, file, offset, count, fallback=False)
+        finally:
+            transp._reset_empty_waiter()
+            if resume_reading:
+                transp.resume_reading()
+
+    # --- subprocesses ---
+
+    async def _make_subprocess_transport(self, protocol, args, shell, stdin, stdout, stderr,
+                                         bufsize, extra=None, **kwargs):
+        waiter = self.create_future()
+        transport = SubprocessTransport(self, protocol, args, shell, stdin, stdout, stderr,
+                                        bufsize, waiter=waiter, extra=extra, **kwargs)
+        self._watch_process(transport)
+        try:
+            await waiter
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            transport.close()
+            await transport._wait()
+            raise
+        return transport
+
+    def _watch_process(self, transport):
+        """Has transport._process_exited() called when its process has ended."""
+        pid = transport.get_pid()
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError:  # a kernel without pidfd, or none is left: a thread waits
+            threading.Thread(target=self._wait_in_thread, args=(pid, transport), daemon=True,
+                             name=f"waitpid-{pid}").start()
+        else:
+            self.add_reader(fd, self._process_ended, fd, pid, transport)
+
+    def _process_ended(self, fd, pid, transport):
+        self.remove_reader(fd)
+        os.close(fd)
+        transport._process_exited(_wait_for(pid))
+
+    def _wait_in_thread(self, pid, transport):
+        code = _wait_for(pid)
+        try:
+            self.call_soon_threadsafe(transport._process_exited, code)
+        except RuntimeError:
+            logger.warning("Loop %r that handles pid %r is closed", self, pid)
+
+
+def _wait_for(pid):
+    """Reaps a process that has ended, and returns its exit code."""
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        logger.warning("child process pid %d exit status already read: "
+                       " will report returncode 255", pid)
+        return 255
+    return os.waitstatus_to_exitcode(status)
+
+
+class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
+    """The transport of a process that subprocess.Popen has started."""
+
+    def _start(self, args, shell, stdin, stdout, stderr, bufsize, **kwargs):
+        self._proc = subprocess.Popen(args, shell=shell, stdin=stdin, stdout=stdout,
+                                      stderr=stderr, universal_newlines=False, bufsize=bufsize,
+                                      **kwargs)
+
+
+_core.SocketTransport._start_tls_compatible = True
+_core.SocketTransport._sendfile_compatible = constants._SendfileMode.TRY_NATIVE

@@ -293,7 +293,7 @@ int asyncio__py_add_loop(PyObject *module, asyncio__py_state_t *state)
     PyMethodDef *const method_tables[] = {
         asyncio__py_run_methods,  asyncio__py_call_methods,   asyncio__py_task_methods,
         asyncio__py_name_methods, asyncio__py_signal_methods, asyncio__py_watch_methods,
-        asyncio__py_network_methods,
+        asyncio__py_network_methods, asyncio__py_sock_methods,
     };
     state->loop_type = asyncio__py_make_type(module, &spec, NULL, /* is_open= */ true);
     if (!state->loop_type)

@@ -41,6 +41,7 @@ struct asyncio__python_layer {
     PyObject *task_factory;     /* or NULL */
     PyObject *readers;          /* {fd: handle} of add_reader(), or NULL */
     PyObject *writers;          /* {fd: handle} of add_writer(), or NULL */
+    struct asyncio__py_net *net;     /* of network.h; NULL until it is needed */
     struct asyncio__py_posts *posts; /* of call_soon_threadsafe(); see posts.c */
     int wake_pipe[2];           /* of signals.c; -1 before it is needed */
     int64_t slow_ns;            /* in debug mode, what takes this long is reported */
@@ -57,6 +58,7 @@ extern PyMethodDef asyncio__py_name_methods[];    /* names.c */
 extern PyMethodDef asyncio__py_signal_methods[];  /* signals.c */
 extern PyMethodDef asyncio__py_watch_methods[];   /* loop_watch.c */
 extern PyMethodDef asyncio__py_network_methods[]; /* network.c */
+extern PyMethodDef asyncio__py_sock_methods[];    /* sock_call.c */
 
 /*
  * Appends an item to what is ready. Takes the references in the item: also on failure, which is -1

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* add_reader(), add_writer() and their ends: watches of the C loop that run handles. */
 #include "python/handle.h"
+#include "python/network.h"
 
 #include <asyncio/error.h>
 #include <errno.h>
@@ -76,6 +77,8 @@ static PyObject *add(asyncio__py_loop_t *self, PyObject *const *args, Py_ssize_t
     if (asyncio__py_check(self) < 0)
         return NULL;
     int fd = descriptor_of(self, args[0]);
+    if (fd >= 0 && asyncio__py_net_before_watch(self, fd) < 0)
+        return NULL;
     PyObject *key = fd >= 0 ? PyLong_FromLong(fd) : NULL;
     asyncio__py_handle_t *handle =
         key ? asyncio__py_handle_new(self, args[1], args + 2, count - 2, NULL) : NULL;
