@@ -34,6 +34,7 @@ html_theme = "furo"
 html_title = "libasyncio"
 html_static_path = ["_static"]
 html_css_files = ["manual.css"]
+html_js_files = ["manual.js"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist", "colon_fence"]
 # Names that are not ours: the C library's.
@@ -41,10 +42,19 @@ nitpick_ignore_regex = [("c:identifier", r"(?!asyncio|ASYNCIO).*")]
 # What the environment of a program can hold: the page environment explains these.
 ENVIRONMENT = {"ASYNCIO_ENGINE", "ASYNCIO_DEBUG", "ASYNCIO_REPORT_OVERFLOW"}
 # Of the test suite, of libasyncio itself, and of the naming scheme.
-NOT_NAMES = {"ASYNCIO_TEST_SWEEP", "ASYNCIO_TEST_KERNEL", "asyncio_", "asyncio__",
-             "ASYNCIO_"}
+NOT_NAMES = {"ASYNCIO_TEST_SWEEP", "ASYNCIO_TEST_KERNEL", "asyncio_", "asyncio__", "ASYNCIO_",
+             "asyncio_reserved"}
 
-man_pages = [("stacks", "asyncio_stacks", "the stacks of coroutines", [author], 7)]
+man_pages = [
+    ("concepts/overview", "asyncio", "asyncio for C: loop, coroutine, task, future", [author], 7),
+    ("concepts/errors", "asyncio_errors", "error codes, details, causes and groups", [author], 7),
+    ("concepts/ownership", "asyncio_ownership", "what a caller must free", [author], 7),
+    ("concepts/cancellation", "asyncio_cancellation", "how tasks are cancelled", [author], 7),
+    ("concepts/threads", "asyncio_threads", "threads, signals and fork", [author], 7),
+    ("concepts/engines", "asyncio_engines", "how a loop waits for the kernel", [author], 7),
+    ("stacks", "asyncio_stacks", "the stacks of coroutines", [author], 7),
+    ("howto/testing", "asyncio_testing", "tests on the virtual clock", [author], 7),
+]
 
 
 class LinkNames(SphinxTransform):

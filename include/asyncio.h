@@ -3,8 +3,9 @@
  * @file
  * libasyncio: asyncio for C. This header is the table of contents; each concept has its own.
  */
-#ifndef ASYNCIO_H
-#define ASYNCIO_H
+/* Other projects have an asyncio.h too, some with the guard ASYNCIO_H. */
+#ifndef LIBASYNCIO_ASYNCIO_H
+#define LIBASYNCIO_ASYNCIO_H
 
 /* Errors, memory, the version. */
 #include <asyncio/api.h>

@@ -339,7 +339,7 @@ def rule_contents(tree):
     """<asyncio.h> consists of includes, and of all of them."""
     text = without_comments(tree.read("include/asyncio.h"))
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    wanted = ["#ifndef ASYNCIO_H", "#define ASYNCIO_H", "#endif"]
+    wanted = ["#ifndef LIBASYNCIO_ASYNCIO_H", "#define LIBASYNCIO_ASYNCIO_H", "#endif"]
     bad = [f"include/asyncio.h: {line}" for line in lines
            if line not in wanted and not re.fullmatch(r"#include <asyncio/\w+\.h>", line)]
     for name in sorted(os.listdir(os.path.join(tree.root, "include", "asyncio"))):

@@ -46,6 +46,52 @@ def date_of_pages():
     return date.strftime("%B ") + str(date.day) + date.strftime(", %Y")
 
 
+def table_of_errors(groups):
+    """Returns the table of asyncio's own codes."""
+    header = next(h for _, headers in groups for h in headers if h.name == "error.h")
+    rows = [(m.name, m.declaration.split("= ")[1], *m.text[0][1].rstrip(".").split(": ", 1))
+            for e in header.entries if e.kind == "enum" for m in e.members
+            if ": " in m.text[0][1]]
+    return "\n".join(["| code | value | in Python | meaning |", "| --- | --- | --- | --- |"] + [
+        f"| `{name}` | {value} | {python} | {meaning} |" for name, value, python, meaning in rows])
+
+
+def table_of_examples(root):
+    """Returns a table of the examples: each with the sentence at its head."""
+    rows = []
+    folder = os.path.join(root, "examples")
+    for here, below, names in os.walk(folder):
+        below.sort()
+        for name in sorted(names):
+            path = os.path.join(here, name)
+            shown = os.path.relpath(path, folder)
+            is_program = name.endswith((".c", ".cc")) and (
+                os.sep not in shown or shown.startswith(("page", "manual")) or name == "main.c")
+            if not is_program:
+                continue
+            with open(path, encoding="utf-8") as file:
+                text = file.read().split("\n", 1)[1]
+            head = re.match(r"/\*(.*?)\*/|((?://[^\n]*\n)+)", text, re.DOTALL)
+            words = " ".join(re.sub(r"^ \*|^//", "", line)
+                             for line in (head[1] or head[2]).split("\n")).split()
+            sentence = re.split(r"(?<=\.)\s", " ".join(words))[0]
+            rows.append(f"| `{shown}` | {sentence} |")
+    return "\n".join(["| program | what it shows |", "| --- | --- |"] + rows)
+
+
+def fill_in(source, root, groups):
+    """Puts tables that are made into the pages that ask for them."""
+    with open(os.path.join(root, "docs", "api_table.md"), encoding="utf-8") as file:
+        names = file.read()
+    tables = {"ERRORS": table_of_errors(groups), "EXAMPLES": table_of_examples(root),
+              "TABLE": names[re.search(r"^\d+ of ", names, re.MULTILINE).start():]}
+    for page, word in (("errors", "ERRORS"), ("examples", "EXAMPLES"), ("python_names", "TABLE")):
+        path = os.path.join(source, "reference", page + ".md")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        write(path, text.replace("{{" + word + "}}", tables[word]))
+
+
 def unlink_sources(path):
     """Makes plain words of links that lead to files of the repository, outside of the manual."""
     with open(path, encoding="utf-8") as file:
@@ -79,6 +125,7 @@ def make_source(root, out, groups):
         for name in names:
             if name.endswith(".md"):
                 unlink_sources(os.path.join(folder, name))
+    fill_in(source, root, groups)
     api = fresh(os.path.join(source, "api"))
     known = {header.name for _, headers in groups for header in headers}
     for _, headers in groups:
@@ -102,6 +149,17 @@ def run_sphinx(builder, source, out, doctrees):
     done = subprocess.run([SPHINX, "-b", builder, "-W", "--keep-going", "-n", "-q", "-j", "auto",
                            "-d", doctrees, source, out], check=False)
     return done.returncode == 0
+
+
+def mend_man(folder):
+    """Removes from Sphinx's man pages what mandoc warns of: space behind a title, an old font."""
+    for name in os.listdir(folder):
+        if name.endswith(".7"):
+            path = os.path.join(folder, name)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            text = re.sub(r"^(\.S[HS] .*\n)\.sp\n", r"\1", text, flags=re.MULTILINE)
+            write(path, re.sub(r"^\.ft C$", ".ft CW", text, flags=re.MULTILINE))
 
 
 def main():
@@ -128,6 +186,7 @@ def main():
         path = os.path.join(options.out, folder)
         os.makedirs(path, exist_ok=True)
         passed = run_sphinx(builder, source, path, os.path.join(options.out, "doctrees")) and passed
+    mend_man(os.path.join(options.out, "man"))
     return 0 if passed else 1
 
 

@@ -115,9 +115,10 @@ class Text:
         return ([lines[0]] if lines[0] else []) + rest
 
     def sentence(self):
-        """Returns the first sentence, without its full stop."""
+        """Returns the first sentence, without its full stop, and of a long one up to a colon."""
         words = self.intro[0][1] if self.intro and self.intro[0][0] == "p" else ""
-        return re.split(r"(?<=[a-z`)\"*])[.:](?: |$)", words)[0]
+        whole = re.split(r"(?<=[a-z`)\"*])\.(?: |$)", words)[0]
+        return whole if len(whole) <= 80 else re.split(r"(?<=[a-z`)\"*])[.:](?: |$)", words)[0]
 
 
 class Member:
@@ -150,7 +151,7 @@ class Header:
 
     def title(self):
         sentence = self.text.sentence()
-        title = sentence.split(",")[0]
+        title = re.split("[,:]", sentence)[0]
         return title if len(title) <= 50 else self.stem.replace("_", " ").capitalize()
 
     def find(self, name):
@@ -315,7 +316,10 @@ def read_header(path):
                 header.entries.append(found)
             elif declaration.startswith(("typedef", "struct", "enum", "union")):
                 found = entry_of(declaration, "/** */", line, table)
-                if not re.fullmatch(r"struct \w+", squeeze(declaration)):
+                known = header.find(found.names[0] + "_t")
+                if known and found.members:  # the type has the text; here are its fields
+                    known.kind, known.is_tag, known.members = "struct", False, found.members
+                elif not re.fullmatch(r"struct \w+", squeeze(declaration)):
                     header.undocumented += found.names
 
 

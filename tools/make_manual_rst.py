@@ -29,6 +29,7 @@ def inline(words, headers):
         piece = piece.replace("\\", "\\\\").replace("|", "\\|")
         piece = re.sub(EMPHASIS, "\0\\1\0", piece)
         piece = re.sub(r"(?<=\w)_(?!\w)", "\\_", piece.replace("*", "\\*").replace("\0", "*"))
+        piece = piece.replace("file:", "file\\:")  # not an address
         if found.endswith("``") and re.match(r"[^\s'\")\]}>\-/:.,;!?\\]", piece):
             piece = "\\ " + piece
         found += piece
@@ -133,6 +134,8 @@ def entry_lines(entry, headers, calls_too=()):
         name = entry.names[0]
         found += [f".. c:{directive}:: {'@' + name if name in calls_too else name}", ""]
     text = body(entry.text.intro, headers)
+    if entry.names[0] in calls_too:
+        text += [f"It is ``enum {entry.names[0]}``.", ""]
     for member in entry.members:
         if entry.kind == "enum":
             text += [f".. c:enumerator:: {member.declaration}", ""]

@@ -64,11 +64,13 @@ static int run(void *arg, void **ret_result)
     if (rc < 0)
         return rc;
     int port = asyncio_server_port(server, 0);
+    static const char *const paths[] = {"/fast", "/slow", "/hangs"};
     asyncio_task_group_t group;
     rc = asyncio_task_group_enter(&group);
-    asyncio_task_group_create_task(&group, report_coroutine(port, "/fast"));
-    asyncio_task_group_create_task(&group, report_coroutine(port, "/slow"));
-    asyncio_task_group_create_task(&group, report_coroutine(port, "/hangs"));
+    for (int i = 0; rc == 0 && i < 3; i++) {
+        if (!asyncio_task_group_create_task(&group, report_coroutine(port, paths[i])))
+            rc = asyncio_errno();
+    }
     rc = asyncio_task_group_exit(&group, rc);
     asyncio_server_cancel_clients(server);
     asyncio_server_unref(server);

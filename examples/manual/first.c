@@ -18,7 +18,7 @@ static int run(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
     asyncio_awaitable_t *both[] = {
-        greet_coroutine("slow world", 0.2),
+        greet_coroutine("slow world", 0.5),
         greet_coroutine("quick world", 0.1),
     };
     void *names[2];
