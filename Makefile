@@ -14,6 +14,7 @@
 #   make manual     the manual: build/manual/html, and the man pages in build/manual/man
 #   make asan tsan valgrind    the tests under one checker; clang-asan and clang-tsan: clang's
 #   make prove      all of that and more, for hours; says what failed at its end (tools/prove.py)
+#   make packages   builds the Debian packages twice and uses them; shows the manual in a browser
 #   make aarch64    the tests, compiled for aarch64 and run by an emulator
 #   make mutants    plants known mistakes, each of which a test must notice (tools/mutants)
 #   make fuzz       looks for inputs that break a rule, for FUZZ_SECONDS (tests/fuzz);
@@ -37,7 +38,7 @@ checked = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Dbench=f
 lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=false
 
 .PHONY: all toolchain dependencies whole demo test bench asan asan-build valgrind install
-.PHONY: docs manual format clean prove python python-inplace
+.PHONY: docs manual packages format clean prove python python-inplace
 .PHONY: tsan tsan-build tsan-threaded clang-asan clang-asan-build clang-tsan clang-tsan-build
 .PHONY: compilers ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
 
@@ -189,6 +190,14 @@ manual_packages = python3-sphinx furo python3-myst-parser python3-sphinx-copybut
 manual:
 	@tools/install_dependencies.sh $(manual_packages)
 	@python3 tools/make_manual.py $(BUILD)/manual
+
+package_packages = debhelper dpkg-dev fakeroot lintian chromium cmake libdw-dev
+
+packages: manual
+	@tools/install_dependencies.sh $(manual_packages) $(package_packages)
+	@status=0; python3 tests/packages/debian.py . || status=1; \
+	    python3 tests/packages/browser.py $(BUILD)/manual/html || status=1; \
+	    python3 tests/packages/foreign.py . || status=1; exit $$status
 
 format:
 	@git ls-files src include tests bench | grep "\.[ch]$$" | xargs clang-format -i

@@ -41,6 +41,7 @@ STEPS = [
     ("mutants", "planted mistakes, each noticed", "make mutants", {}),
     ("ucontext", "the switch without assembly", "make ucontext", {}),
     ("aarch64", "another machine", "make aarch64", {}),
+    ("packages", "Debian packages, a wrap, Conan, a browser", "make packages", {}),
     ("compilers", "the switch by each compiler", "make compilers", {}),
 ]
 
