@@ -66,6 +66,17 @@ typedef struct asyncio_connection_options {
                                        0: 30 */
 } asyncio_connection_options_t;
 
+/** Options of start_tls; zero is the default of each. */
+typedef struct asyncio_start_tls_options {
+    size_t size;                  /**< sizeof(asyncio_start_tls_options_t) */
+    bool server_side;             /**< this side is the server; that of a connection which a server
+                                       has accepted for a task is so anyway */
+    const char *server_hostname;  /**< of a client: the name in the server's certificate */
+    double ssl_handshake_timeout; /**< seconds; 0: 60 */
+    double ssl_shutdown_timeout;  /**< seconds that a close waits for the peer's close_notify;
+                                       0: 30 */
+} asyncio_start_tls_options_t;
+
 /**
  * Connects to a host by TCP; the addresses that the name has are tried until one accepts.
  *
@@ -563,6 +574,41 @@ ASYNCIO_API int asyncio_stream_writer_get_extra_info(const asyncio_stream_writer
  */
 ASYNCIO_API asyncio_socket_t *
 asyncio_stream_writer_get_socket(const asyncio_stream_writer_t *writer);
+
+/**
+ * Begins to speak TLS on a connection, and waits for the handshake. The reader and the writer stay.
+ *
+ * What was written before is sent first, in plain. What the peer has sent before, and nobody has
+ * read, never becomes data: where this side is the server and it looks like the beginning of a
+ * handshake it is part of that, and else the connection is aborted.
+ *
+ * @param writer   the writer
+ * @param ssl      the context; see <asyncio/ssl.h>
+ * @param options  NULL for the defaults
+ * @return - 0: the handshake has succeeded.
+ *   - ASYNCIO_ESSL: it failed, or bytes in plain were received before it.
+ *   - ASYNCIO_ESSLCERTVERIFICATION: the certificate of the peer is not acceptable.
+ *   - -ECONNABORTED: it took longer than ssl_handshake_timeout.
+ *   - -ECONNRESET or any other -errno: the connection was lost.
+ *   - -ECANCELED: the task was cancelled; the connection is aborted.
+ *   - -EBUSY: another task is reading.
+ *   - ASYNCIO_ERUNTIME: not inside a task, or write_eof() was called.
+ *   - -EINVAL: NULL, bad options, or a context that does not fit. -ENOMEM.
+ *
+ * Ownership: ssl is *shared*; the rest is *borrowed*.
+ * Context: inside a task.
+ * Cancellation: aborts the connection.
+ * Twin: `StreamWriter.start_tls`.
+ */
+ASYNCIO_API int asyncio_stream_writer_start_tls(asyncio_stream_writer_t *writer,
+                                                asyncio_ssl_context_t *ssl,
+                                                const asyncio_start_tls_options_t *options);
+
+/** Makes the coroutine object of asyncio_stream_writer_start_tls(); options are copied. */
+ASYNCIO_API asyncio_coroutine_t *
+asyncio_stream_writer_start_tls_coroutine(asyncio_stream_writer_t *writer,
+                                          asyncio_ssl_context_t *ssl,
+                                          const asyncio_start_tls_options_t *options);
 
 /**
  * Returns what is known of the TLS of a connection; see asyncio_ssl_object_version() and others.

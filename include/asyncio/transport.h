@@ -245,6 +245,39 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_create_unix_server_coroutine(
     const asyncio_server_options_t *options, asyncio_server_t **ret_server);
 
 /**
+ * Begins to speak TLS on a transport, and waits for the handshake. The transport stays the same.
+ *
+ * While it lasts, what the protocol writes is kept, and sent by TLS when the handshake has
+ * succeeded. What was received before is as in asyncio_stream_writer_start_tls(). connection_made
+ * is not called again; a handshake that fails ends the transport.
+ *
+ * @param loop           the running loop
+ * @param transport      of a connection
+ * @param protocol       gets all later calls; NULL: the one that the transport has
+ * @param ssl            the context; see <asyncio/ssl.h>
+ * @param options        NULL for the defaults: this side is the client
+ * @param ret_transport  receives the transport, which is the same one; NULL: it is not wanted
+ * @return as asyncio_stream_writer_start_tls(); -EINVAL: also, the transport of a pipe; -EBUSY:
+ *   another task calls this; ASYNCIO_ERUNTIME: also, another loop's.
+ *
+ * Ownership: protocol is *taken* as by asyncio_transport_set_protocol(), but not where the call
+ * fails before the handshake; ssl is *shared*; the reference to the transport is *new*.
+ * Context: inside a task.
+ * Cancellation: aborts the transport.
+ * Twin: `loop.start_tls`.
+ */
+ASYNCIO_API int asyncio_loop_start_tls(asyncio_loop_t *loop, asyncio_transport_t *transport,
+                                       asyncio_protocol_t *protocol, asyncio_ssl_context_t *ssl,
+                                       const asyncio_start_tls_options_t *options,
+                                       asyncio_transport_t **ret_transport);
+
+/** Makes the coroutine object of asyncio_loop_start_tls(); options are copied. */
+ASYNCIO_API asyncio_coroutine_t *asyncio_loop_start_tls_coroutine(
+    asyncio_loop_t *loop, asyncio_transport_t *transport, asyncio_protocol_t *protocol,
+    asyncio_ssl_context_t *ssl, const asyncio_start_tls_options_t *options,
+    asyncio_transport_t **ret_transport);
+
+/**
  * Takes another reference.
  *
  * @param transport  NULL is allowed

@@ -156,6 +156,7 @@ static int start_streams(client_t *client, asyncio__channel_t *channel)
         return -ENOMEM;
     }
     connection->reader.ends_on_overrun = clients->end_on_overrun;
+    connection->is_accepted = true;
     client->connection = connection;
     client->is_running = true;
     connection->on_closed = on_closed;

@@ -25,8 +25,15 @@ static void on_closed(asyncio__channel_t *channel)
     asyncio__connection_unref(connection);
 }
 
-static const asyncio__channel_owner_class_t owner_class = {.drained = on_drained,
-                                                           .closed = on_closed};
+static void on_opened(asyncio__channel_t *channel)
+{
+    asyncio__connection_t *connection = channel->owner;
+    connection->is_shaking = false;
+    asyncio__waiters_wake_all(&connection->writer.drainers);
+}
+
+static const asyncio__channel_owner_class_t owner_class = {
+    .opened = on_opened, .drained = on_drained, .closed = on_closed};
 
 asyncio__connection_t *asyncio__connection_new(asyncio__channel_t *channel, size_t limit_bytes)
 {
@@ -48,6 +55,24 @@ asyncio__connection_t *asyncio__connection_new(asyncio__channel_t *channel, size
     channel->owner_class = &owner_class;
     channel->owner = connection;
     return connection;
+}
+
+int asyncio__connection_wrap(asyncio__connection_t *connection,
+                             const asyncio__ssl_options_t *options)
+{
+    asyncio__channel_t *lower = connection->channel, *secure;
+    size_t low_bytes = lower->low_bytes;
+    bool wants_drained = lower->wants_drained;
+    int rc = asyncio__ssl_class_of(options->context)->wrap(lower, options, &secure);
+    if (rc < 0)
+        return rc;
+    secure->low_bytes = low_bytes;
+    secure->wants_drained = wants_drained;
+    secure->owner_class = &owner_class;
+    secure->owner = connection;
+    connection->channel = secure;
+    connection->is_shaking = true;
+    return 0;
 }
 
 void asyncio__connection_free(asyncio__connection_t *connection)

@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "transport/channel.h"
+#include "transport/ssl_class.h"
 
 struct asyncio_stream_reader {
     asyncio__bytes_t bytes; /* received and not yet read */
@@ -49,6 +50,8 @@ struct asyncio__connection {
     asyncio__list_t closers;        /* tasks that wait in wait_closed() */
     void (*on_closed)(asyncio__connection_t *connection, void *arg); /* called once, or NULL */
     void *closed_arg;               /* passed to it */
+    bool is_accepted;               /* by a server: this side is the server of TLS too */
+    bool is_shaking;                /* start_tls() waits among the drainers */
 };
 
 static inline asyncio__connection_t *asyncio__connection_of_reader(asyncio_stream_reader_t *reader)
@@ -73,6 +76,11 @@ static inline void asyncio__connection_unref(asyncio__connection_t *connection)
     if (ASYNCIO__UNLIKELY(--connection->refs == 0))
         asyncio__connection_free(connection);
 }
+
+/* Puts TLS over the channel, which keeps its owner: 0, or an error with details, and the channel
+ * stays. */
+int asyncio__connection_wrap(asyncio__connection_t *connection,
+                             const asyncio__ssl_options_t *options);
 
 /* How long a close waits for a peer that takes nothing, in seconds; 0: the default. -EINVAL for a
  * negative number or NaN. */

@@ -77,3 +77,31 @@ void asyncio__free_server_options(const asyncio_server_options_t *options)
     asyncio__ssl_unref(options->ssl);
     asyncio__free((void *)options, sizeof(*options));
 }
+
+int asyncio__copy_start_tls_options(const asyncio_start_tls_options_t **options)
+{
+    const asyncio_start_tls_options_t *given = *options;
+    *options = NULL;
+    if (!given)
+        return 0;
+    if (given->size < sizeof(*given))
+        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    asyncio_start_tls_options_t *copy = asyncio__malloc(sizeof(*copy));
+    if (!copy)
+        return asyncio__fail(-ENOMEM, NULL);
+    *copy = *given;
+    int rc = asyncio__copy_string(&copy->server_hostname);
+    if (rc == 0)
+        *options = copy;
+    else
+        asyncio__free(copy, sizeof(*copy));
+    return rc;
+}
+
+void asyncio__free_start_tls_options(const asyncio_start_tls_options_t *options)
+{
+    if (!options)
+        return;
+    asyncio__free_string((char *)options->server_hostname);
+    asyncio__free((void *)options, sizeof(*options));
+}

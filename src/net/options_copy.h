@@ -18,10 +18,12 @@
 int asyncio__copy_string(const char **text);
 int asyncio__copy_connection_options(const asyncio_connection_options_t **options);
 int asyncio__copy_server_options(const asyncio_server_options_t **options);
+int asyncio__copy_start_tls_options(const asyncio_start_tls_options_t **options);
 
 /* Free the copies; NULL is ignored. */
 void asyncio__free_connection_options(const asyncio_connection_options_t *options);
 void asyncio__free_server_options(const asyncio_server_options_t *options);
+void asyncio__free_start_tls_options(const asyncio_start_tls_options_t *options);
 
 #define ASYNCIO__OPTIONS_COPY(word, name, string, kind) \
     static int keep_##word(void *arguments) \

@@ -70,6 +70,35 @@ int asyncio__secure_server(const asyncio_server_options_t *options,
     return rc < 0 ? rc : asyncio__ssl_check(ret_wanted);
 }
 
+int asyncio__secure_start(asyncio_ssl_context_t *context,
+                          const asyncio_start_tls_options_t *options, bool is_accepted,
+                          asyncio__ssl_options_t *ret_wanted)
+{
+    *ret_wanted = (asyncio__ssl_options_t){.context = context, .is_server = is_accepted};
+    if (options && options->size < sizeof(*options))
+        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    if (options && options->server_side)
+        ret_wanted->is_server = true;
+    if (options)
+        ret_wanted->server_hostname = options->server_hostname;
+    int rc = read_timeouts(options ? options->ssl_handshake_timeout : 0,
+                           options ? options->ssl_shutdown_timeout : 0, ret_wanted);
+    return rc < 0 ? rc : asyncio__ssl_check(ret_wanted);
+}
+
+int asyncio__secure_check_received(const asyncio__ssl_options_t *wanted)
+{
+    const unsigned char *bytes = wanted->received;
+    size_t size = wanted->received_bytes;
+    if (size == 0)
+        return 0;
+    if (wanted->is_server && bytes[0] == 0x16 && (size < 2 || bytes[1] == 0x03))
+        return 0;
+    return asyncio__fail_with(
+        ASYNCIO_ESSL, asyncio__error_new_ssl(ASYNCIO_ESSL, "plaintext was received before TLS",
+                                             "PLAINTEXT_BEFORE_TLS", 0));
+}
+
 /* --- waiting for the handshake ------------------------------------------------------------- */
 
 /* What the owner of a channel in its handshake waits for. */

@@ -151,6 +151,8 @@ static void on_read(asyncio__channel_read_t *read)
     transport->is_read_pending = false;
     transport->has_read = true;
     schedule(transport);
+    if (transport->is_shaking)
+        asyncio__waiters_wake_all(&transport->waiters);
     unref(transport); /* the ready item has one */
 }
 
@@ -160,7 +162,7 @@ static void begin_read(asyncio_transport_t *transport)
 {
     asyncio__channel_t *channel = transport->channel;
     if (transport->is_read_pending || transport->has_read || transport->is_reading_paused ||
-        transport->is_eof || channel->is_closing || !transport->can_read)
+        transport->is_eof || transport->is_shaking || channel->is_closing || !transport->can_read)
         return;
     asyncio__channel_read_t *read = &transport->read;
     read->complete = on_read;
@@ -355,7 +357,7 @@ static void handle_events(asyncio_transport_t *transport)
         make_connection(transport);
     if (transport->protocol && transport->is_resume_due)
         resume_writing(transport);
-    if (transport->protocol && transport->has_read)
+    if (transport->protocol && transport->has_read && !transport->is_shaking)
         handle_read(transport);
     if (is_lost)
         lose(transport);
@@ -393,11 +395,21 @@ static void on_closed(asyncio__channel_t *channel)
     asyncio_transport_t *transport = channel->owner;
     channel->owner_class = NULL;
     transport->is_lost = true;
+    if (transport->is_shaking)
+        asyncio__waiters_wake_all(&transport->waiters);
     schedule(transport);
 }
 
-static const asyncio__channel_owner_class_t owner_class = {.drained = on_drained,
-                                                           .closed = on_closed};
+static void on_opened(asyncio__channel_t *channel)
+{
+    asyncio_transport_t *transport = channel->owner;
+    transport->is_shaking = false;
+    asyncio__waiters_wake_all(&transport->waiters);
+    schedule(transport); /* begins to read */
+}
+
+static const asyncio__channel_owner_class_t owner_class = {
+    .opened = on_opened, .drained = on_drained, .closed = on_closed};
 
 /* --- beginning ----------------------------------------------------------------------------- */
 
@@ -436,6 +448,32 @@ asyncio_transport_t *asyncio__transport_new(asyncio__channel_t *channel,
 void asyncio__transport_start(asyncio_transport_t *transport)
 {
     schedule(transport);
+}
+
+const void *asyncio__transport_received(const asyncio_transport_t *transport, size_t *ret_size)
+{
+    const asyncio__operation_t *operation = &transport->read.operation;
+    bool has_bytes = transport->has_read && transport->read.form == ASYNCIO__READ_LENT &&
+                     operation->result > 0;
+    *ret_size = has_bytes ? (size_t)operation->result : 0;
+    return !has_bytes ? NULL : transport->kept ? transport->kept : operation->buffer;
+}
+
+int asyncio__transport_wrap(asyncio_transport_t *transport, const asyncio__ssl_options_t *options)
+{
+    asyncio__channel_t *lower = transport->channel, *secure;
+    size_t low_bytes = lower->low_bytes;
+    bool wants_drained = lower->wants_drained;
+    int rc = asyncio__ssl_class_of(options->context)->wrap(lower, options, &secure);
+    if (rc < 0)
+        return rc;
+    drop_read(transport); /* returns the buffer to the lower channel */
+    secure->low_bytes = low_bytes;
+    secure->wants_drained = wants_drained;
+    secure->owner_class = &owner_class;
+    secure->owner = transport;
+    transport->channel = secure;
+    return 0;
 }
 
 /* --- writing ------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@
 #include <asyncio/transport.h>
 
 #include "transport/channel.h"
+#include "transport/ssl_class.h"
 
 struct asyncio_transport {
     asyncio__ready_t ready;         /* calls the protocol; its slot is reserved */
@@ -60,6 +61,7 @@ struct asyncio_transport {
     bool is_eof_wanted;             /* write_eof() was called */
     bool is_writing_paused;         /* pause_writing was called, resume_writing not yet */
     bool is_resume_due;             /* the channel has drained */
+    bool is_shaking;                /* start_tls() waits among the waiters: nothing is read */
     bool is_closing;                /* close() or abort() was called: data is not delivered */
     bool is_lost;                   /* the channel is closed */
     bool is_over;                   /* connection_lost was called, or never will be */
@@ -77,6 +79,14 @@ asyncio_transport_t *asyncio__transport_new(asyncio__channel_t *channel,
 
 /* Schedules connection_made. */
 void asyncio__transport_start(asyncio_transport_t *transport);
+
+/* For start_tls: what was received and not handled, borrowed; or NULL. */
+const void *asyncio__transport_received(const asyncio_transport_t *transport, size_t *ret_size);
+
+/* Puts TLS over the channel, after what was received is dropped: 0, or an error with details, and
+ * the channel stays. */
+int asyncio__transport_wrap(asyncio_transport_t *transport,
+                            const asyncio__ssl_options_t *options);
 
 /* Ends it without calling anything of the program: for one that was not started. */
 void asyncio__transport_end(asyncio_transport_t *transport);

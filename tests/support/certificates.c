@@ -105,6 +105,14 @@ char *certificate_revoke(const certificate_t *authority, const certificate_t *re
     return text_of(bio);
 }
 
+char *certificate_encrypt(const certificate_t *certificate, const char *password)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    PEM_write_bio_PKCS8PrivateKey(bio, certificate->private_key, EVP_aes_256_cbc(), password,
+                                  (int)strlen(password), NULL, NULL);
+    return text_of(bio);
+}
+
 char *certificate_write(const char *name, const char *text)
 {
     char path[128];

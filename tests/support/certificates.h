@@ -39,6 +39,9 @@ void certificate_drop(certificate_t *certificate);
  * NULL. */
 char *certificate_revoke(const certificate_t *authority, const certificate_t *revoked);
 
+/* The key in PEM, encrypted with a password; to be freed. */
+char *certificate_encrypt(const certificate_t *certificate, const char *password);
+
 /* Writes text to a file in a temporary folder of the process; returns its path, to be freed. */
 char *certificate_write(const char *name, const char *text);
 
