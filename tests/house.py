@@ -430,6 +430,23 @@ def rule_negated_codes(tree):
             for match in negated.finditer(without_comments(tree.read(path)))]
 
 
+def rule_sanitizer_macros(tree):
+    """What asks for a checker includes the header that defines the macros, or asks in vain."""
+    header = "base/sanitizer.h"
+    bad = []
+    for path in tree.c_paths("src"):
+        text = without_comments(tree.read(path))
+        own = os.path.splitext(path)[0] + ".h"
+        is_asked = re.search(r"\bASYNCIO__(ASAN|TSAN|VALGRIND)\b", text)
+        if not is_asked or path == os.path.join("src", header):
+            continue
+        texts = [tree.read(name) for name in {path, own}
+                 if os.path.exists(os.path.join(tree.root, name))]
+        if not any(f'#include "{header}"' in text for text in texts):
+            bad.append(f"{path}: asks for a checker without {header}")
+    return bad
+
+
 def rule_twins(tree):
     """What suspends has a twin that makes the coroutine object."""
     known = declarations(tree)
@@ -488,4 +505,5 @@ def rule_circles(tree):
 
 RULES = [rule_layers, rule_file_length, rule_function_length, rule_line_length, rule_spdx,
          rule_headers_alone, rule_contents, rule_documentation, rule_exports, rule_macros,
-         rule_negated_codes, rule_twins, rule_tests_run, rule_words, rule_homes, rule_circles]
+         rule_negated_codes, rule_sanitizer_macros, rule_twins, rule_tests_run, rule_words,
+         rule_homes, rule_circles]

@@ -157,6 +157,8 @@ PLANTS = [
      plant_text("include/asyncio/api.h", "#define asyncio_planted(x) asyncio_planted_at(x)\n")),
     (house.rule_negated_codes, "a code negated twice",
      plant_text("src/base/error.c", "int x = -ASYNCIO_ERUNTIME;\n")),
+    (house.rule_sanitizer_macros, "a checker that is asked for in vain",
+     plant_text("src/base/clock.c", "#if defined(ASYNCIO__VALGRIND)\n#endif\n")),
     (house.rule_twins, "no twin",
      plant_declaration(BLOCK % ("inside a task.", "ends the wait."))),
 ]

@@ -22,6 +22,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "base/sanitizer.h"
 #include "base/syscalls.h"
 #include "engine/descriptor.h"
 #include "engine/uring_engine.h"
