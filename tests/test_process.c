@@ -464,6 +464,9 @@ static void test_reaped_elsewhere(void **state)
 }
 
 /* Kernels before 5.2 know no CLONE_PIDFD. */
+static pid_t (*former_clone)(int (*run)(void *arg), void *stack_end, int flags, void *arg,
+                             int *ret_pidfd);
+
 static pid_t clone_without_pidfd(int (*run)(void *arg), void *stack_end, int flags, void *arg,
                                  int *ret_pidfd)
 {
@@ -472,11 +475,12 @@ static pid_t clone_without_pidfd(int (*run)(void *arg), void *stack_end, int fla
         errno = EINVAL;
         return -1;
     }
-    return clone(run, stack_end, flags, arg, ret_pidfd);
+    return former_clone(run, stack_end, flags, arg, ret_pidfd);
 }
 
 static int without_pidfd(void *arg, void **ret_result)
 {
+    former_clone = asyncio__sys.clone;
     asyncio__sys.clone = clone_without_pidfd;
     exit_codes(arg, ret_result);
     abandoned(arg, ret_result);

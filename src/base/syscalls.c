@@ -12,6 +12,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/sanitizer.h"
+
 #ifndef __NR_io_uring_setup
 #define __NR_io_uring_setup    425
 #define __NR_io_uring_enter    426
@@ -125,10 +127,19 @@ static int call_getpeername(int fd, struct sockaddr *ret_address, socklen_t *siz
     return getpeername(fd, ret_address, size);
 }
 
+#if defined(ASYNCIO__TSAN) && defined(__GLIBC__)
+/* The sanitizer's own clone() takes the child for a forked one and forgets, in the memory that both
+ * share, all other threads and fibers of the parent. glibc's other name for it is left alone. */
+int __clone(int (*run)(void *arg), void *stack_end, int flags, void *arg, ...);
+#define CLONE __clone
+#else
+#define CLONE clone
+#endif
+
 static pid_t call_clone(int (*run)(void *arg), void *stack_end, int flags, void *arg,
                         int *ret_pidfd)
 {
-    return clone(run, stack_end, flags, arg, ret_pidfd);
+    return CLONE(run, stack_end, flags, arg, ret_pidfd);
 }
 
 static int call_pidfd_send_signal(int pidfd, int signo)
