@@ -26,6 +26,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "base/sanitizer.h"
 #include "base/syscalls.h"
 
 /* What the headers of older systems lack; the kernel is asked, and may refuse. */
@@ -311,12 +312,14 @@ int asyncio__spawn(const asyncio__spawn_t *spawn, asyncio__child_t *ret_child)
     plan.candidates = list_candidates(name, path_of(plan.environment), &size);
     if (!plan.candidates)
         return -ENOMEM;
-    bool changes_user = spawn->user >= 0 || spawn->group >= 0 || spawn->extra_groups;
+    /* valgrind makes a fork of every clone, so that shared memory would not bring the report. */
+    bool forks = spawn->user >= 0 || spawn->group >= 0 || spawn->extra_groups ||
+                 asyncio__on_valgrind();
     sigset_t all, former;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former);
-    ret_child->pid = changes_user ? fork_child(&plan, &ret_child->pidfd)
-                                  : clone_child(&plan, &ret_child->pidfd);
+    ret_child->pid = forks ? fork_child(&plan, &ret_child->pidfd)
+                           : clone_child(&plan, &ret_child->pidfd);
     int error = errno;
     pthread_sigmask(SIG_SETMASK, &former, NULL);
     asyncio__free(plan.candidates, size);
