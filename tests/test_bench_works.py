@@ -16,14 +16,20 @@ from harness import Failure, Skip, own_port, run_tests
 WORKS = ["yield", "yield1000", "spawn", "spawn_batch", "asleep", "timers", "queue", "queue1000",
          "future", "lock", "cancel", "timeout", "executor", "executor64", "wake", "yield_tasks",
          "lock_tasks", "queue_tasks", "gather"]
-LINES = {"asleep": ["asleep_bytes B", "asleep_page_tables B", "asleep_make ns", "asleep_end ns"]}
+PROCESSES = ["spawn_process", "spawn_process_large", "spawn_process_fds"]
+LINES = {"asleep": ["asleep_bytes B", "asleep_page_tables B", "asleep_make ns", "asleep_end ns"],
+         **{work: [f"{work} ns", f"{work}_bare ns"] for work in PROCESSES}}
 COUNT = 2000
+FEW = 5  # children
 LIMIT = 500  # seconds for one run: for one that hangs, not for a slow machine
 
 
 def expect_lines(bench, work):
     """The work exits with 0 and prints its lines: name, decimal number, unit."""
-    done = subprocess.run([bench, work, str(COUNT)], capture_output=True, text=True, timeout=LIMIT)
+    if work in PROCESSES and os.environ.get("ASYNCIO_ENGINE") == "sim":
+        raise Skip("the simulated engine has no processes")
+    count = FEW if work in PROCESSES else COUNT
+    done = subprocess.run([bench, work, str(count)], capture_output=True, text=True, timeout=LIMIT)
     if done.returncode != 0:
         raise Failure(f"{work} returned {done.returncode}: {done.stderr}")
     lines = done.stdout.splitlines()
@@ -37,8 +43,8 @@ def expect_all_works(bench):
     """What the front lists as works is what is tested here, so that none is forgotten."""
     done = subprocess.run([bench], capture_output=True, text=True)
     listed = done.stderr.split("works:")[-1].split()
-    servers = ["echo", "echo_streams", "tls"]
-    if sorted(listed) != sorted(WORKS + servers):
+    servers = ["echo", "echo_streams", "echo_protocol", "udp", "tls"]
+    if sorted(listed) != sorted(WORKS + PROCESSES + servers):
         raise Failure(f"the front lists {listed}")
 
 
@@ -60,10 +66,12 @@ def expect_echo(bench, load, work):
 
 def expect_echo_at(port, bench, load, work):
     server = subprocess.Popen([bench, work, port])
+    kind = ["udp"] if work == "udp" else []
     try:
-        for connections, size in ((1, 64), (20, 64), (3, 100_000)):
+        for connections, size in ((1, 64), (20, 64), (3, 8_000 if kind else 100_000)):
             done = subprocess.run([load, port, str(connections), str(size), "0.05",
-                                   str(server.pid)], capture_output=True, text=True, timeout=LIMIT)
+                                   str(server.pid), *kind],
+                                  capture_output=True, text=True, timeout=LIMIT)
             if done.returncode != 0:
                 raise Failure(f"{work} {connections}x{size}: {done.stderr}")
             if not re.fullmatch(r"[1-9]\d* requests/s\n[\d.]+ us\n[\d.]+ client busy\n",
@@ -77,9 +85,9 @@ def expect_echo_at(port, bench, load, work):
 def main():
     bench, load = sys.argv[1:3]
     tests = [(f"{work} prints its lines", lambda work=work: expect_lines(bench, work))
-             for work in WORKS]
+             for work in WORKS + PROCESSES]
     tests += [(f"{work} echoes", lambda work=work: expect_echo(bench, load, work))
-              for work in ("echo", "echo_streams")]
+              for work in ("echo", "echo_streams", "echo_protocol", "udp")]
     tests += [("all works are tested", lambda: expect_all_works(bench)),
               ("bad arguments are refused", lambda: expect_refusal(bench))]
     return run_tests("test_bench_works", [(name.replace(" ", "_"), function)

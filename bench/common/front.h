@@ -18,7 +18,7 @@
 /** The time that a work took, and its other results. */
 typedef struct bench_result {
     int64_t elapsed_ns;    /**< of the timed part */
-    int64_t end_ns;        /**< of a second timed part, for the work `asleep` */
+    int64_t end_ns;        /**< of a second timed part, for `asleep` and `spawn_process` */
     double bytes_per_task; /**< of the resident set, for the work `asleep` */
     double table_bytes_per_task; /**< of page tables, for the work `asleep`; 0: not measured */
     long operations;       /**< number of them in the timed part, if it differs from the count */
@@ -52,6 +52,8 @@ static inline void bench_print(const char *name, const bench_result_t *result)
     double each_ns = (double)result->elapsed_ns / (double)result->operations;
     if (strcmp(name, "asleep") != 0) {
         printf("%s %.2f ns\n", name, each_ns);
+        if (result->end_ns > 0) /* of spawn_process: posix_spawn() in the same process */
+            printf("%s_bare %.2f ns\n", name, (double)result->end_ns / (double)result->operations);
         return;
     }
     printf("asleep_bytes %.1f B\n", result->bytes_per_task);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The load client: `load PORT CONNECTIONS BYTES SECONDS PID` keeps one request in flight on each
- * connection and prints `requests/s`, the microseconds of CPU that all threads of the server PID
- * spent on each request, and the share of the time in which the client itself was busy: near 1 the
- * client is the limit, and only the microseconds tell servers apart.
+ * The load client: `load PORT CONNECTIONS BYTES SECONDS PID [udp]` keeps one request in flight on
+ * each connection (with `udp`: one datagram of each connected socket). It prints `requests/s`, the
+ * microseconds of CPU that all threads of the server PID spent on each request, and the share of
+ * the time in which the client itself was busy: near 1 the client is the limit, and only the
+ * microseconds tell servers apart.
  *
  * It runs on another CPU than the server, if there is one. It warms up for a fifth of the time. It
  * compares the first response of each connection byte by byte, and checks the size of the others.
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -36,6 +38,7 @@ typedef struct connection {
     size_t awaited; /**< bytes of the response that have not arrived yet */
 } connection_t;
 
+static bool is_udp;
 static size_t request_bytes;
 static char *request;
 static char *response;
@@ -79,6 +82,15 @@ static int64_t cpu_ns(const char *pid)
     return spent;
 }
 
+/** Whether a server returns an empty datagram within a second: no server is refused by ICMP. */
+static bool is_served(int fd)
+{
+    char nothing;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    return send(fd, "", 0, 0) == 0 && poll(&poll_fd, 1, 1000) == 1 &&
+           recv(fd, &nothing, sizeof(nothing), MSG_DONTWAIT) == 0;
+}
+
 static int connect_to(uint16_t port, size_t number)
 {
     int one = 1;
@@ -88,15 +100,17 @@ static int connect_to(uint16_t port, size_t number)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     /* The server may have been started just now: retry for two seconds. */
     for (int attempt = 0; attempt < 200; attempt++) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd = socket(AF_INET, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
         if (fd < 0)
             die("socket");
         /* Choose the port in connect(), since a port can be used for several destinations. */
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
         if (bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
             die("bind");
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+            (!is_udp || is_served(fd))) {
+            if (!is_udp)
+                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
             return fd;
         }
         close(fd);
@@ -178,7 +192,7 @@ static void open_connections(int epoll, uint16_t port, size_t count)
 int main(int argc, char **argv)
 {
     if (argc < 6) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS BYTES SECONDS PID\n");
+        fprintf(stderr, "usage: load PORT CONNECTIONS BYTES SECONDS PID [udp]\n");
         return 2;
     }
     uint16_t port = (uint16_t)atoi(argv[1]);
@@ -186,6 +200,7 @@ int main(int argc, char **argv)
     request_bytes = (size_t)atol(argv[3]);
     int64_t span_ns = (int64_t)(atof(argv[4]) * 1e9);
     const char *pid = argv[5];
+    is_udp = argc > 6 && strcmp(argv[6], "udp") == 0;
     bench_run_beside();
 
     int epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -63,13 +63,14 @@ def parse_load(output):
     return [float(number) for number in numbers] if len(numbers) == 3 else None
 
 
-def run_load(load_program, peer, server, connections, size, seconds):
+def run_load(load_program, peer, server, connections, size, seconds, is_udp=False):
     """Starts a server, loads it, ends it; returns what parse_load() does."""
     port = str(free_port())
     words = [server, port] if server else [port]
     command = pinned([*peer.command, *words])
     process = subprocess.Popen(command, env=environment(peer), stderr=subprocess.DEVNULL)
     load = [load_program, port, str(connections), str(size), str(seconds), str(process.pid)]
+    load += ["udp"] if is_udp else []
     try:
         done = subprocess.run(load, capture_output=True, text=True, timeout=60 + 10 * seconds)
         found = parse_load(done.stdout)

@@ -105,7 +105,7 @@ def libuv(build_folder, out):
     library = [archive("libuv_a.a", "-luv")]
     idiomatic = compile_with(["gcc"], "libuv", out, "bench.c", library)
     tuned = compile_with(["gcc"], "libuv", out, "echo_tuned.c", library)
-    return [Peer("libuv", "libuv", [idiomatic], version),
+    return [Peer("libuv", "libuv", [idiomatic], version, servers=["echo", "udp"]),
             Peer("libuv_tuned", "libuv tuned", [tuned], version, works=False)]
 
 
@@ -116,7 +116,7 @@ def state_threads(build_folder, out):
 
 def asio(build_folder, out):
     program = compile_with(["g++", "-std=c++20"], "asio", out, "*", [])
-    return [Peer("asio", "Boost.Asio", [program], boost_version())]
+    return [Peer("asio", "Boost.Asio", [program], boost_version(), servers=["echo", "udp"])]
 
 
 def fiber(build_folder, out):
@@ -130,7 +130,7 @@ def go(build_folder, out):
     program = os.path.join(os.path.abspath(out), "go", "bench")
     build(["go", "build", "-o", program, "."], cwd=os.path.join(PEERS, "go"))
     version = (first_line(["go", "version"]) or "? ? ?").split()[2]
-    return [Peer("go", "Go", [program], version.removeprefix("go"))]
+    return [Peer("go", "Go", [program], version.removeprefix("go"), servers=["echo", "udp"])]
 
 
 def tokio(build_folder, out):
@@ -141,7 +141,8 @@ def tokio(build_folder, out):
     with open(os.path.join(here, "Cargo.lock"), encoding="utf-8") as file:
         version = re.search(r'name = "tokio"\nversion = "(.*)"', file.read()).group(1)
     rustc = (first_line(["rustc", "--version"]) or "? ?").split()[1]
-    return [Peer("tokio", "tokio", [f"{target}/release/bench"], f"{version}, rustc {rustc}")]
+    return [Peer("tokio", "tokio", [f"{target}/release/bench"], f"{version}, rustc {rustc}",
+                 servers=["echo", "udp"])]
 
 
 def interpreter():
@@ -167,7 +168,7 @@ def asyncio(build_folder, out):
     python = interpreter()
     command = [python, os.path.join(PEERS, "asyncio", "bench.py")]
     return [Peer("asyncio", "asyncio", command, f"CPython {python_version(python)}",
-                 servers=["echo", "echo_streams"])]
+                 servers=["echo", "echo_streams", "udp"])]
 
 
 def uvloop(build_folder, out):
@@ -183,7 +184,7 @@ def uvloop(build_folder, out):
     version = first_line([python, "-c", "import uvloop; print(uvloop.__version__)"])
     return [Peer("uvloop", "uvloop", [python, os.path.join(here, "bench.py")],
                  f"{version}, CPython {python_version(python)}",
-                 servers=["echo", "echo_streams"])]
+                 servers=["echo", "echo_streams", "udp"])]
 
 
 # In the order of the columns.
@@ -197,7 +198,8 @@ KEYS = [*MAKERS, "libuv_tuned"]
 def make_ours(build_folder, engines):
     """Returns ours, a column for each engine."""
     return [Peer(f"ours_{engine}", f"ours, {engine}", [f"{build_folder}/bench/bench"], "this tree",
-                 engine=engine, servers=["echo", "echo_streams"]) for engine in engines]
+                 engine=engine, servers=["echo", "echo_streams", "echo_protocol", "udp"])
+            for engine in engines]
 
 
 def make_all(build_folder, engines, wanted):

@@ -87,7 +87,8 @@ def draw_servers(results, folder):
     for i, (load, found) in enumerate(loads.items()):
         for place, title in ((0, "requests/s"), (1, "µs of the server's CPU a request")):
             entries = [(labels[key], column(found, key, place),
-                        chosen[key.removesuffix("_streams")]) for key in labels]
+                        chosen[key.removesuffix("_streams").removesuffix("_protocol")])
+                       for key in labels if found.get(key)]
             bars(drawn[2 * i + place], entries, title)
             drawn[2 * i + place].set_title(f"echo {load}", fontsize=9)
     save(figure, folder, "servers")

@@ -59,11 +59,11 @@ def server_columns(peers, settings):
     """Returns (key, label, peer, word) of each server that is to be measured."""
     columns = []
     for peer in peers:
-        for server in peer.servers:
+        for server in [server for server in peer.servers if server != "udp"]:
             if settings.picks(server or "echo"):
-                streams = server == "echo_streams"
-                columns.append((peer.key + ("_streams" if streams else ""),
-                                peer.label + (", streams" if streams else ""), peer, server))
+                kind = (server or "echo").removeprefix("echo").removeprefix("_")
+                columns.append((peer.key + (f"_{kind}" if kind else ""),
+                                peer.label + (f", {kind}" if kind else ""), peer, server))
     return columns
 
 
@@ -73,16 +73,22 @@ def run_servers(peers, settings):
         return {}
     columns = server_columns(peers, settings)
     by_key = {key: (peer, server) for key, _, peer, server in columns}
-    loads = {load.name: {key: [] for key in by_key} for load in LOADS}
-    say(f"servers: {len(columns)}, {len(LOADS)} loads, {settings.repeats} repeats")
+    labels = {key: label for key, label, _, _ in columns}
+    by_udp = {}
+    if settings.picks("udp"):
+        by_udp = {peer.key: (peer, "udp") for peer in peers if "udp" in peer.servers}
+        labels = {peer.key: peer.label for peer, _ in by_udp.values()} | labels
+    programs = {load: by_udp if load.is_udp else by_key for load in LOADS}
+    loads = {load.name: {key: [] for key in programs[load]} for load in LOADS}
+    say(f"servers: {len(labels)}, {len(LOADS)} loads, {settings.repeats} repeats")
     for repeat in range(settings.repeats):
         say(f"servers: repeat {repeat + 1} of {settings.repeats}")
         for load in LOADS:
-            for key in figures.order(list(by_key), repeat):
+            for key in figures.order(list(programs[load]), repeat):
                 loads[load.name][key].append(measure.run_load(
-                    settings.load_program, *by_key[key], load.connections, load.size,
-                    settings.seconds))
-    return {"labels": {key: label for key, label, _, _ in columns}, "loads": loads}
+                    settings.load_program, *programs[load][key], load.connections, load.size,
+                    settings.seconds, load.is_udp))
+    return {"labels": labels, "loads": loads}
 
 
 class Patience:

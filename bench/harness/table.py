@@ -101,10 +101,12 @@ def server_tables(results):
     labels, loads = results["servers"]["labels"], results["servers"]["loads"]
     ours = [key for key in labels if key.startswith("ours_")]
     theirs = [key for key in labels if key not in ours]
-    plain = [key for key in ours if not key.endswith("_streams")]
+    plain = [key for key in ours if not key.endswith(("_streams", "_protocol"))]
     lines, more, less = [], [], []
     for load in LOADS:
-        found = loads[load.name]
+        found = loads.get(load.name, {})
+        if not any(found.values()):
+            continue
         lines.append([f"`{load.name}`", server_goal(load, found, plain, theirs)]
                      + [server_cell(found, key) for key in labels])
         for mine in ours:

@@ -38,6 +38,12 @@ WORKS = [
     Work("executor", 500, {"executor": FIRST}, has_threads=True),
     Work("executor64", 1_000, {"executor64": FIRST}, has_threads=True),
     Work("wake", 5_000, {"wake": at_most(30)}, has_threads=True, most=3_000_000),
+    # A start, and beside it posix_spawn() in the same process: rows ..._bare, ours alone.
+    Work("spawn_process", 5, {"spawn_process": FIRST, "spawn_process_bare": FIRST}, count=100),
+    Work("spawn_process_large", 5, {"spawn_process_large": FIRST,
+                                    "spawn_process_large_bare": FIRST}, count=100),
+    Work("spawn_process_fds", 5, {"spawn_process_fds": FIRST,
+                                  "spawn_process_fds_bare": FIRST}, count=100),
 ]
 
 
@@ -49,10 +55,11 @@ class Load:
     size: int
     factor: float
     of: str
+    is_udp: bool = False       # one datagram of each of n sockets, to the server `udp`
 
     @property
     def name(self):
-        return f"{self.connections}x{self.size}"
+        return f"{'udp ' if self.is_udp else ''}{self.connections}x{self.size}"
 
 
 LOADS = [
@@ -61,9 +68,11 @@ LOADS = [
     Load(1000, 64, 1.05, "best"),
     Load(100, 4096, 1.2, "best"),
     Load(1000, 4096, 1.05, "best"),
+    Load(1, 64, 1.0, "best", is_udp=True),
+    Load(100, 64, 1.0, "best", is_udp=True),
 ]
 
-SERVERS = ["echo", "echo_streams"]
+SERVERS = ["echo", "echo_streams", "echo_protocol", "udp"]
 
 
 @dataclass(frozen=True)

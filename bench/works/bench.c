@@ -38,12 +38,17 @@ static const bench_entry_t entries[] = {
     {.name = "executor", .work = bench_executor, .has_threads = true},
     {.name = "executor64", .work = bench_executor64, .has_threads = true},
     {.name = "wake", .work = bench_wake, .has_threads = true},
+    {.name = "spawn_process", .work = bench_spawn_process},
+    {.name = "spawn_process_large", .work = bench_spawn_process_large},
+    {.name = "spawn_process_fds", .work = bench_spawn_process_fds},
     {.name = "yield_tasks", .work = bench_yield_tasks},
     {.name = "lock_tasks", .work = bench_lock_tasks},
     {.name = "queue_tasks", .work = bench_queue_tasks},
     {.name = "gather", .work = bench_gather},
     {.name = "echo", .server = bench_echo},
     {.name = "echo_streams", .server = bench_echo_streams},
+    {.name = "echo_protocol", .server = bench_echo_protocol},
+    {.name = "udp", .server = bench_udp},
     {.name = "tls"},
 };
 

@@ -28,6 +28,7 @@ bench_work_t bench_wake;
 bench_work_t bench_executor, bench_executor64;
 bench_work_t bench_queue, bench_queue1000, bench_lock;
 bench_work_t bench_yield_tasks, bench_lock_tasks, bench_queue_tasks, bench_gather;
-bench_server_t bench_echo, bench_echo_streams;
+bench_work_t bench_spawn_process, bench_spawn_process_large, bench_spawn_process_fds;
+bench_server_t bench_echo, bench_echo_streams, bench_echo_protocol, bench_udp;
 
 #endif

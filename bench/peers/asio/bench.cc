@@ -86,6 +86,7 @@ int main(int argc, char **argv)
         {"executor64", work_executor64, nullptr, true},
         {"wake", work_wake, nullptr, true},
         {"echo", nullptr, server_echo, false},
+        {"udp", nullptr, server_udp, false},
     };
     return peer_main(entries, sizeof(entries) / sizeof(entries[0]), argc, argv);
 }

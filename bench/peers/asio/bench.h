@@ -74,5 +74,6 @@ void work_executor(long count, bench_result_t *result);
 void work_executor64(long count, bench_result_t *result);
 void work_wake(long count, bench_result_t *result);
 void server_echo(uint16_t port);
+void server_udp(uint16_t port);
 
 #endif

@@ -95,3 +95,22 @@ void server_echo(uint16_t port)
 {
     run(accept_all(port));
 }
+
+static awaitable<void> return_datagrams(uint16_t port)
+{
+    using asio::ip::udp;
+    udp::socket socket(context, {asio::ip::address_v4::loopback(), port});
+    char buffer[65536];
+    udp::endpoint sender;
+    for (;;) {
+        auto [failure, count] =
+            co_await socket.async_receive_from(asio::buffer(buffer), sender, no_throw);
+        if (!failure)
+            co_await socket.async_send_to(asio::buffer(buffer, count), sender, no_throw);
+    }
+}
+
+void server_udp(uint16_t port)
+{
+    run(return_datagrams(port));
+}

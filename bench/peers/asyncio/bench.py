@@ -353,6 +353,31 @@ async def server_echo_streams(port):
     await server.serve_forever()
 
 
+class DatagramEcho(asyncio.DatagramProtocol):
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, address):
+        self.transport.sendto(data, address)
+
+
+async def server_udp(port):
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(DatagramEcho, local_addr=("127.0.0.1", port))
+    await asyncio.sleep(3600)
+
+
+async def work_spawn_process(count):
+    spent_ns = 0
+    for _ in range(count):
+        begin = now_ns()
+        process = await asyncio.create_subprocess_exec("/bin/true")
+        spent_ns += now_ns() - begin
+        await process.wait()
+    return spent_ns
+
+
 def set_affinity(cpus):
     try:
         os.sched_setaffinity(0, cpus)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"sync"
@@ -31,24 +32,25 @@ type work struct {
 }
 
 var works = map[string]work{
-	"yield":       {run: func(count int, result *result) { yield(2, count, result) }},
-	"yield1000":   {run: func(count int, result *result) { yield(1000, count, result) }},
-	"yield_tasks": {run: func(count int, result *result) { yield(count, scale(count, result), result) }},
-	"spawn":       {run: spawn},
-	"spawn_batch": {run: spawnBatch},
-	"asleep":      {run: asleep},
-	"timers":      {run: timers},
-	"queue":       {run: func(count int, result *result) { queue(1, 1, count, result) }},
-	"queue1000":   {run: func(count int, result *result) { queue(1000, 1, count, result) }},
-	"queue_tasks": {run: queueTasks},
-	"future":      {run: future},
-	"lock":        {run: func(count int, result *result) { lock(10, count, result) }},
-	"lock_tasks":  {run: func(count int, result *result) { lock(count, scale(count, result), result) }},
-	"cancel":      {run: cancel},
-	"timeout":     {run: timeout},
-	"executor":    {run: func(count int, result *result) { executor(1, count, result) }, hasThreads: true},
-	"executor64":  {run: func(count int, result *result) { executor(64, count, result) }, hasThreads: true},
-	"wake":        {run: wake, hasThreads: true},
+	"yield":         {run: func(count int, result *result) { yield(2, count, result) }},
+	"yield1000":     {run: func(count int, result *result) { yield(1000, count, result) }},
+	"yield_tasks":   {run: func(count int, result *result) { yield(count, scale(count, result), result) }},
+	"spawn":         {run: spawn},
+	"spawn_batch":   {run: spawnBatch},
+	"asleep":        {run: asleep},
+	"spawn_process": {run: spawnProcess},
+	"timers":        {run: timers},
+	"queue":         {run: func(count int, result *result) { queue(1, 1, count, result) }},
+	"queue1000":     {run: func(count int, result *result) { queue(1000, 1, count, result) }},
+	"queue_tasks":   {run: queueTasks},
+	"future":        {run: future},
+	"lock":          {run: func(count int, result *result) { lock(10, count, result) }},
+	"lock_tasks":    {run: func(count int, result *result) { lock(count, scale(count, result), result) }},
+	"cancel":        {run: cancel},
+	"timeout":       {run: timeout},
+	"executor":      {run: func(count int, result *result) { executor(1, count, result) }, hasThreads: true},
+	"executor64":    {run: func(count int, result *result) { executor(64, count, result) }, hasThreads: true},
+	"wake":          {run: wake, hasThreads: true},
 }
 
 func check(isSo bool, what string) {
@@ -273,7 +275,7 @@ func timeout(count int, result *result) {
 }
 
 type job struct {
-	call   func() int
+	call  func() int
 	reply chan int
 }
 
@@ -340,6 +342,29 @@ func echo(port int) {
 	}
 }
 
+// udp returns datagrams.
+func udp(port int) {
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	check(err == nil, "listen")
+	buffer := make([]byte, 65536)
+	for {
+		count, sender, err := socket.ReadFromUDPAddrPort(buffer)
+		if err == nil {
+			socket.WriteToUDPAddrPort(buffer[:count], sender)
+		}
+	}
+}
+
+func spawnProcess(count int, result *result) {
+	for i := 0; i < count; i++ {
+		command := exec.Command("/bin/true")
+		begin := time.Now()
+		err := command.Start()
+		result.elapsed += time.Since(begin)
+		check(err == nil && command.Wait() == nil, "the child")
+	}
+}
+
 func main() {
 	count, times := 0, 1
 	if len(os.Args) >= 3 {
@@ -356,6 +381,9 @@ func main() {
 	runtime.GOMAXPROCS(1)
 	if name == "echo" {
 		echo(count)
+	}
+	if name == "udp" {
+		udp(count)
 	}
 	work, isThere := works[name]
 	if !isThere {

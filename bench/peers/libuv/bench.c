@@ -214,6 +214,83 @@ static void server_echo(uint16_t port)
     uv_server_run(loop, port, on_allocate, on_read);
 }
 
+/** A start of a child, in a row of them. */
+typedef struct children {
+    uv_process_options_t options; /**< what each child runs */
+    uv_process_t process;         /**< the child */
+    long left;                    /**< children to start */
+    int64_t spent_ns;             /**< in uv_spawn() */
+} children_t;
+
+static void start_child(children_t *children);
+
+static void on_child_closed(uv_handle_t *handle)
+{
+    children_t *children = handle->data;
+    if (--children->left > 0)
+        start_child(children);
+}
+
+static void on_child_exit(uv_process_t *process, int64_t status, int signal)
+{
+    peer_check(status == 0 && signal == 0, "the child");
+    uv_close((uv_handle_t *)process, on_child_closed);
+}
+
+static void start_child(children_t *children)
+{
+    int64_t begin_ns = bench_now_ns();
+    int rc = uv_spawn(loop, &children->process, &children->options);
+    children->spent_ns += bench_now_ns() - begin_ns;
+    peer_check(rc == 0, "uv_spawn");
+    children->process.data = children;
+}
+
+static void work_spawn_process(long count, bench_result_t *result)
+{
+    char *arguments[] = {"/bin/true", NULL};
+    children_t children = {.left = count};
+    children.options.file = arguments[0];
+    children.options.args = arguments;
+    children.options.exit_cb = on_child_exit;
+    start_child(&children);
+    uv_run(loop, UV_RUN_DEFAULT);
+    result->elapsed_ns = children.spent_ns;
+}
+
+static void on_sent(uv_udp_send_t *request, int status)
+{
+    (void)status;
+    free(request);
+}
+
+static void on_datagram(uv_udp_t *udp, ssize_t count, const uv_buf_t *buffer,
+                        const struct sockaddr *address, unsigned flags)
+{
+    (void)flags;
+    if (count >= 0 && address) {
+        uv_buf_t piece = uv_buf_init(buffer->base, (unsigned)count);
+        if (uv_udp_try_send(udp, &piece, 1, address) == UV_EAGAIN) {
+            uv_udp_send_t *request = malloc(sizeof(*request) + (size_t)count);
+            piece.base = memcpy(request + 1, buffer->base, (size_t)count);
+            if (uv_udp_send(request, udp, &piece, 1, address, on_sent) < 0)
+                free(request);
+        }
+    }
+    free(buffer->base);
+}
+
+static void server_udp(uint16_t port)
+{
+    uv_udp_t udp;
+    struct sockaddr_in address;
+    uv_ip4_addr("127.0.0.1", port, &address);
+    uv_udp_init(loop, &udp);
+    peer_check(uv_udp_bind(&udp, (struct sockaddr *)&address, 0) == 0, "bind");
+    uv_udp_recv_start(&udp, on_allocate, on_datagram);
+    uv_run(loop, UV_RUN_DEFAULT);
+}
+
 int main(int argc, char **argv)
 {
     static const peer_entry_t entries[] = {
@@ -222,7 +299,9 @@ int main(int argc, char **argv)
         {.name = "executor", .work = work_executor, .has_threads = true},
         {.name = "executor64", .work = work_executor64, .has_threads = true},
         {.name = "wake", .work = work_wake, .has_threads = true},
+        {.name = "spawn_process", .work = work_spawn_process},
         {.name = "echo", .server = server_echo},
+        {.name = "udp", .server = server_udp},
     };
     loop = uv_default_loop();
     return peer_main(entries, sizeof(entries) / sizeof(entries[0]), argc, argv);

@@ -149,6 +149,10 @@ fn main() {
         pin(0);
         runtime.block_on(outside::echo(count as u16));
     }
+    if name == "udp" {
+        pin(0);
+        runtime.block_on(outside::udp(count as u16));
+    }
     let Some(outcome) = run_named(&runtime, name, (count, times)) else {
         println!("{name} n/a");
         return;

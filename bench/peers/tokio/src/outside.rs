@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-//! The works with other threads, and the echo server.
+//! The works with other threads, and the echo servers.
 
 use crate::{join_all, pin, share, since, Outcome};
 use std::thread;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::{spawn, spawn_blocking};
 
@@ -70,5 +70,15 @@ pub async fn echo(port: u16) {
         let (socket, _) = listener.accept().await.expect("a connection");
         socket.set_nodelay(true).expect("no delay");
         spawn(serve(socket));
+    }
+}
+
+pub async fn udp(port: u16) {
+    let socket = UdpSocket::bind(("127.0.0.1", port)).await.expect("a port");
+    let mut buffer = [0u8; 65536];
+    loop {
+        if let Ok((count, sender)) = socket.recv_from(&mut buffer).await {
+            let _ = socket.send_to(&buffer[..count], sender).await;
+        }
     }
 }
