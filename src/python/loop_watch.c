@@ -111,6 +111,8 @@ static PyObject *end(asyncio__py_loop_t *self, PyObject *file, asyncio__watch_ki
     if (asyncio__py_check(self) < 0)
         return NULL;
     int fd = descriptor_of(self, file);
+    if (fd >= 0 && asyncio__py_net_check_fd(self, fd) < 0)
+        return NULL;
     PyObject *key = fd >= 0 ? PyLong_FromLong(fd) : NULL;
     if (!key)
         return NULL;

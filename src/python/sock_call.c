@@ -44,7 +44,8 @@ void asyncio__py_sock_call_release(call_t *call)
         asyncio__py_set_error(error);
 }
 
-static void end_wait(call_t *call)
+/* It no longer waits, but its socket must stay open. */
+static void leave_list(call_t *call)
 {
     if (asyncio__list_is_member(&call->link)) {
         asyncio__list_remove(&call->link);
@@ -52,6 +53,12 @@ static void end_wait(call_t *call)
         Py_DECREF(call);
     }
     Py_CLEAR(call->future);
+}
+
+static void end(call_t *call)
+{
+    call->has_ended = true;
+    leave_list(call);
     asyncio__py_sock_call_release(call);
 }
 
@@ -103,11 +110,9 @@ static PyObject *begin_wait(call_t *call)
         PyObject_CallMethodNoArgs((PyObject *)call->loop, network->names.create_future);
     if (!call->future ||
         PyObject_SetAttr(call->future, network->names._asyncio_future_blocking, Py_True) < 0 ||
-        hold_socket(call) < 0 ||
-        asyncio__py_sock_wait(call, asyncio__py_sock_is_output(call)) < 0) {
-        end_wait(call);
+        (!call->holds_socket && hold_socket(call) < 0) ||
+        asyncio__py_sock_wait(call, asyncio__py_sock_is_output(call)) < 0)
         return NULL;
-    }
     return Py_NewRef(call->future);
 }
 
@@ -120,12 +125,11 @@ static PyObject *step(call_t *call, bool *ret_done)
         PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
         return NULL;
     }
-    if (call->has_begun)
-        end_wait(call);
+    leave_list(call);
     int rc = !call->has_begun && begin(call) < 0 ? -1 : asyncio__py_sock_try(call, &value);
     if (rc == 0 && (value = begin_wait(call)) != NULL)
         return value;
-    call->has_ended = true;
+    end(call);
     *ret_done = rc > 0;
     return value;
 }
@@ -175,8 +179,7 @@ static PyObject *throw_method(PyObject *object, PyObject *args)
     PyObject *type, *value = NULL, *traceback = NULL;
     if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback))
         return NULL;
-    end_wait(call);
-    call->has_ended = true;
+    end(call);
     if (PyExceptionInstance_Check(type))
         PyErr_SetObject((PyObject *)Py_TYPE(type), type);
     else if (value && PyExceptionInstance_Check(value))
@@ -190,8 +193,7 @@ static PyObject *close_method(PyObject *object, PyObject *unused)
 {
     call_t *call = (call_t *)object;
     (void)unused;
-    end_wait(call);
-    call->has_ended = true;
+    end(call);
     Py_RETURN_NONE;
 }
 
