@@ -157,9 +157,19 @@ PyObject *asyncio__py_stream_new(asyncio__py_loop_t *loop, asyncio__py_stream_ki
     return NULL;
 }
 
-int asyncio__py_stream_set_protocol(stream_t *self, PyObject *protocol)
+/* Whether it wants its data in a buffer of its own: 1, 0, or -1 with an exception. A protocol that
+ * only looks like a BufferedProtocol is one too. */
+static int is_buffered(const stream_t *self, PyObject *protocol)
 {
     int rc = PyObject_IsInstance(protocol, self->network->buffered_protocol);
+    if (rc != 0 || PyObject_HasAttr(protocol, self->network->names.data_received))
+        return rc;
+    return PyObject_HasAttr(protocol, self->network->names.get_buffer);
+}
+
+int asyncio__py_stream_set_protocol(stream_t *self, PyObject *protocol)
+{
+    int rc = is_buffered(self, protocol);
     if (rc < 0)
         return -1;
     self->is_buffered = rc;
