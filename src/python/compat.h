@@ -69,12 +69,20 @@ static inline void asyncio__py_set_error(PyObject *error)
 #endif
 }
 
+/* Locks an object in a free-threaded build; the GIL does it elsewhere. */
+#ifndef Py_BEGIN_CRITICAL_SECTION
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION()         }
+#endif
+
 /* Whether the free lists of this extension are used: the collector of a free-threaded build walks
  * the heaps and would find the objects in them. */
 #ifdef Py_GIL_DISABLED
-#define ASYNCIO__PY_FREE_LISTS 0
+#define ASYNCIO__PY_FREE_LISTS    0
+#define ASYNCIO__PY_FREE_THREADED 1
 #else
-#define ASYNCIO__PY_FREE_LISTS 1
+#define ASYNCIO__PY_FREE_LISTS    1
+#define ASYNCIO__PY_FREE_THREADED 0
 #endif
 
 /* A method of a table: its function may have any of the signatures of CPython's. */

@@ -210,26 +210,45 @@ static PyObject *call(asyncio__py_handle_t *handle)
     return result;
 }
 
+/* Has cancel() leave the arguments alone, of which the callee may have no references of its own.
+ * Returns whether the callback is to be called. */
+static inline bool begin_call(asyncio__py_handle_t *handle)
+{
+    bool is_wanted;
+    Py_BEGIN_CRITICAL_SECTION(handle);
+    is_wanted = !handle->is_cancelled;
+    handle->is_called = is_wanted;
+    Py_END_CRITICAL_SECTION();
+    return is_wanted;
+}
+
+/* The call has ended: drops what it held, if it was cancelled meanwhile. */
+static inline void end_call(asyncio__py_handle_t *handle)
+{
+    Py_BEGIN_CRITICAL_SECTION(handle);
+    handle->is_called = false;
+    if (ASYNCIO__UNLIKELY(handle->is_cancelled))
+        drop_call(handle);
+    Py_END_CRITICAL_SECTION();
+}
+
 /* Calls the callback. Returns -1 with an exception that ends the run; others are reported. */
 static int run_or_raise(asyncio__py_handle_t *handle)
 {
-    if (handle->is_cancelled)
+    if (!begin_call(handle))
         return 0;
-    /* cancel() leaves the arguments alone meanwhile, of which the callee may have no references. */
-    handle->is_called = true;
     PyObject *result = call(handle);
-    handle->is_called = false;
     if (ASYNCIO__LIKELY(result != NULL)) {
         Py_DECREF(result);
     } else if (PyErr_ExceptionMatches(PyExc_SystemExit) ||
                PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
+        handle->is_called = false;
         return -1;
     } else {
         PyObject *error = asyncio__py_take_error();
         asyncio__py_report_callback(handle->loop, error, handle);
     }
-    if (ASYNCIO__UNLIKELY(handle->is_cancelled))
-        drop_call(handle);
+    end_call(handle);
     return 0;
 }
 
@@ -275,26 +294,36 @@ static PyObject *represent(asyncio__py_handle_t *handle)
     return text;
 }
 
+/* Takes the timer out of the heap, if this thread may. Returns whether it was there. In another
+ * thread it stays until it is due, and is not called then. */
+static bool end_timer(asyncio__py_handle_t *handle)
+{
+    asyncio__py_loop_t *loop = handle->loop;
+    asyncio__py_timer_handle_t *timer = (asyncio__py_timer_handle_t *)handle;
+    if (!handle->is_timer || !timer->is_scheduled || loop->loop->closed ||
+        asyncio__py_is_elsewhere(loop))
+        return false;
+    asyncio__timer_cancel(loop->loop, &timer->timer);
+    timer->is_scheduled = false;
+    return true;
+}
+
 void asyncio__py_handle_cancel(asyncio__py_handle_t *handle)
 {
-    if (handle->is_cancelled)
-        return;
-    asyncio__py_loop_t *loop = handle->loop;
-    if (ASYNCIO__UNLIKELY(loop->debug) && !(handle->text = represent(handle)))
+    if (ASYNCIO__UNLIKELY(handle->loop->debug) && !handle->is_cancelled && !handle->text &&
+        !(handle->text = represent(handle)))
         PyErr_Clear();
-    handle->is_cancelled = true;
-    asyncio__py_timer_handle_t *timer = (asyncio__py_timer_handle_t *)handle;
-    /* In another thread the timer stays in the heap until it is due, and is not called then. */
-    bool is_dropped = handle->is_timer && timer->is_scheduled && !loop->loop->closed &&
-                      !asyncio__py_is_elsewhere(loop);
-    if (is_dropped) {
-        asyncio__timer_cancel(loop->loop, &timer->timer);
-        timer->is_scheduled = false;
+    bool is_ended = false;
+    Py_BEGIN_CRITICAL_SECTION(handle);
+    if (!handle->is_cancelled) {
+        handle->is_cancelled = true;
+        is_ended = end_timer(handle);
+        if (!handle->is_called)
+            drop_call(handle);
     }
-    if (!handle->is_called)
-        drop_call(handle);
-    if (is_dropped)
-        Py_DECREF(handle);
+    Py_END_CRITICAL_SECTION();
+    if (is_ended)
+        Py_DECREF(handle); /* the timer's */
 }
 
 static PyObject *method_cancel(asyncio__py_handle_t *handle, PyObject *unused)

@@ -169,11 +169,13 @@ void asyncio__py_run_batch(asyncio__ready_t *batch)
         /* The segment counts as one more: what aborts the turn sets todo to 0, in a forked child
          * as well. */
         loop->todo++;
+        items->count += end - items->head;
         while (items->head != end) {
             asyncio__py_item_t item = items->ring[items->head++ & items->mask];
             run_item(self, &item);
             if (ASYNCIO__UNLIKELY(loop->todo == 0)) {
                 self->in_batch = 0;
+                items->count -= end - items->head;
                 if (items->head != end)
                     put_segment_back(self, end);
                 else

@@ -30,6 +30,7 @@ typedef struct asyncio__py_items {
     uint32_t mask;            /* a power of two minus 1; ring is NULL while it is 0 */
     uint32_t head;            /* of the item that runs next */
     uint32_t tail;            /* where the next one is put */
+    uint64_t count;           /* of items that have run, or are about to in this segment */
     uint32_t open_position;   /* in the ready queue: the entry of the open segment */
     bool is_open;             /* there is an open segment */
     uint32_t *ends;           /* where each segment but the open one ends, a ring as well */

@@ -214,10 +214,11 @@ static PyObject *stats(asyncio__py_loop_t *self, PyObject *unused)
     int rc = asyncio_loop_get_stats(self->loop, &stats);
     if (rc < 0)
         return asyncio__py_set_code(self->state, rc);
+    unsigned long long steps = stats.steps + self->items.count;
     return Py_BuildValue("{sKsKsKsKsdsdsdsdss}", "polls", (unsigned long long)stats.polls, "waits",
                          (unsigned long long)stats.waits, "turns",
-                         (unsigned long long)stats.turns, "steps",
-                         (unsigned long long)stats.steps, "poll_time", stats.poll_time,
+                         (unsigned long long)stats.turns, "steps", steps, "poll_time",
+                         stats.poll_time,
                          "run_time", stats.run_time, "longest_turn", stats.longest_turn,
                          "longest_lag", stats.longest_lag, "longest_turn_names",
                          stats.longest_turn_names);

@@ -23,7 +23,9 @@ static ASYNCIO__COLD int parse_context(asyncio__py_loop_t *self, const char *fun
         }
         *ret_context = values[i];
     }
-    if (PyTuple_GET_SIZE(kwnames) == 1)
+    /* Other threads call call_soon_threadsafe(). */
+    bool is_alone = !ASYNCIO__PY_FREE_THREADED || !asyncio__py_is_elsewhere(self);
+    if (is_alone && PyTuple_GET_SIZE(kwnames) == 1)
         Py_XSETREF(self->seen_kwnames, Py_NewRef(kwnames));
     return 0;
 }
@@ -190,16 +192,26 @@ static PyObject *start_timer(asyncio__py_loop_t *self, double when, PyObject *co
     return Py_NewRef((PyObject *)timer);
 }
 
-/* The number that is the first argument of call_later() and call_at(). */
-static int get_seconds(PyObject *number, const char *missing, double *ret_seconds)
+/* The time that call_later() and call_at() are given. */
+static int get_when(asyncio__py_loop_t *self, PyObject *number, bool is_later, double *ret_when)
 {
-    if (ASYNCIO__UNLIKELY(number == Py_None)) {
-        PyErr_SetString(PyExc_TypeError, missing);
+    double now = is_later ? asyncio__seconds(asyncio__loop_now(self->loop)) : 0;
+    if (ASYNCIO__LIKELY(PyFloat_CheckExact(number))) {
+        *ret_when = now + PyFloat_AS_DOUBLE(number);
+        return 0;
+    }
+    if (number == Py_None) {
+        PyErr_SetString(PyExc_TypeError,
+                        is_later ? "delay must not be None" : "when cannot be None");
         return -1;
     }
-    *ret_seconds = PyFloat_CheckExact(number) ? PyFloat_AS_DOUBLE(number)
-                                              : PyFloat_AsDouble(number);
-    return *ret_seconds == -1.0 && PyErr_Occurred() ? -1 : 0;
+    /* The sum raises what asyncio's would for what is no number. */
+    PyObject *base = PyFloat_FromDouble(now);
+    PyObject *when = base ? PyNumber_Add(base, number) : NULL;
+    *ret_when = when ? PyFloat_AsDouble(when) : -1;
+    Py_XDECREF(base);
+    Py_XDECREF(when);
+    return *ret_when == -1.0 && PyErr_Occurred() ? -1 : 0;
 }
 
 static PyObject *call_timer(asyncio__py_loop_t *self, PyObject *const *args, Py_ssize_t count,
@@ -211,13 +223,9 @@ static PyObject *call_timer(asyncio__py_loop_t *self, PyObject *const *args, Py_
     if (ASYNCIO__UNLIKELY(count < 2))
         return fail_missing(name, count);
     if (get_context(self, name, kwnames, args + count, &context) < 0 ||
-        get_seconds(args[0], is_later ? "delay must not be None" : "when cannot be None",
-                    &when) < 0 ||
-        asyncio__py_check(self) < 0 ||
-        ASYNCIO__UNLIKELY(self->debug && check_debug(self, args[1], name, false) < 0))
+        get_when(self, args[0], is_later, &when) < 0 || asyncio__py_check(self) < 0 ||
+        ASYNCIO__UNLIKELY(self->debug && check_debug(self, args[1], "call_at", false) < 0))
         return NULL;
-    if (is_later)
-        when += asyncio__seconds(asyncio__loop_now(self->loop));
     return start_timer(self, when, args + 1, count - 1, context);
 }
 

@@ -2,12 +2,10 @@
 /* Callbacks that other threads have posted; see posts.h. */
 #include "python/posts.h"
 
-#ifdef Py_GIL_DISABLED
-#define FREE_THREADED 1
+#if ASYNCIO__PY_FREE_THREADED
 #define LOCK(posts)   PyMutex_Lock(&(posts)->mutex)
 #define UNLOCK(posts) PyMutex_Unlock(&(posts)->mutex)
 #else
-#define FREE_THREADED 0
 #define LOCK(posts)   ((void)(posts))
 #define UNLOCK(posts) ((void)(posts))
 #endif
@@ -19,7 +17,7 @@ struct asyncio__py_posts {
     asyncio__py_handle_t **handles; /* references */
     size_t count, capacity;         /* of handles */
     bool is_posted;                 /* the node is posted, or ready is scheduled */
-#ifdef Py_GIL_DISABLED
+#if ASYNCIO__PY_FREE_THREADED
     PyMutex mutex; /* guards handles, count, capacity, is_posted */
 #endif
 };
@@ -112,7 +110,7 @@ static int append(struct asyncio__py_posts *posts, asyncio__py_handle_t *handle)
  * unless it waits; and nothing may overtake what waits in the array. */
 static inline bool can_push(const asyncio__py_loop_t *self)
 {
-    return !FREE_THREADED && !self->saved && !self->posts->is_posted && !self->closed;
+    return !ASYNCIO__PY_FREE_THREADED && !self->saved && !self->posts->is_posted && !self->closed;
 }
 
 int asyncio__py_post(asyncio__py_loop_t *self, asyncio__py_handle_t *handle)
