@@ -69,11 +69,9 @@ asyncio__py_handle_t *asyncio__py_handle_new(asyncio__py_loop_t *loop, PyObject 
         return NULL;
     int rc = init(handle, loop, callback, args, count, context);
     if (ASYNCIO__UNLIKELY(rc < 0 || (loop->debug && note_source(handle) < 0))) {
-        PyObject_GC_Track(handle);
         Py_DECREF(handle);
         return NULL;
     }
-    PyObject_GC_Track(handle);
     return handle;
 }
 
@@ -105,11 +103,9 @@ asyncio__py_timer_handle_t *asyncio__py_timer_handle_new(asyncio__py_loop_t *loo
     timer->is_scheduled = false;
     asyncio__timer_init(&timer->timer, asyncio__py_run_timer);
     if (ASYNCIO__UNLIKELY(rc < 0 || (loop->debug && note_source(&timer->handle) < 0))) {
-        PyObject_GC_Track(timer);
         Py_DECREF(timer);
         return NULL;
     }
-    PyObject_GC_Track(timer);
     return timer;
 }
 
@@ -125,6 +121,21 @@ static int traverse(asyncio__py_handle_t *handle, visitproc visit, void *arg)
         Py_VISIT(handle->arguments[i]);
     Py_VISIT(handle->source_traceback);
     return 0;
+}
+
+void asyncio__py_handle_track(asyncio__py_handle_t *handle)
+{
+    if (!PyObject_GC_IsTracked((PyObject *)handle))
+        PyObject_GC_Track(handle);
+}
+
+int asyncio__py_visit_handle(asyncio__py_handle_t *handle, visitproc visit, void *arg)
+{
+    int rc = visit((PyObject *)handle, arg);
+    /* The collector does not look into it: the loop, its only owner, does so. */
+    if (rc == 0 && Py_REFCNT(handle) == 1 && !PyObject_GC_IsTracked((PyObject *)handle))
+        rc = traverse(handle, visit, arg);
+    return rc;
 }
 
 /* Drops the callback and its arguments. */
@@ -222,9 +233,12 @@ static inline bool begin_call(asyncio__py_handle_t *handle)
     return is_wanted;
 }
 
-/* The call has ended: drops what it held, if it was cancelled meanwhile. */
+/* The call has ended: drops what it held, if it was cancelled meanwhile. The reference of the
+ * caller is one; if there are more, the handle may be part of a cycle from now on. */
 static inline void end_call(asyncio__py_handle_t *handle)
 {
+    if (ASYNCIO__UNLIKELY(Py_REFCNT(handle) > 1))
+        asyncio__py_handle_track(handle);
     Py_BEGIN_CRITICAL_SECTION(handle);
     handle->is_called = false;
     if (ASYNCIO__UNLIKELY(handle->is_cancelled))

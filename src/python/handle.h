@@ -4,6 +4,10 @@
  *
  * Up to three arguments lie in the handle itself, and freed handles are kept for the next call:
  * neither a tuple nor an allocation is needed then.
+ *
+ * Until it has run, the collector does not track a handle, because the loop owns it: many pending
+ * handles cost a collection nothing. The loop visits what such a handle holds. A handle that
+ * somebody keeps after its run is tracked from then on.
  */
 #ifndef ASYNCIO__PYTHON_HANDLE_H
 #define ASYNCIO__PYTHON_HANDLE_H
@@ -44,6 +48,12 @@ asyncio__py_timer_handle_t *asyncio__py_timer_handle_new(asyncio__py_loop_t *loo
                                                          PyObject *callback,
                                                          PyObject *const *args,
                                                          Py_ssize_t count, PyObject *context);
+
+/* Has the collector track a handle that is kept by other owners than the ready queue. */
+void asyncio__py_handle_track(asyncio__py_handle_t *handle);
+
+/* Visits a handle that the loop owns, for the loop's tp_traverse. */
+int asyncio__py_visit_handle(asyncio__py_handle_t *handle, visitproc visit, void *arg);
 
 /* Calls its callback, unless it was cancelled, and reports what it raises. */
 void asyncio__py_handle_run(asyncio__py_handle_t *handle);

@@ -194,6 +194,12 @@ int asyncio__py_visit_items(asyncio__py_loop_t *self, visitproc visit, void *arg
     const asyncio__py_items_t *items = &self->items;
     for (uint32_t at = items->head; at != items->tail; at++) {
         const asyncio__py_item_t *item = &items->ring[at & items->mask];
+        if (item->kind == ASYNCIO__PY_HANDLE) {
+            int rc = asyncio__py_visit_handle((asyncio__py_handle_t *)item->subject, visit, arg);
+            if (rc != 0)
+                return rc;
+            continue;
+        }
         Py_VISIT(item->subject);
         Py_VISIT(item->argument);
         Py_VISIT(item->context);

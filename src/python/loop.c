@@ -126,8 +126,8 @@ static int traverse(asyncio__py_loop_t *self, visitproc visit, void *arg)
         asyncio__heap_node_t *node = timers->entries[i].node;
         asyncio__timer_t *timer = node ? ASYNCIO__CONTAINER(node, asyncio__timer_t, node) : NULL;
         if (timer && timer->ready.run == asyncio__py_run_timer)
-            rc = visit((PyObject *)ASYNCIO__CONTAINER(timer, asyncio__py_timer_handle_t, timer),
-                       arg);
+            rc = asyncio__py_visit_handle(
+                &ASYNCIO__CONTAINER(timer, asyncio__py_timer_handle_t, timer)->handle, visit, arg);
     }
     return rc;
 }

@@ -266,7 +266,11 @@ static PyObject *make_handle(asyncio__py_loop_t *self, PyObject *const *args, Py
 {
     if (count < 1)
         return fail_missing("_make_handle", 1);
-    return (PyObject *)asyncio__py_handle_new(self, args[0], args + 1, count - 1, NULL);
+    asyncio__py_handle_t *handle =
+        asyncio__py_handle_new(self, args[0], args + 1, count - 1, NULL);
+    if (handle)
+        asyncio__py_handle_track(handle);
+    return (PyObject *)handle;
 }
 
 /* For code that knows the stock loop: cancel() has removed the timer already. */

@@ -86,6 +86,7 @@ static PyObject *add(asyncio__py_loop_t *self, PyObject *const *args, Py_ssize_t
         Py_XDECREF(key);
         return NULL;
     }
+    asyncio__py_handle_track(handle);
     asyncio__watch_call_t call = {
         .fn = run_watch,
         .arg = handle,

@@ -159,7 +159,8 @@ void asyncio__py_posts_free(asyncio__py_loop_t *self)
 int asyncio__py_visit_posts(asyncio__py_loop_t *self, visitproc visit, void *arg)
 {
     struct asyncio__py_posts *posts = self->posts;
-    for (size_t i = 0; posts && i < posts->count; i++)
-        Py_VISIT(posts->handles[i]);
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; posts && rc == 0 && i < posts->count; i++)
+        rc = asyncio__py_visit_handle(posts->handles[i], visit, arg);
+    return rc;
 }
