@@ -31,7 +31,7 @@ static inline int init(asyncio__py_handle_t *handle, asyncio__py_loop_t *loop, P
     handle->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
     handle->source_traceback = handle->text = handle->weak_references = NULL;
     handle->count = 0;
-    handle->is_cancelled = handle->is_called = handle->is_timer = false;
+    handle->is_cancelled = handle->is_called = handle->is_timer = handle->is_hidden = false;
     memset(handle->arguments, 0, sizeof(handle->arguments));
     if (!handle->context)
         return -1;
@@ -109,6 +109,23 @@ asyncio__py_timer_handle_t *asyncio__py_timer_handle_new(asyncio__py_loop_t *loo
     return timer;
 }
 
+void asyncio__py_handle_hide(asyncio__py_handle_t *handle)
+{
+    if (ASYNCIO__PY_FREE_THREADED || Py_REFCNT(handle->context) != 1)
+        return;
+    PyObject_GC_UnTrack(handle->context);
+    handle->is_hidden = true;
+}
+
+/* Has the collector track the context again, before somebody else can have it. */
+static inline void reveal(asyncio__py_handle_t *handle)
+{
+    if (ASYNCIO__LIKELY(!handle->is_hidden))
+        return;
+    handle->is_hidden = false;
+    PyObject_GC_Track(handle->context);
+}
+
 static int traverse(asyncio__py_handle_t *handle, visitproc visit, void *arg)
 {
 #if PY_VERSION_HEX >= 0x03090000
@@ -120,7 +137,8 @@ static int traverse(asyncio__py_handle_t *handle, visitproc visit, void *arg)
     for (int i = 0; i < ASYNCIO__PY_INLINE_ARGUMENTS; i++)
         Py_VISIT(handle->arguments[i]);
     Py_VISIT(handle->source_traceback);
-    return 0;
+    return handle->is_hidden ? Py_TYPE(handle->context)->tp_traverse(handle->context, visit, arg)
+                             : 0;
 }
 
 void asyncio__py_handle_track(asyncio__py_handle_t *handle)
@@ -150,6 +168,7 @@ static void drop_call(asyncio__py_handle_t *handle)
 static int clear(asyncio__py_handle_t *handle)
 {
     drop_call(handle);
+    reveal(handle); /* its destructor expects that */
     Py_CLEAR(handle->context);
     Py_CLEAR(handle->source_traceback);
     Py_CLEAR(handle->text);
@@ -251,6 +270,7 @@ static int run_or_raise(asyncio__py_handle_t *handle)
 {
     if (!begin_call(handle))
         return 0;
+    reveal(handle);
     PyObject *result = call(handle);
     if (ASYNCIO__LIKELY(result != NULL)) {
         Py_DECREF(result);
@@ -356,6 +376,7 @@ static PyObject *method_cancelled(asyncio__py_handle_t *handle, PyObject *unused
 static PyObject *method_get_context(asyncio__py_handle_t *handle, PyObject *unused)
 {
     (void)unused;
+    reveal(handle);
     return Py_NewRef(handle->context);
 }
 

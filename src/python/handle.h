@@ -29,6 +29,7 @@ typedef struct asyncio__py_handle {
     bool is_cancelled;
     bool is_called;             /* its callback runs: what it has is dropped later */
     bool is_timer;              /* an asyncio__py_timer_handle_t */
+    bool is_hidden;             /* the collector does not track its context */
 } asyncio__py_handle_t;
 
 typedef struct asyncio__py_timer_handle {
@@ -51,6 +52,10 @@ asyncio__py_timer_handle_t *asyncio__py_timer_handle_new(asyncio__py_loop_t *loo
 
 /* Has the collector track a handle that is kept by other owners than the ready queue. */
 void asyncio__py_handle_track(asyncio__py_handle_t *handle);
+
+/* Has the collector leave a context alone that was copied for this handle, until it runs: where
+ * many handles are made before the first one runs. */
+void asyncio__py_handle_hide(asyncio__py_handle_t *handle);
 
 /* Visits a handle that the loop owns, for the loop's tp_traverse. */
 int asyncio__py_visit_handle(asyncio__py_handle_t *handle, visitproc visit, void *arg);

@@ -151,6 +151,8 @@ static PyObject *call_soon_threadsafe(asyncio__py_loop_t *self, PyObject *const 
         asyncio__py_handle_new(self, args[0], args + 1, count - 1, context);
     if (!handle)
         return NULL;
+    if (!context)
+        asyncio__py_handle_hide(handle);
     Py_INCREF(handle);
     if (asyncio__py_post(self, handle) < 0) {
         Py_DECREF(handle);
