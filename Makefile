@@ -7,6 +7,8 @@
 #   make test       every test, on every engine, plain and under the address sanitizer
 #   make bench      the benchmark, beside its peers (bench/README.md)
 #   make python     a wheel of the Python package in build/, for PYTHON (pip and a network)
+#   make test-python       the tests of the Python package, on every Python found (tests/python)
+#   make bench-python      the benchmark of the Python loop, beside its rivals (bench/python)
 #   make python-inplace    the package in build-py-NAME/python, for PYTHON, without pip
 #   make install    installs the library, as DESTDIR and PREFIX say
 #   make dependencies    installs what the tests and examples need (Debian's packages)
@@ -39,6 +41,7 @@ lean = --buildtype=debugoptimized -Db_ndebug=false -Dbench=false -Dexamples=fals
 
 .PHONY: all toolchain dependencies whole demo test bench asan asan-build valgrind install
 .PHONY: docs manual packages format clean prove python python-inplace
+.PHONY: python-build test-python bench-python test-uvloop
 .PHONY: tsan tsan-build tsan-threaded clang-asan clang-asan-build clang-tsan clang-tsan-build
 .PHONY: compilers ucontext ucontext-build aarch64 aarch64-build mutants fuzz fuzz-build fuzz-corpus
 
@@ -57,6 +60,31 @@ python-inplace:
 	    -Dtests=false -Dexamples=false -Dbench=false)
 	$(call compile,$(python_folder) python-package)
 	@echo "PYTHONPATH=$(python_folder)/python"
+
+# The package for every Python of this machine, with assertions. Another list of Pythons
+# (ASYNCIO_PYTHONS) configures the folder again.
+python-build: dependencies
+	@tools/install_dependencies.sh python3-dev python3-venv
+	@tools/install_dependencies.sh redis-server postgresql || echo "their tests are skipped" >&2
+	@python3 tools/find_pythons.py --facts | grep -q '"has_tests": true' || \
+	    tools/install_dependencies.sh $$(/usr/bin/python3 -c \
+	        'import sys; print("libpython%d.%d-testsuite" % sys.version_info[:2])') || true
+	@pythons=$$(python3 tools/find_pythons.py | paste -sd,) && [ -n "$$pythons" ] && \
+	if [ ! -f $(BUILD)-python/build.ninja ] || \
+	   [ "$$(cat $(BUILD)-python/pythons 2>/dev/null)" != "$$pythons" ]; then \
+	    rm -rf $(BUILD)-python && $(MESON) setup $(BUILD)-python $(OPTIONS) $(lean) -Dtests=false \
+	        -Dpython=enabled -Dpython_path=$$pythons >$(BUILD)-python.log 2>&1 || \
+	        { cat $(BUILD)-python.log; rm -rf $(BUILD)-python; exit 1; }; \
+	    rm -f $(BUILD)-python.log; echo "$$pythons" >$(BUILD)-python/pythons; \
+	fi
+	$(call compile,$(BUILD)-python python-package)
+
+test-python: python-build
+	@python3 tools/run_tests.py --python $(BUILD)-python
+
+# uvloop's own tests on the loop of libasyncio, from a folder of its sources or from PyPI.
+test-uvloop: python-build
+	@python3 tests/python/uvloop_suite.py $(BUILD)-python
 
 # Needs a compiler, Meson and Ninja, and changes nothing on the system.
 all: toolchain
@@ -86,9 +114,9 @@ switches = ucontext $(if $(and $(shell command -v aarch64-linux-gnu-gcc),\
                               $(shell command -v qemu-aarch64)),aarch64)
 
 # Where threads meet, under the thread sanitizer too.
-test: whole asan-build tsan-threaded $(switches:%=%-build)
+test: whole asan-build tsan-threaded python-build $(switches:%=%-build)
 	@python3 tools/run_tests.py $(BUILD) $(BUILD)-asan --threaded $(BUILD)-tsan \
-	    $(switches:%=--unit $(BUILD)-%)
+	    $(switches:%=--unit $(BUILD)-%) --python $(BUILD)-python
 
 ucontext-build: dependencies
 	$(call configure,$(BUILD)-ucontext,$(lean) -Dfiber=ucontext)
@@ -203,7 +231,8 @@ format:
 	@git ls-files src include tests bench | grep "\.[ch]$$" | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64 $(BUILD)-compilers \
-	    $(BUILD)-mutants $(BUILD)-fuzz $(BUILD)-clang-asan $(BUILD)-clang-tsan $(BUILD)-prove
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64 \
+	    $(BUILD)-compilers $(BUILD)-mutants $(BUILD)-fuzz $(BUILD)-python $(BUILD)-clang-asan \
+	    $(BUILD)-clang-tsan $(BUILD)-prove
 
 comma := ,

@@ -98,6 +98,16 @@ def report_failure(folder, record):
             print("    " + line)
 
 
+def run_python(folder, only):
+    """Runs the tests of the Python package in a build folder; returns one record as of Meson's."""
+    command = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
+                                            "tests", "python", "run.py"), folder]
+    done = subprocess.run(command + ["--only", only], stdout=subprocess.PIPE, text=True,
+                          errors="replace")
+    return {"name": "tests/python", "stdout": done.stdout, "returncode": done.returncode,
+            "result": "OK" if done.returncode == 0 else "FAIL"}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--valgrind", action="store_true",
@@ -106,6 +116,10 @@ def main():
                         help="a build folder of which only the suite unit runs")
     parser.add_argument("--threaded", action="append", default=[], metavar="FOLDER",
                         help="a build folder of which only the suite threaded runs")
+    parser.add_argument("--python", action="append", default=[], metavar="FOLDER",
+                        help="a build folder whose Python package is tested (tests/python/run.py)")
+    parser.add_argument("--only", default="", metavar="PART",
+                        help="of the jobs for Python those whose name holds PART")
     parser.add_argument("--patience", type=int, metavar="TIMES",
                         help="how much longer than planned a test may take; 4 under valgrind")
     parser.add_argument("folders", nargs="*", help="build folders, built")
@@ -118,10 +132,13 @@ def main():
                              f"--suppressions={suppressions}")
     total = [0, 0, 0]
     patience = options.patience or (4 if options.valgrind else 1)
-    for folder in options.folders + options.threaded + options.unit:
+    for folder in options.folders + options.threaded + options.unit + options.python:
         suite = "unit" if options.valgrind or folder in options.unit else None
         suite = "threaded" if folder in options.threaded else suite
-        records = run_folder(folder, extra, suite, patience)
+        if folder in options.python:
+            records = [run_python(folder, options.only)]
+        else:
+            records = run_folder(folder, extra, suite, patience)
         if records is None:
             total[1] += 1
             continue

@@ -40,16 +40,18 @@ def pytest_collection_finish():
 
 
 def pytest_runtest_logreport(report):
-    """Prints a result so that tools/run_tests.py counts it."""
+    """Prints a result so that tools/run_tests.py counts it; run.py turns pytest's own words off."""
     if os.environ.get("ASYNCIO_COUNT_TESTS") is None:
         return
     name = report.nodeid.rpartition("/")[2].replace(" ", "_")
     if report.when == "call" or (report.when == "setup" and not report.passed):
         word = {"passed": "      OK", "skipped": " SKIPPED", "failed": " FAILED "}[report.outcome]
-        reason = str(report.longrepr[2]) + "\n" if report.outcome == "skipped" else ""
-        print(f"\n[ RUN      ] {name}\n{reason}[ {word:>8} ] {name}")
+        reason = f"{report.longrepr[2]}\n" if report.skipped and report.longrepr else ""
+        reason = report.longreprtext + "\n" if report.failed else reason
+        print(f"[ RUN      ] {name}\n{reason}[ {word:>8} ] {name}")
     elif report.when == "teardown" and report.failed:
-        print(f"\n[ RUN      ] {name}-teardown\n[  FAILED  ] {name}-teardown")
+        print(f"[ RUN      ] {name}-teardown\n{report.longreprtext}\n"
+              f"[  FAILED  ] {name}-teardown")
 
 
 @pytest.fixture
