@@ -139,6 +139,28 @@ def test_idle_timers_take_no_cpu(run):
     assert share < 0.1, f"{share:.2%} of a CPU"  # what it is on an idle machine: docs/python.md
 
 
+@pytest.mark.parametrize("size", [10, 100000])
+def test_what_is_written_before_the_loop_stops_is_sent(loop, size):
+    """By the last callback of a run, after which the loop never runs again."""
+    async def connect():
+        return (await loop.create_connection(asyncio.Protocol, sock=ours))[0]
+
+    ours, peer = socket.socketpair()
+    ours.setblocking(False)
+    peer.settimeout(30)
+    transport = loop.run_until_complete(connect())
+    loop.call_soon(transport.write, b"x" * size)
+    loop.call_soon(transport.close)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    received = 0
+    while received < size:
+        received += len(peer.recv(size))
+    peer.close()
+    transport.abort()
+    loop.run_until_complete(asyncio.sleep(0.001))
+
+
 def test_memory_is_given_back_after_the_connection(run):
     async def main():
         loop = asyncio.get_running_loop()
