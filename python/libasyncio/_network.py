@@ -65,6 +65,17 @@ class Network:
         os.set_blocking(pipe.fileno(), False)
         return self._new_write_pipe(pipe, protocol, waiter, {"pipe": pipe, **(extra or {})})
 
+    # --- connections ---
+
+    async def create_connection(self, protocol_factory, host=None, port=None, **options):
+        """Connect to a TCP server; return a transport and a protocol."""
+        if host and not any(options.values()) and not self._debug and \
+                "getaddrinfo" not in self.__dict__ and "sock_connect" not in self.__dict__:
+            connecting = self._connect(protocol_factory, host, port)
+            if connecting is not None:
+                return await connecting
+        return await super().create_connection(protocol_factory, host, port, **options)
+
     # --- servers ---
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100,

@@ -261,6 +261,7 @@ PyMethodDef asyncio__py_network_methods[] = {
     ASYNCIO__PY_METHOD("_new_read_pipe", new_read_pipe, METH_VARARGS, NULL),
     ASYNCIO__PY_METHOD("_new_write_pipe", new_write_pipe, METH_VARARGS, NULL),
     ASYNCIO__PY_METHOD("_new_datagram", asyncio__py_new_datagram, METH_VARARGS, NULL),
+    ASYNCIO__PY_METHOD("_connect", asyncio__py_connect, METH_FASTCALL, NULL),
     ASYNCIO__PY_METHOD("_listen", asyncio__py_listen, METH_VARARGS, NULL),
     ASYNCIO__PY_METHOD("_end_run", end_run, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("_ensure_fd_no_transport", ensure_no_transport, METH_O, NULL),
@@ -305,6 +306,7 @@ int asyncio__py_add_network(PyObject *module, asyncio__py_state_t *state)
     if (!network->ssl_socket_class)
         PyErr_Clear();
     return asyncio__py_add_streams(module, state) < 0 ||
+                   asyncio__py_add_connections(module, state) < 0 ||
                    asyncio__py_add_datagrams(module, state) < 0 ||
                    asyncio__py_add_listeners(module, state) < 0 ||
                    asyncio__py_add_socks(module, state) < 0
@@ -323,6 +325,7 @@ int asyncio__py_visit_network(asyncio__py_state_t *state, visitproc visit, void 
     Py_VISIT(network->datagram_transport);
     Py_VISIT(network->listener);
     Py_VISIT(network->sock_call);
+    Py_VISIT(network->connection);
     Py_VISIT(network->buffered_protocol);
     Py_VISIT(network->transport_socket);
     Py_VISIT(network->socket_class);
@@ -345,6 +348,7 @@ void asyncio__py_clear_network(asyncio__py_state_t *state)
     Py_CLEAR(network->datagram_transport);
     Py_CLEAR(network->listener);
     Py_CLEAR(network->sock_call);
+    Py_CLEAR(network->connection);
     Py_CLEAR(network->buffered_protocol);
     Py_CLEAR(network->transport_socket);
     Py_CLEAR(network->socket_class);

@@ -4,6 +4,7 @@
  *
  *     stream.h     transports of sockets and pipes       address.h   addresses as Python has them
  *     datagram.c   transports of datagrams               listener.c  accepting for servers
+ *     connect.c    connecting to literal addresses
  *     sock.h       sock_recv() and the other sock_*()
  *
  * DESCRIPTORS. The engine knows a descriptor as a file. The file of a transport owns its
@@ -35,6 +36,7 @@ typedef struct asyncio__py_network {
     PyTypeObject *datagram_transport;
     PyTypeObject *listener;
     PyTypeObject *sock_call;
+    PyTypeObject *connection;
     PyObject *buffered_protocol; /* asyncio.BufferedProtocol */
     PyObject *transport_socket;  /* asyncio.trsock.TransportSocket */
     PyObject *socket_class;      /* socket.socket */
@@ -108,11 +110,18 @@ int asyncio__py_read_limits(PyObject *args, PyObject *kwargs, size_t *ret_high_b
 /* loop._new_datagram(sock, protocol, address, waiter, extra); see datagram.c. */
 PyObject *asyncio__py_new_datagram(PyObject *loop, PyObject *args);
 
+/* throw() of an awaitable: raises what its arguments say. */
+PyObject *asyncio__py_throw(PyObject *args);
+
+/* loop._connect(protocol_factory, host, port); see connect.c. */
+PyObject *asyncio__py_connect(PyObject *loop, PyObject *const *args, Py_ssize_t count);
+
 /* loop._listen(sock, protocol_factory, server, ssl); see listener.c. */
 PyObject *asyncio__py_listen(PyObject *loop, PyObject *args);
 
 /* Called when the module is executed: 0 or -1. */
 int asyncio__py_add_streams(PyObject *module, asyncio__py_state_t *state);
+int asyncio__py_add_connections(PyObject *module, asyncio__py_state_t *state);
 int asyncio__py_add_datagrams(PyObject *module, asyncio__py_state_t *state);
 int asyncio__py_add_listeners(PyObject *module, asyncio__py_state_t *state);
 int asyncio__py_add_socks(PyObject *module, asyncio__py_state_t *state);

@@ -175,11 +175,15 @@ static PyObject *send_method(PyObject *object, PyObject *unused)
 
 static PyObject *throw_method(PyObject *object, PyObject *args)
 {
-    call_t *call = (call_t *)object;
+    end((call_t *)object);
+    return asyncio__py_throw(args);
+}
+
+PyObject *asyncio__py_throw(PyObject *args)
+{
     PyObject *type, *value = NULL, *traceback = NULL;
     if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback))
         return NULL;
-    end(call);
     if (PyExceptionInstance_Check(type))
         PyErr_SetObject((PyObject *)Py_TYPE(type), type);
     else if (value && PyExceptionInstance_Check(value))

@@ -42,6 +42,10 @@ static int open_file(stream_t *self, const asyncio__py_stream_options_t *options
 {
     asyncio__engine_t *engine = self->loop->loop->engine;
     int fd = self->fd;
+    if (options->file) {
+        self->file = options->file;
+        return 0;
+    }
     if (self->kind != ASYNCIO__PY_SOCKET) {
         fd = fcntl(self->fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
@@ -132,7 +136,9 @@ PyObject *asyncio__py_stream_new(asyncio__py_loop_t *loop, asyncio__py_stream_ki
 {
     stream_t *self = allocate(loop, kind);
     if (!self) {
-        if (!options->pipe)
+        if (options->file)
+            loop->loop->engine->class->close_file(loop->loop->engine, options->file);
+        else if (!options->pipe)
             close(fd);
         return NULL;
     }

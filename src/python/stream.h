@@ -92,6 +92,7 @@ typedef struct asyncio__py_stream {
 /* All objects are borrowed; NULL: none. */
 typedef struct asyncio__py_stream_options {
     asyncio__file_kind_t file_kind; /* for the engine */
+    asyncio__file_t *file;          /* that is open already, and is taken; or NULL */
     PyObject *protocol;             /* not NULL */
     PyObject *context;              /* NULL: a copy of the current one */
     PyObject *waiter;
