@@ -197,6 +197,7 @@ def members_of(body, separator):
 
 def codes_of_table(text):
     """Returns the codes that a table X(name, value, name in Python, meaning) makes."""
+    text = re.sub(r"\\\n\s*", "", text)
     return [Member(f"{name} = {value}", name, [("p", f"{python}: {meaning}.")])
             for name, value, python, meaning in
             re.findall(r'\bX\((ASYNCIO_E\w+), (-\d+), "(\w+)", "([^"]*)"\)', text)]

@@ -128,7 +128,8 @@ def entry_lines(entry, headers, calls_too=()):
         return found + ["   " + line if line else "" for line in text] + [""]
     if entry.kind == "type":
         signature = re.sub(r"^(struct|union|enum) \w+ (?=\w+$)", "", entry.signatures[0])
-        found += [f".. c:type:: {signature}", ""]
+        directive = "struct" if signature.startswith("struct ") else "type"
+        found += [f".. c:{directive}:: {signature.removeprefix('struct ')}", ""]
     else:
         directive = "type" if entry.kind == "struct" and not entry.is_tag else entry.kind
         name = entry.names[0]
