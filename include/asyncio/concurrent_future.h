@@ -244,7 +244,7 @@ ASYNCIO_API asyncio_future_t *asyncio_wrap_future(asyncio_concurrent_future_t *f
  *
  * @param coroutine  the object; for NULL the result is NULL, with the code that asyncio_errno() has
  *                   already.
- * @param loop       the loop; it must not be freed during the call.
+ * @param loop       the loop; it must not be freed during the call; NULL is -EINVAL.
  * @return a *new* reference, or NULL; then asyncio_errno() is -EINVAL, -ENOMEM, or
  *   ASYNCIO_ERUNTIME (the loop is closed, or this is a forked child).
  *

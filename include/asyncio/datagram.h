@@ -297,8 +297,8 @@ asyncio_datagram_transport_get_datagram_info(const asyncio_datagram_transport_t 
 /**
  * Joins a multicast group.
  *
- * @param transport        the endpoint, of IPv4 or IPv6
- * @param group            address of the group; its port is ignored
+ * @param transport        the endpoint, of IPv4 or IPv6; NULL is -EINVAL
+ * @param group            address of the group; its port is ignored; NULL is -EINVAL
  * @param group_size       of group, in bytes
  * @param interface_index  as of if_nametoindex(); 0: the kernel chooses
  * @return 0, -EINVAL, -EBADF, or -errno of setsockopt(2).

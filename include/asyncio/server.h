@@ -162,7 +162,7 @@ ASYNCIO_API void asyncio_server_unref(asyncio_server_t *server);
 /**
  * Begins to accept connections; a no-op when the server does already.
  *
- * @param server  the server
+ * @param server  the server; NULL is -EINVAL
  * @return 0; ASYNCIO_ERUNTIME: it is closed, another thread's, or in a forked child; -ENOMEM;
  *   -ENOSPC: no more epoll watches; -EINVAL.
  *
@@ -175,7 +175,7 @@ ASYNCIO_API int asyncio_server_start_serving(asyncio_server_t *server);
 /**
  * Stops accepting and closes the listening sockets; connections stay open. A no-op when closed.
  *
- * @param server  the server
+ * @param server  the server; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: server is *borrowed*.
@@ -187,7 +187,7 @@ ASYNCIO_API int asyncio_server_close(asyncio_server_t *server);
 /**
  * Closes every connection of the server, each once all that was written to it is sent.
  *
- * @param server  the server
+ * @param server  the server; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: server is *borrowed*.
@@ -199,7 +199,7 @@ ASYNCIO_API int asyncio_server_close_clients(asyncio_server_t *server);
 /**
  * Closes every connection of the server at once; what is unsent is dropped.
  *
- * @param server  the server
+ * @param server  the server; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: server is *borrowed*.
@@ -212,7 +212,7 @@ ASYNCIO_API int asyncio_server_abort_clients(asyncio_server_t *server);
  * Cancels the task of every connection of the server. Each connection is closed when its task has
  * ended.
  *
- * @param server  the server
+ * @param server  the server; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: server is *borrowed*.
@@ -224,7 +224,7 @@ ASYNCIO_API int asyncio_server_cancel_clients(asyncio_server_t *server);
 /**
  * Waits until the server is closed and its last connection has ended.
  *
- * @param server  the server
+ * @param server  the server; NULL is -EINVAL
  * @return 0; -ECANCELED; ASYNCIO_ERUNTIME: not inside a task; -EINVAL.
  *
  * Ownership: server is *borrowed*.
@@ -243,7 +243,7 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_server_wait_closed_coroutine(asyncio_se
  * When the server is closed elsewhere, this waits until its connections have ended and returns 0
  * (on purpose not a CancelledError as in asyncio: a program that was asked to end has not failed).
  *
- * @param server  the server
+ * @param server  the server; NULL is -EINVAL
  * @return - 0: the server was closed, and its connections have ended.
  *   - -ECANCELED: the task was cancelled; the server and its connections are closed.
  *   - ASYNCIO_ERUNTIME: closed before, served by another task, or not inside a task.

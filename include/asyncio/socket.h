@@ -111,8 +111,8 @@ ASYNCIO_API int asyncio_socket_fileno(const asyncio_socket_t *sock);
 /**
  * Binds a socket to an address.
  *
- * @param sock     the socket
- * @param address  the address
+ * @param sock     the socket; NULL is -EINVAL
+ * @param address  the address; NULL is -EINVAL
  * @param size     of it, in bytes
  * @return 0, -EINVAL, -EBADF, or -errno of bind(2).
  *
@@ -126,7 +126,7 @@ ASYNCIO_API int asyncio_socket_bind(asyncio_socket_t *sock, const struct sockadd
 /**
  * Has a socket accept connections.
  *
- * @param sock     the socket
+ * @param sock     the socket; NULL is -EINVAL
  * @param backlog  how many may wait; 0 or less: 100
  * @return 0, -EINVAL, -EBADF, or -errno of listen(2).
  *
@@ -139,7 +139,7 @@ ASYNCIO_API int asyncio_socket_listen(asyncio_socket_t *sock, int backlog);
 /**
  * Ends sending, receiving or both. Sends that wait fail with -EPIPE.
  *
- * @param sock  the socket
+ * @param sock  the socket; NULL is -EINVAL
  * @param how   SHUT_RD, SHUT_WR or SHUT_RDWR
  * @return 0; -EINVAL; -EBADF; -errno of shutdown(2); ASYNCIO_ERUNTIME: the loop that uses it is
  *   another thread's.
@@ -153,7 +153,7 @@ ASYNCIO_API int asyncio_socket_shutdown(asyncio_socket_t *sock, int how);
 /**
  * Sets an option whose value is an int.
  *
- * @param sock   the socket
+ * @param sock   the socket; NULL is -EINVAL
  * @param level  SOL_SOCKET, IPPROTO_TCP, …
  * @param name   of the option
  * @param value  its value
@@ -203,9 +203,9 @@ ASYNCIO_API int asyncio_socket_getsockopt(const asyncio_socket_t *sock, int leve
 /**
  * Asks the kernel for the own address of a socket.
  *
- * @param sock         the socket
- * @param ret_address  receives the address
- * @param size         in bytes: of the room before, of the address after the call
+ * @param sock         the socket; NULL is -EINVAL
+ * @param ret_address  receives the address; NULL is -EINVAL
+ * @param size         in bytes: of the room before, of the address after the call; NULL is -EINVAL
  * @return 0, -EINVAL, -EBADF, or -errno of getsockname(2).
  *
  * Ownership: all is *borrowed*.
@@ -219,9 +219,9 @@ ASYNCIO_API int asyncio_socket_getsockname(const asyncio_socket_t *sock,
  * Asks the kernel for the peer's address of a socket. Of a stream, use
  * asyncio_stream_writer_get_extra_info(), which knows it after the end of the connection too.
  *
- * @param sock         the socket
- * @param ret_address  receives the address
- * @param size         in bytes: of the room before, of the address after the call
+ * @param sock         the socket; NULL is -EINVAL
+ * @param ret_address  receives the address; NULL is -EINVAL
+ * @param size         in bytes: of the room before, of the address after the call; NULL is -EINVAL
  * @return 0, -EINVAL, -EBADF, or -errno of getpeername(2).
  *
  * Ownership: all is *borrowed*.

@@ -438,7 +438,7 @@ asyncio_stream_writer_drain_coroutine(asyncio_stream_writer_t *writer);
  * Ends the writing direction once all is sent: the peer reads the end of the stream. A no-op when
  * it has ended.
  *
- * @param writer  the writer
+ * @param writer  the writer; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or the loop is closed.
  *
  * Ownership: writer is *borrowed*.
@@ -455,7 +455,7 @@ ASYNCIO_API int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer)
  * Input that nobody has read would make the kernel reset the connection, so that the peer loses
  * what is on its way: it is read and dropped first, at most 1 MiB and for at most 2 seconds.
  *
- * @param writer  the writer
+ * @param writer  the writer; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: writer is *borrowed*.
@@ -467,7 +467,7 @@ ASYNCIO_API int asyncio_stream_writer_close(asyncio_stream_writer_t *writer);
 /**
  * Closes the connection now; what is unsent is dropped. A no-op when it is closed.
  *
- * @param writer  the writer
+ * @param writer  the writer; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: writer is *borrowed*.

@@ -179,7 +179,7 @@ ASYNCIO_API int asyncio_task_cancel(asyncio_task_t *task, const char *message);
 /**
  * Takes one request to cancel back.
  *
- * @param task  the task.
+ * @param task  the task; NULL is -EINVAL.
  * @return how many requests remain; -EINVAL; ASYNCIO_ERUNTIME: the task is another thread's, or
  *   this is a forked child.
  *
@@ -192,7 +192,7 @@ ASYNCIO_API int asyncio_task_uncancel(asyncio_task_t *task);
 /**
  * Returns the number of requests to cancel a task that were not undone.
  *
- * @param task  the task.
+ * @param task  the task; NULL is -EINVAL.
  * @return the count, or -EINVAL.
  *
  * Ownership: task is *borrowed*.

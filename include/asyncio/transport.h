@@ -341,7 +341,7 @@ ASYNCIO_API int asyncio_transport_writelines(asyncio_transport_t *transport,
  * Ends the writing direction once all is sent: the peer reads the end of the stream. Of a pipe, it
  * closes the transport. A no-op when it has ended.
  *
- * @param transport  the transport
+ * @param transport  the transport; NULL is -EINVAL
  * @return 0; -EINVAL; -EBADF: the transport of a pipe that only reads; ASYNCIO_ERUNTIME: another
  *   thread's, or the loop is closed.
  *
@@ -370,7 +370,7 @@ ASYNCIO_API bool asyncio_transport_can_write_eof(const asyncio_transport_t *tran
  * What the option linger says of a peer that takes no bytes, and what happens to input that nobody
  * has read, is as in asyncio_stream_writer_close().
  *
- * @param transport  the transport
+ * @param transport  the transport; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: transport is *borrowed*.
@@ -383,7 +383,7 @@ ASYNCIO_API int asyncio_transport_close(asyncio_transport_t *transport);
  * Closes the transport now: what is unsent is dropped. connection_lost is called from the ready
  * queue. A no-op when it is closed.
  *
- * @param transport  the transport
+ * @param transport  the transport; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or a forked child.
  *
  * Ownership: transport is *borrowed*.
@@ -407,7 +407,7 @@ ASYNCIO_API bool asyncio_transport_is_closing(const asyncio_transport_t *transpo
 /**
  * Stops calling data_received, buffer_updated and eof_received. A no-op when paused or closing.
  *
- * @param transport  the transport
+ * @param transport  the transport; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or the loop is closed.
  *
  * Ownership: transport is *borrowed*.
@@ -419,7 +419,7 @@ ASYNCIO_API int asyncio_transport_pause_reading(asyncio_transport_t *transport);
 /**
  * Calls data_received, buffer_updated and eof_received again. A no-op when not paused or closing.
  *
- * @param transport  the transport
+ * @param transport  the transport; NULL is -EINVAL
  * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or the loop is closed.
  *
  * Ownership: transport is *borrowed*.
