@@ -384,7 +384,7 @@ def test_debug_mode_reports_slow_callbacks(loop, caplog):
     loop.call_later(0.05, loop.stop)
     loop.run_forever()
     assert "Executing <Handle sleep(0.03)" in caplog.text.replace("<TimerHandle", "<Handle")
-    assert " took 0.0" in caplog.text
+    assert " took " in caplog.text
 
 
 def test_timers_run_in_the_order_of_their_deadlines(loop):
