@@ -62,7 +62,10 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
             former = signal.set_wakeup_fd(-1)
         except ValueError:
             return None  # another thread
-        fd = self._begin_wakeups()
+        try:
+            fd = self._begin_wakeups()
+        except OSError:
+            fd = -1  # no descriptor is left: signals that interrupt this thread are seen
         signal.set_wakeup_fd(fd if fd >= 0 else former, warn_on_full_buffer=False)
         return former
 
