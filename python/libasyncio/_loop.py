@@ -49,7 +49,6 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
             events._set_running_loop(self)
             self._run()
         finally:
-            self._end_run()
             events._set_running_loop(None)
             self._set_coroutine_origin_tracking(False)
             sys.set_asyncgen_hooks(*former_hooks)

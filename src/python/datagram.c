@@ -77,16 +77,18 @@ static PyObject *call(datagram_t *self, PyObject *name, PyObject *first, PyObjec
     return result;
 }
 
-/* Calls a method of the protocol, and reports what it raises. */
+/* Calls a method of the protocol, and reports what it raises: with a message, or as a callback. */
 static void tell(datagram_t *self, PyObject *name, PyObject *first, PyObject *second,
                  const char *message)
 {
     if (!self->protocol)
         return;
     PyObject *result = call(self, name, first, second);
-    if (!result)
+    if (!result && message)
         asyncio__py_report(self->loop, message, "transport", (PyObject *)self, "protocol",
                            self->protocol, NULL);
+    else if (!result)
+        asyncio__py_report_call(self->loop, self->context, self->protocol, name, first);
     Py_XDECREF(result);
 }
 
@@ -97,8 +99,7 @@ static void on_started(asyncio__datagram_t *endpoint)
     datagram_t *self = transport_of(endpoint);
     PyObject *waiter = self->waiter;
     self->waiter = NULL;
-    tell(self, self->network->names.connection_made, (PyObject *)self, NULL,
-         "Exception in callback connection_made()");
+    tell(self, self->network->names.connection_made, (PyObject *)self, NULL, /* message= */ NULL);
     asyncio__py_finish_future(self->loop, waiter, NULL);
     Py_XDECREF(waiter);
 }
@@ -112,8 +113,7 @@ static void on_received(asyncio__datagram_t *endpoint,
                             ? asyncio__py_address(datagram->address, datagram->address_size)
                             : Py_NewRef(Py_None);
     if (data && address)
-        tell(self, self->network->names.datagram_received, data, address,
-             "Exception in callback datagram_received()");
+        tell(self, self->network->names.datagram_received, data, address, /* message= */ NULL);
     else
         PyErr_WriteUnraisable((PyObject *)self);
     Py_XDECREF(data);
@@ -123,8 +123,7 @@ static void on_received(asyncio__datagram_t *endpoint,
 static void report_error(datagram_t *self, PyObject *error)
 {
     if (error)
-        tell(self, self->network->names.error_received, error, NULL,
-             "Exception in callback error_received()");
+        tell(self, self->network->names.error_received, error, NULL, /* message= */ NULL);
     else
         PyErr_WriteUnraisable((PyObject *)self);
 }
@@ -176,8 +175,7 @@ static void on_lost(asyncio__datagram_t *endpoint, int code)
     self->is_closing = true;
     self->is_connected = false;
     if (error)
-        tell(self, self->network->names.connection_lost, error, NULL,
-             "Exception in callback connection_lost()");
+        tell(self, self->network->names.connection_lost, error, NULL, /* message= */ NULL);
     else
         PyErr_WriteUnraisable((PyObject *)self);
     Py_XDECREF(error);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "python/handle.h"
 #include "python/sock.h"
 #include "python/stream.h"
 
@@ -133,6 +134,21 @@ PyObject *asyncio__py_call_in(PyObject *context, PyObject *object, PyObject *nam
     return result;
 }
 
+void asyncio__py_report_call(asyncio__py_loop_t *loop, PyObject *context, PyObject *object,
+                             PyObject *name, PyObject *arg)
+{
+    if (asyncio__py_raise_from_turn(loop))
+        return;
+    PyObject *error = asyncio__py_take_error();
+    PyObject *callback = object ? PyObject_GetAttr(object, name) : NULL;
+    asyncio__py_handle_t *handle =
+        callback ? asyncio__py_handle_new(loop, callback, &arg, arg ? 1 : 0, context) : NULL;
+    PyErr_Clear();
+    Py_XDECREF(callback);
+    asyncio__py_report_callback(loop, error, handle);
+    Py_XDECREF(handle);
+}
+
 void asyncio__py_finish_future(asyncio__py_loop_t *loop, PyObject *future, PyObject *error)
 {
     asyncio__py_network_t *network = loop->state->network;
@@ -225,27 +241,6 @@ static PyObject *new_write_pipe(PyObject *self, PyObject *args)
     return new_pipe(self, args, ASYNCIO__PY_WRITE_PIPE);
 }
 
-/* _end_run(): sends what was written in the last turn, since no poll follows soon that would. */
-static PyObject *end_run(PyObject *self, PyObject *unused)
-{
-    asyncio_loop_t *loop = ((asyncio__py_loop_t *)self)->loop;
-    asyncio__list_t now;
-    (void)unused;
-    if (loop->closed)
-        Py_RETURN_NONE;
-    asyncio__list_init(&now);
-    asyncio__list_move(&loop->flushes, &now);
-    while (!asyncio__list_is_empty(&now)) {
-        asyncio__flush_t *flush = ASYNCIO__CONTAINER(now.next, asyncio__flush_t, link);
-        asyncio__loop_flush_cancel(flush);
-        flush->run(flush);
-    }
-    /* io_uring has not told the kernel yet of the sends of this turn. */
-    if (loop->engine_kind == ASYNCIO_ENGINE_URING && loop->engine->in_flight > 0)
-        asyncio__ignore(loop->engine->class->wait(loop->engine, 0));
-    Py_RETURN_NONE;
-}
-
 /* _ensure_fd_no_transport(file) */
 static PyObject *ensure_no_transport(PyObject *self, PyObject *file)
 {
@@ -263,7 +258,6 @@ PyMethodDef asyncio__py_network_methods[] = {
     ASYNCIO__PY_METHOD("_new_datagram", asyncio__py_new_datagram, METH_VARARGS, NULL),
     ASYNCIO__PY_METHOD("_connect", asyncio__py_connect, METH_FASTCALL, NULL),
     ASYNCIO__PY_METHOD("_listen", asyncio__py_listen, METH_VARARGS, NULL),
-    ASYNCIO__PY_METHOD("_end_run", end_run, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("_ensure_fd_no_transport", ensure_no_transport, METH_O, NULL),
     {0},
 };

@@ -98,6 +98,10 @@ PyObject *asyncio__py_call_in(PyObject *context, PyObject *object, PyObject *nam
 /* Has io_uring end what was cancelled, which keeps its open file until then. */
 void asyncio__py_settle(asyncio_loop_t *loop);
 
+/* Reports the exception that object.name(arg) has raised, as if call_soon() had called it. */
+void asyncio__py_report_call(asyncio__py_loop_t *loop, PyObject *context, PyObject *object,
+                             PyObject *name, PyObject *arg);
+
 /* Makes a type of transports with the bases that are named in asyncio.transports, the second of
  * which may be NULL. The type's own fields begin at own_offset, behind those of the bases. */
 PyTypeObject *asyncio__py_make_transport_type(PyObject *module, PyType_Spec *spec,

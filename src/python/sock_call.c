@@ -91,12 +91,17 @@ static int begin(call_t *call)
     call->has_begun = true;
     if (check_socket(call) < 0)
         return -1;
-    call->fd = PyObject_AsFileDescriptor(call->object);
+    bool is_number = PyLong_Check(call->object);
+    call->fd = is_number ? -1 : PyObject_AsFileDescriptor(call->object);
     if (call->fd >= 0)
         return 0;
-    /* A closed socket: in the words of the system. */
+    bool is_closed = !is_number && PyErr_ExceptionMatches(PyExc_ValueError);
     PyErr_Clear();
-    asyncio__py_raise_os_error(-EBADF);
+    if (is_closed) /* in the words of the system */
+        asyncio__py_raise_os_error(-EBADF);
+    else
+        PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'fileno'",
+                     Py_TYPE(call->object)->tp_name);
     return -1;
 }
 

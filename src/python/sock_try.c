@@ -103,8 +103,12 @@ static int receive_bytes(call_t *call, receive_t *function, sender_t *sender, Py
 static int receive_into(call_t *call, receive_t *function, sender_t *sender, PyObject **ret_count)
 {
     Py_buffer view;
-    if (PyObject_GetBuffer(call->first, &view, PyBUF_WRITABLE) < 0)
+    if (PyObject_GetBuffer(call->first, &view, PyBUF_WRITABLE) < 0) {
+        PyErr_Format(PyExc_TypeError,
+                     "recv_into() argument 1 must be read-write bytes-like object, not %s",
+                     Py_TYPE(call->first)->tp_name);
         return -1;
+    }
     Py_ssize_t size = call->second ? size_of(call->second) : 0;
     if (size < 0 || size > view.len) {
         if (!PyErr_Occurred())

@@ -200,8 +200,8 @@ static void start(stream_t *self)
     PyObject *result =
         asyncio__py_stream_call(self, self->network->names.connection_made, (PyObject *)self);
     if (!result)
-        asyncio__py_report(self->loop, "Exception in callback connection_made()", "transport",
-                           (PyObject *)self, "protocol", self->protocol, NULL);
+        asyncio__py_report_call(self->loop, self->context, self->protocol,
+                                self->network->names.connection_made, (PyObject *)self);
     Py_XDECREF(result);
     asyncio__py_stream_read(self);
     PyObject *waiter = self->waiter;
@@ -275,8 +275,8 @@ void asyncio__py_stream_end(stream_t *self)
         PyObject *result =
             asyncio__py_stream_call(self, self->network->names.connection_lost, error);
         if (!result)
-            asyncio__py_report(self->loop, "Exception in callback connection_lost()", "transport",
-                               (PyObject *)self, "protocol", self->protocol, NULL);
+            asyncio__py_report_call(self->loop, self->context, self->protocol,
+                                    self->network->names.connection_lost, error);
         Py_XDECREF(result);
     }
     Py_DECREF(error);

@@ -56,8 +56,8 @@ static void on_pipe_end(stream_t *self)
 {
     PyObject *result = asyncio__py_stream_call(self, self->network->names.eof_received, NULL);
     if (!result)
-        asyncio__py_report(self->loop, "Exception in callback eof_received()", "transport",
-                           (PyObject *)self, "protocol", self->protocol, NULL);
+        asyncio__py_report_call(self->loop, self->context, self->protocol,
+                                self->network->names.eof_received, NULL);
     Py_XDECREF(result);
     asyncio__py_stream_lose(self, NULL);
 }
@@ -154,30 +154,37 @@ static size_t read_data(stream_t *self, bool *ret_full)
     return (size_t)received;
 }
 
-/* protocol.get_buffer(-1), which must not be empty: 0, or -1 with an exception. */
-static int get_buffer(stream_t *self, Py_buffer *view)
+/* protocol.get_buffer(-1), which must not be empty; NULL with an exception. */
+static PyObject *get_buffer(stream_t *self)
 {
     PyObject *hint = PyLong_FromLong(-1);
     PyObject *buffer =
         hint ? asyncio__py_stream_call(self, self->network->names.get_buffer, hint) : NULL;
     Py_XDECREF(hint);
-    if (!buffer)
-        return -1;
-    int rc = PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE);
-    Py_DECREF(buffer);
-    if (rc == 0 && view->len == 0) {
-        PyBuffer_Release(view);
+    Py_ssize_t size = buffer ? PyObject_Size(buffer) : -1;
+    if (size == 0)
         PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
-        return -1;
-    }
-    return rc;
+    if (size <= 0)
+        Py_CLEAR(buffer);
+    return buffer;
 }
 
 static size_t read_buffered(stream_t *self, bool *ret_full)
 {
     Py_buffer view;
-    if (get_buffer(self, &view) < 0) {
+    PyObject *buffer = get_buffer(self);
+    if (!buffer) {
         asyncio__py_stream_failed(self, "Fatal error: protocol.get_buffer() call failed.");
+        return 0;
+    }
+    int rc = PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE);
+    if (rc < 0)
+        PyErr_Format(PyExc_TypeError,
+                     "recv_into() argument 1 must be read-write bytes-like object, not %s",
+                     Py_TYPE(buffer)->tp_name);
+    Py_DECREF(buffer);
+    if (rc < 0) {
+        asyncio__py_stream_failed(self, "Fatal read error on socket transport");
         return 0;
     }
     size_t asked = (size_t)view.len;
