@@ -67,7 +67,7 @@ int asyncio_loop_subprocess_exec(asyncio_loop_t *loop,
         rc = asyncio__operation_check(loop);
     if (rc == 0)
         rc = asyncio__process_check_loop(loop);
-    asyncio_subprocess_protocol_t *protocol;
+    asyncio_subprocess_protocol_t *protocol = NULL;
     if (rc == 0)
         rc = make_protocol(factory, arg, &protocol);
     if (rc < 0)
