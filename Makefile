@@ -82,6 +82,14 @@ python-build: dependencies
 test-python: python-build
 	@python3 tools/run_tests.py --python $(BUILD)-python
 
+# An optimised build for one Python, best one that is optimised itself: PYTHON=python3.14.
+# BENCH_OPTIONS: --repeats, --only, --scale (bench/python/README.md).
+bench-python: dependencies
+	$(call configure,$(BUILD)-python-bench,-Dtests=false -Dexamples=false -Dbench=false \
+	    -Dpython=enabled -Dpython_path=$(shell $(PYTHON) -c 'import sys; print(sys.executable)'))
+	$(call compile,$(BUILD)-python-bench python-package)
+	@python3 bench/python/run.py $(BUILD)-python-bench --python $(PYTHON) $(BENCH_OPTIONS)
+
 # uvloop's own tests on the loop of libasyncio, from a folder of its sources or from PyPI.
 test-uvloop: python-build
 	@python3 tests/python/uvloop_suite.py $(BUILD)-python
@@ -232,7 +240,8 @@ format:
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-ucontext $(BUILD)-aarch64 \
-	    $(BUILD)-compilers $(BUILD)-mutants $(BUILD)-fuzz $(BUILD)-python $(BUILD)-clang-asan \
+	    $(BUILD)-compilers $(BUILD)-mutants $(BUILD)-fuzz $(BUILD)-python \
+	    $(BUILD)-python-bench $(BUILD)-clang-asan \
 	    $(BUILD)-clang-tsan $(BUILD)-prove
 
 comma := ,

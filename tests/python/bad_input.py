@@ -563,7 +563,6 @@ ON_IDLE = {
         foreign_future()),
     "run_until_complete_that_is_stopped": lambda loop: (
         loop.call_soon(loop.stop), loop.run_until_complete(loop.create_future())),
-    "set_debug_of_a_string": lambda loop: (loop.set_debug("yes"), loop.get_debug()),
     "second_run_in_a_thread": lambda loop: second_run(loop),
 }
 
