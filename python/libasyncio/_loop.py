@@ -7,12 +7,15 @@ import socket
 import sys
 from asyncio import base_events, coroutines, events, format_helpers
 from asyncio.log import logger
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 
 from . import _core, _probe  # noqa: F401  (_probe tells the extension about stock tasks)
 from ._network import Network
 
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
+# In debug mode, reports show the arguments of callbacks since 3.13.
+_SHOWS_ARGUMENTS = "debug" in signature(format_helpers._format_callback_source).parameters
 
 
 class Loop(_core.Loop, Network, base_events.BaseEventLoop):
@@ -107,7 +110,9 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
 
     def _callback_failed(self, error, handle):
         """Called by the extension: the callback of a handle has raised."""
-        text = format_helpers._format_callback_source(handle._callback, handle._args or ())
+        shown = {"debug": True} if self._debug and _SHOWS_ARGUMENTS else {}
+        text = format_helpers._format_callback_source(handle._callback, handle._args or (),
+                                                      **shown)
         context = {"message": f"Exception in callback {text}", "exception": error,
                    "handle": handle}
         if handle._source_traceback:

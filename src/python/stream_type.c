@@ -248,6 +248,7 @@ static PyMemberDef members[] = {
     {"__dictoffset__", Py_T_PYSSIZET, offsetof(stream_t, attributes), Py_READONLY, NULL},
     {"_conn_lost", Py_T_PYSSIZET, offsetof(stream_t, lost_count), Py_READONLY, NULL},
     {"_paused", T_BOOL, offsetof(stream_t, is_paused), Py_READONLY, NULL},
+    {"_closing", T_BOOL, offsetof(stream_t, is_closing), Py_READONLY, NULL},
     {"_protocol_paused", T_BOOL, offsetof(stream_t, is_protocol_paused), Py_READONLY, NULL},
     {"_high_water", Py_T_PYSSIZET, offsetof(stream_t, high_bytes), Py_READONLY, NULL},
     {"_low_water", Py_T_PYSSIZET, offsetof(stream_t, low_bytes), Py_READONLY, NULL},
