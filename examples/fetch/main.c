@@ -121,6 +121,7 @@ static int fetch(fetcher_t *fetcher, const url_list_t *list)
     if (limit > list->count)
         limit = list->count > 0 ? list->count : 1;
     pool_init(&fetcher->pool, fit_concurrency(limit));
+    fetcher->pool.ssl = fetcher->ssl;
     double start = now();
     int rc = asyncio_run(run_coroutine(fetcher), NULL);
     double seconds = now() - start;
@@ -138,6 +139,34 @@ static int fetch(fetcher_t *fetcher, const url_list_t *list)
     return rc < 0 || fetcher->failed > 0 || list->count == 0;
 }
 
+/* Makes the context of https; 0, or a code. */
+static int make_ssl(const options_t *options, asyncio_ssl_context_t **ret_ssl)
+{
+    *ret_ssl = NULL;
+#ifdef FETCH_HAS_SSL
+    asyncio_ssl_context_t *ssl = asyncio_ssl_create_default_context(ASYNCIO_SSL_SERVER_AUTH);
+    int rc = ssl == NULL ? asyncio_errno() : 0;
+    if (rc == 0 && options->cacert != NULL)
+        rc = asyncio_ssl_context_load_verify_locations(ssl, options->cacert, NULL);
+    if (rc == 0 && options->is_insecure)
+        rc = asyncio_ssl_context_insecure_skip_verify(ssl);
+    *ret_ssl = ssl;
+    return rc;
+#else
+    (void)options;
+    return 0;
+#endif
+}
+
+static void drop_ssl(asyncio_ssl_context_t *ssl)
+{
+#ifdef FETCH_HAS_SSL
+    asyncio_ssl_context_unref(ssl);
+#else
+    (void)ssl;
+#endif
+}
+
 int main(int argc, char **argv)
 {
     options_t options;
@@ -147,7 +176,13 @@ int main(int argc, char **argv)
         return next == OPTIONS_HELP ? 0 : 2;
     output_t output;
     fetcher_t fetcher = {.options = &options};
-    int status = 2;
+    int status = 2, ssl_rc = make_ssl(&options, &fetcher.ssl);
+    if (ssl_rc < 0) {
+        asyncio_error_t *error = asyncio_error_of(ssl_rc);
+        fprintf(stderr, "fetch: cannot use the certificates: %s\n", asyncio_error_message(error));
+        asyncio_error_unref(error);
+        goto out;
+    }
     if (options.output != NULL) {
         int rc = output_init(&output, options.output);
         if (rc < 0) {
@@ -164,6 +199,7 @@ int main(int argc, char **argv)
     if (fetcher.output != NULL)
         output_fini(&output);
 out:
+    drop_ssl(fetcher.ssl);
     url_list_fini(&list);
     return status;
 }

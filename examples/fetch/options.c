@@ -14,8 +14,8 @@
 
 static const char help[] =
     "usage: fetch [OPTION]... [URL]...\n"
-    "Fetches URLs over HTTP/1.1, many at once. Without URLs they are read from standard input,\n"
-    "one a line.\n"
+    "Fetches http and https URLs over HTTP/1.1, many at once. Without URLs they are read from\n"
+    "standard input, one a line.\n"
     "\n"
     "  --file FILE      read URLs from FILE, one a line (- for standard input)\n"
     "  --concurrency N  at most N at once (default 100)\n"
@@ -23,6 +23,8 @@ static const char help[] =
     "  --timeout S      give each attempt S seconds (default 30)\n"
     "  --retries N      try again up to N times after a failed connection (default 2)\n"
     "  --output DIR     write each body to a file in DIR, named after the URL's path\n"
+    "  --cacert FILE    for https trust the certificates in FILE instead of the system's\n"
+    "  --insecure       for https trust any server\n"
     "  --json           print a JSON list, an object for each URL\n"
     "  --help           print this\n"
     "\n"
@@ -34,6 +36,7 @@ static const struct option long_options[] = {
     {"sequential", no_argument, NULL, 's'},    {"timeout", required_argument, NULL, 't'},
     {"retries", required_argument, NULL, 'r'}, {"output", required_argument, NULL, 'o'},
     {"json", no_argument, NULL, 'j'},          {"help", no_argument, NULL, 'h'},
+    {"cacert", required_argument, NULL, 'a'},  {"insecure", no_argument, NULL, 'i'},
     {NULL, 0, NULL, 0},
 };
 
@@ -78,6 +81,12 @@ static bool read_option(int letter, const char *text, options_t *options)
         break;
     case 'o':
         options->output = text;
+        break;
+    case 'a':
+        options->cacert = text;
+        break;
+    case 'i':
+        options->is_insecure = true;
         break;
     case 'j':
         options->is_json = true;

@@ -16,6 +16,8 @@ typedef struct options {
     bool is_sequential;   /* one after another */
     bool is_json;         /* print a JSON list instead of lines */
     const char *output;   /* the folder for the bodies; NULL: they are dropped */
+    const char *cacert;   /* a file of the authorities to trust; NULL: the system's */
+    bool is_insecure;     /* trust any server */
     const char *file;     /* a file of URLs, "-" for standard input; NULL: none */
 } options_t;
 

@@ -33,6 +33,7 @@ typedef struct fetcher {
     size_t failed;            /* number of pages that failed */
     uint64_t bytes;           /* of all bodies so far */
     pool_t pool;              /* the connections */
+    asyncio_ssl_context_t *ssl; /* for https; NULL: there is none */
 } fetcher_t;
 
 /* Takes one page after another until none is left. Returns 0 or -ECANCELED. */

@@ -37,7 +37,8 @@ static connection_t *find_idle(pool_t *pool, const url_t *url)
 {
     connection_t *connection;
     LIST_FOREACH(connection, bucket_of(pool, url->host, url->port), by_origin)
-        if (connection->port == url->port && strcmp(connection->host, url->host) == 0)
+        if (connection->port == url->port && connection->is_https == url->is_https &&
+            strcmp(connection->host, url->host) == 0)
             return connection;
     return NULL;
 }
@@ -68,9 +69,12 @@ int pool_get(pool_t *pool, const url_t *url, bool may_reuse, connection_t **ret_
     pool->open_count++;
     connection->port = url->port;
     connection->host = strdup(url->host);
+    connection->is_https = url->is_https;
+    asyncio_connection_options_t options = {.size = sizeof(options),
+                                            .ssl = url->is_https ? pool->ssl : NULL};
     int rc = connection->host == NULL ? -ENOMEM : 0;
     if (rc == 0)
-        rc = asyncio_open_connection(url->host, url->port, NULL, &connection->reader,
+        rc = asyncio_open_connection(url->host, url->port, &options, &connection->reader,
                                      &connection->writer);
     if (rc < 0) {
         free_connection(pool, connection);

@@ -20,6 +20,7 @@ typedef struct connection {
     asyncio_stream_writer_t *writer;      /* its sending side */
     char *host;                           /* of the server */
     uint16_t port;                        /* of the server */
+    bool is_https;                        /* by TLS */
     bool is_reused;                       /* a request was answered on it before */
     TAILQ_ENTRY(connection) by_age;       /* in pool.idle */
     LIST_ENTRY(connection) by_origin;     /* in a bucket of pool.origins */
@@ -35,6 +36,7 @@ typedef struct pool {
     size_t open_count;                                 /* idle ones and those in use */
     size_t limit;                                      /* of open_count */
     size_t made_count;                                 /* connections opened in total */
+    asyncio_ssl_context_t *ssl;                        /* for https; NULL: there is none */
 } pool_t;
 
 void pool_init(pool_t *pool, size_t limit);

@@ -59,15 +59,17 @@ static int check_url(const char *text, struct http_parser_url *ret_parts)
     size_t size = strlen(text);
     if (size > URL_SIZE_MAX)
         return asyncio_raise(FETCH_EURL, "the URL is longer than %d bytes", URL_SIZE_MAX);
+#ifndef FETCH_HAS_SSL
     if (strncasecmp(text, "https:", 6) == 0)
-        return asyncio_raise(FETCH_EURL, "https is not supported");
+        return asyncio_raise(FETCH_EURL, "https is not supported: fetch was built without OpenSSL");
+#endif
     http_parser_url_init(ret_parts);
     if (!is_printable(text) || http_parser_parse_url(text, size, 0, ret_parts) != 0 ||
         (ret_parts->field_set & (1 << UF_SCHEMA)) == 0 ||
         (ret_parts->field_set & (1 << UF_HOST)) == 0)
         return asyncio_raise(FETCH_EURL, "not a URL (expected http://host[:port]/path)");
-    if (strncasecmp(text, "http:", 5) != 0)
-        return asyncio_raise(FETCH_EURL, "%.*s is not supported, only http",
+    if (strncasecmp(text, "http:", 5) != 0 && strncasecmp(text, "https:", 6) != 0)
+        return asyncio_raise(FETCH_EURL, "%.*s is not supported, only http and https",
                              (int)scheme_length(text), text);
     if ((ret_parts->field_set & (1 << UF_USERINFO)) != 0)
         return asyncio_raise(FETCH_EURL, "a user name in the URL is not supported");
@@ -86,7 +88,8 @@ int url_parse(const char *text, url_t *ret_url)
     size_t host_size = parts.field_data[UF_HOST].len;
     bool has_port = (parts.field_set & (1 << UF_PORT)) != 0;
     bool is_ipv6 = memchr(host, ':', host_size) != NULL;
-    url_t url = {.port = has_port ? parts.port : 80};
+    bool is_https = strncasecmp(text, "https:", 6) == 0;
+    url_t url = {.port = has_port ? parts.port : is_https ? 443 : 80, .is_https = is_https};
     url.host = strndup(host, host_size);
     url.target = make_target(text + parts.field_data[UF_PATH].off, parts.field_data[UF_PATH].len,
                              text + parts.field_data[UF_QUERY].off,
@@ -141,7 +144,7 @@ int url_join(const url_t *base, const char *location, url_t *ret_url)
     if (scheme_length(location) > 0) {
         length = asprintf(&text, "%s", location);
     } else if (strncmp(location, "//", 2) == 0) {
-        length = asprintf(&text, "http:%s", location);
+        length = asprintf(&text, "%s:%s", base->is_https ? "https" : "http", location);
     } else {
         size_t keep = 0;
         if (location[0] == '\0' || location[0] == '#') {
@@ -153,8 +156,8 @@ int url_join(const url_t *base, const char *location, url_t *ret_url)
             const char *slash = memrchr(base->target, '/', path);
             keep = slash != NULL ? (size_t)(slash - base->target) + 1 : 0;
         }
-        length = asprintf(&text, "http://%s%.*s%s", base->authority, (int)keep, base->target,
-                          location);
+        length = asprintf(&text, "%s://%s%.*s%s", base->is_https ? "https" : "http",
+                          base->authority, (int)keep, base->target, location);
     }
     if (length < 0)
         return -ENOMEM;

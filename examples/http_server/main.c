@@ -28,6 +28,7 @@ typedef struct options {
     double delay;            /* seconds before each response */
     request_limits_t limits; /* the time limits of a client */
     int root;                /* file descriptor of the folder; -1: generated pages */
+    const char *cert, *key;  /* files, for https; NULL: http, and a key in the file of cert */
 } options_t;
 
 /* Called by the loop when the process has received SIGTERM or SIGINT, perhaps both. */
@@ -96,13 +97,41 @@ static int serve_until_stopped(asyncio_server_t *server)
     return rc;
 }
 
+/* Makes the context of https, if that is wanted. */
+static int make_ssl(const options_t *options, asyncio_ssl_context_t **ret_ssl)
+{
+    *ret_ssl = NULL;
+    if (options->cert == NULL)
+        return 0;
+#ifdef HTTP_SERVER_HAS_SSL
+    *ret_ssl = asyncio_ssl_create_default_context(ASYNCIO_SSL_CLIENT_AUTH);
+    return *ret_ssl == NULL ? asyncio_errno()
+                            : asyncio_ssl_context_load_cert_chain(*ret_ssl, options->cert,
+                                                                  options->key, NULL, NULL);
+#else
+    return asyncio_raise(-EOPNOTSUPP, "http_server was built without OpenSSL");
+#endif
+}
+
+static void drop_ssl(asyncio_ssl_context_t *ssl)
+{
+#ifdef HTTP_SERVER_HAS_SSL
+    asyncio_ssl_context_unref(ssl);
+#else
+    (void)ssl;
+#endif
+}
+
 static int run(const options_t *options, void **ret_result)
 {
     (void)ret_result;
     asyncio_server_options_t server_options = {.size = sizeof(server_options), .backlog = 65535};
     asyncio_server_t *server;
-    int rc = asyncio_start_server("127.0.0.1", options->port, serve, (void *)options,
+    int rc = make_ssl(options, &server_options.ssl);
+    if (rc == 0)
+        rc = asyncio_start_server("127.0.0.1", options->port, serve, (void *)options,
                                   &server_options, &server);
+    drop_ssl(server_options.ssl); /* the server has a reference */
     if (rc < 0)
         return rc;
     rc = serve_until_stopped(server);
@@ -116,7 +145,7 @@ static int usage(const char *problem, const char *value)
 {
     fprintf(stderr, "http_server: %s%s\n"
             "usage: http_server [--port P] [--delay S] [--root DIR] [--idle-timeout S] "
-            "[--request-timeout S]\n", problem, value);
+            "[--request-timeout S] [--tls-cert FILE] [--tls-key FILE]\n", problem, value);
     return 2;
 }
 
@@ -136,6 +165,8 @@ static int read_options(int argc, char **argv, options_t *options)
         {"root", required_argument, NULL, 'r'},
         {"idle-timeout", required_argument, NULL, 'i'},
         {"request-timeout", required_argument, NULL, 't'},
+        {"tls-cert", required_argument, NULL, 'c'},
+        {"tls-key", required_argument, NULL, 'k'},
         {NULL, 0, NULL, 0},
     };
     double number;
@@ -158,6 +189,12 @@ static int read_options(int argc, char **argv, options_t *options)
         case 't':
             if (!read_number(optarg, 86400.0, &options->limits.request))
                 return usage("no time limit in seconds: ", optarg);
+            break;
+        case 'c':
+            options->cert = optarg;
+            break;
+        case 'k':
+            options->key = optarg;
             break;
         case 'r':
             options->root = files_open(optarg);
