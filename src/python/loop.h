@@ -45,6 +45,7 @@ struct asyncio__python_layer {
     struct asyncio__py_posts *posts; /* of call_soon_threadsafe(); see posts.c */
     int wake_pipe[2];           /* of signals.c; -1 before it is needed */
     int64_t slow_ns;            /* in debug mode, what takes this long is reported */
+    atomic_bool is_waiting;     /* the loop's thread changes its queues without the GIL */
     bool debug;                 /* debug mode */
     bool is_running;            /* inside _run() */
     bool closed;                /* close() was called */

@@ -8,8 +8,11 @@
 static void leave(asyncio__pause_t *pause, bool may_block)
 {
     asyncio__py_loop_t *self = ASYNCIO__CONTAINER(pause, asyncio__py_loop_t, pause);
-    if (may_block)
-        self->saved = PyEval_SaveThread();
+    if (!may_block)
+        return;
+    /* Before any other thread can run: see posts.c. */
+    atomic_store_explicit(&self->is_waiting, true, memory_order_relaxed);
+    self->saved = PyEval_SaveThread();
 }
 
 /* After it. Handlers of signals run here; one that raises (KeyboardInterrupt) ends the run. */
@@ -19,6 +22,9 @@ static int enter(asyncio__pause_t *pause)
     if (self->saved) {
         PyThreadState *saved = self->saved;
         self->saved = NULL;
+        /* From here on this thread only waits for the GIL. Release, for the acquire in posts.c: who
+         * sees this sees the queues as the wait has left them. */
+        atomic_store_explicit(&self->is_waiting, false, memory_order_release);
         PyEval_RestoreThread(saved);
     }
     return ASYNCIO__UNLIKELY(PyErr_CheckSignals() < 0) ? ASYNCIO_ERUNTIME : 0;

@@ -110,7 +110,8 @@ static int append(struct asyncio__py_posts *posts, asyncio__py_handle_t *handle)
  * unless it waits; and nothing may overtake what waits in the array. */
 static inline bool can_push(const asyncio__py_loop_t *self)
 {
-    return !ASYNCIO__PY_FREE_THREADED && !self->saved && !self->posts->is_posted && !self->closed;
+    return !ASYNCIO__PY_FREE_THREADED && !self->posts->is_posted && !self->closed &&
+           !atomic_load_explicit(&self->is_waiting, memory_order_acquire);
 }
 
 int asyncio__py_post(asyncio__py_loop_t *self, asyncio__py_handle_t *handle)
