@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define HIGH_BYTES 65536 /* asyncio's high-water mark */
-#define HINT_BYTES 16384
+#define HINT_BYTES 65536 /* of the buffer in stream_read.c */
 
 typedef asyncio__py_stream_t stream_t;
 

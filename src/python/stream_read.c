@@ -10,7 +10,7 @@
 
 #include "python/stream.h"
 
-#define STACK_BYTES 16384  /* of the buffer on the stack */
+#define STACK_BYTES 65536  /* of the buffer on the stack; what is not received is not touched */
 #define MOST_BYTES  131000 /* of one object: larger ones would be mapped and unmapped each time */
 #define TURN_BYTES  262144 /* after so much the other connections get their turn */
 
