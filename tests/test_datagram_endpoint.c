@@ -172,6 +172,9 @@ static int refuse_bad_calls(void *arg, void **ret_result)
         asyncio_loop_create_datagram_endpoint(NULL, make_node, &node, &options, &transport, NULL),
         -EINVAL);
     assert_int_equal(try_open(&node, (asyncio_datagram_endpoint_options_t){.family = 0}), -EINVAL);
+    assert_int_equal(try_open(&node, (asyncio_datagram_endpoint_options_t){.family = AF_INET,
+                                                                           .max_size = SIZE_MAX}),
+                     -EINVAL);
     asyncio_socket_t *stream = asyncio_socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(try_open(&node, (asyncio_datagram_endpoint_options_t){.sock = stream}),
                      -EINVAL);

@@ -126,7 +126,7 @@ typedef struct asyncio_datagram_endpoint_options {
     bool report_icmp;        /**< report errors from the network with their address, also when there
                                   is no remote address (IPv4, IPv6) */
     size_t max_size;         /**< bytes of a datagram that is received whole, a longer one is cut
-                                  off; 0: 64 KiB, of a Unix socket 256 KiB */
+                                  off, at most INT_MAX; 0: 64 KiB, of a Unix socket 256 KiB */
     asyncio_socket_t *sock;  /**< *shared*: a socket of datagrams, whose options and addresses are
                                   set; the transport closes it; NULL: make one */
 } asyncio_datagram_endpoint_options_t;

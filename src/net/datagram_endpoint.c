@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* create_datagram_endpoint: looks the addresses up, and makes a socket and a transport. */
 #include <asyncio/resolver.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -50,6 +51,8 @@ static int check_options(const options_t *options)
                                       "sock is specified.");
     if (!options->sock && !has_local(options) && !has_remote(options) && !options->family)
         return asyncio__fail(-EINVAL, "unexpected address family");
+    if (options->max_size > INT_MAX) /* the kernel receives no more in one call */
+        return asyncio__fail(-EINVAL, "\"options->max_size\" must not be above INT_MAX");
     return 0;
 }
 
