@@ -321,6 +321,10 @@ static int failures(void *arg, void **ret_result)
     expect_error(asyncio_create_subprocess_exec(ARGV("true"), OPTIONS(.pass_fd_count = 1),
                                                 &process),
                  -EINVAL, "list");
+    expect_error(asyncio_create_subprocess_exec(
+                     ARGV("true"), OPTIONS(.has_process_group = true, .process_group = -1),
+                     &process),
+                 -EINVAL, "negative");
     assert_null(process);
     expect_error(asyncio_process_wait(NULL, NULL), -EINVAL, "process");
     expect_error(asyncio_process_communicate(NULL, NULL, 0, NULL), -EINVAL, "process");

@@ -19,6 +19,8 @@ int asyncio__process_check(const char *const *argv, const asyncio_process_option
     if (options->extra_group_count && !options->extra_groups)
         return asyncio__fail(-EINVAL, "\"options->extra_groups\" must be a list of "
                                       "extra_group_count groups");
+    if (options->has_process_group && options->process_group < 0)
+        return asyncio__fail(-EINVAL, "\"options->process_group\" must not be negative");
     return 0;
 }
 
