@@ -207,7 +207,8 @@ ASYNCIO_API asyncio_stream_reader_t *asyncio_process_stderr(const asyncio_proces
  *
  * @param process   the process
  * @param ret_code  its exit status; minus the number of the signal that ended it; or 255 if
- *                  something else in this process has reaped it
+ *                  something else in this process has reaped it and the kernel cannot tell (before
+ *                  Linux 6.15)
  * @return - 0: it has ended.
  *   - ASYNCIO_EINVALIDSTATE: it runs.
  *   - -EINVAL: NULL.

@@ -210,7 +210,8 @@ asyncio_subprocess_transport_get_pid(const asyncio_subprocess_transport_t *trans
  *
  * @param transport  the transport
  * @param ret_code   its exit status; minus the number of the signal that ended it; or 255 if
- *                   something else in this process has reaped it
+ *                   something else in this process has reaped it and the kernel cannot tell (before
+ *                   Linux 6.15)
  * @return - 0: it has exited.
  *   - ASYNCIO_EINVALIDSTATE: it runs.
  *   - -EINVAL: NULL.
