@@ -49,7 +49,12 @@ static const bench_entry_t entries[] = {
     {.name = "echo_streams", .server = bench_echo_streams},
     {.name = "echo_protocol", .server = bench_echo_protocol},
     {.name = "udp", .server = bench_udp},
+#ifdef BENCH_HAS_SSL
+    {.name = "tls", .server = bench_tls},
+    {.name = "tls_streams", .server = bench_tls_streams},
+#else
     {.name = "tls"},
+#endif
 };
 
 /** The argument and the result of the main coroutine. */
@@ -100,13 +105,21 @@ int main(int argc, char **argv)
 {
     bench_job_t job = {.entry = argc >= 3 ? find(argv[1]) : NULL};
     if (!job.entry) {
-        fprintf(stderr, "usage: bench WORK N [TIMES] | bench echo PORT\nworks:");
+        fprintf(stderr, "usage: bench WORK N [TIMES] | bench echo PORT | "
+                        "bench tls PORT CERT KEY\nworks:");
         for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
             fprintf(stderr, " %s", entries[i].name);
         fprintf(stderr, "\n");
         return 2;
     }
     job.count = strtol(argv[2], NULL, 10);
+#ifdef BENCH_HAS_SSL
+    if (strncmp(argv[1], "tls", 3) == 0) {
+        bench_cert = argc > 3 ? argv[3] : NULL;
+        bench_key = argc > 4 ? argv[4] : NULL;
+        argc = 3;
+    }
+#endif
     job.times = bench_times(argc, argv);
     if (job.count <= 0) {
         fprintf(stderr, "bench: %s is no count\n", argv[2]);

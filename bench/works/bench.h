@@ -30,5 +30,9 @@ bench_work_t bench_queue, bench_queue1000, bench_lock;
 bench_work_t bench_yield_tasks, bench_lock_tasks, bench_queue_tasks, bench_gather;
 bench_work_t bench_spawn_process, bench_spawn_process_large, bench_spawn_process_fds;
 bench_server_t bench_echo, bench_echo_streams, bench_echo_protocol, bench_udp;
+bench_server_t bench_tls, bench_tls_streams;
+
+/* The files of those by TLS. */
+extern const char *bench_cert, *bench_key;
 
 #endif
