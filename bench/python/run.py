@@ -155,9 +155,7 @@ def plot(found, loops, path):
 
 def described(python):
     """Returns the line that says what was measured where."""
-    version = subprocess.run([python, "-c", "import sys, sysconfig; print(sys.version.split()[0], "
-                              "'PGO' if '--enable-optimizations' in (sysconfig.get_config_var("
-                              "'CONFIG_ARGS') or '') else 'without PGO')"],
+    version = subprocess.run([python, "-c", "import sys; print(sys.version.split()[0])"],
                              capture_output=True, text=True, check=True).stdout.strip()
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]

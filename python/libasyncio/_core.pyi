@@ -3,7 +3,7 @@ from asyncio import AbstractEventLoop, Future, ReadTransport, Task, Transport
 from asyncio import DatagramTransport as _DatagramTransport
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 _T = TypeVar("_T")
 
@@ -14,12 +14,17 @@ class Handle:
     def cancelled(self) -> bool: ...
     def get_context(self) -> Context: ...
 
+@final
 class TimerHandle(Handle):
     def when(self) -> float: ...
 
+@final
 class SocketTransport(Transport): ...
+@final
 class ReadPipeTransport(ReadTransport): ...
+@final
 class WritePipeTransport(Transport): ...
+@final
 class DatagramTransport(_DatagramTransport): ...
 
 class Loop:

@@ -51,4 +51,8 @@ def test_program_that_uses_the_package_is_strictly_typed(tmp_path):
 
 @pytest.mark.ours
 def test_stub_of_the_extension_is_what_the_extension_has(tmp_path):
-    run_mypy("mypy.stubtest", "libasyncio._core", "--ignore-missing-stub")
+    # Nobody can derive from Handle; in the stub TimerHandle does, as in asyncio.
+    (tmp_path / "allowed").write_text("libasyncio._core.Handle\n")
+    run_mypy("mypy.stubtest", "libasyncio._core", "--ignore-missing-stub",
+             "--ignore-positional-only", "--ignore-disjoint-bases",
+             "--allowlist", str(tmp_path / "allowed"), "--ignore-unused-allowlist")

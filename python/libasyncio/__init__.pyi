@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+__all__ = ["DeadlockError", "Loop", "install", "new_event_loop", "run"]
+
+__version__: str
+
+class DeadlockError(RuntimeError): ...
+
+class Loop(asyncio.BaseEventLoop):
+    def __init__(self, *, engine: str | None = ..., clock: str | None = ...,
+                 debug: bool | None = ...) -> None: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def engine_reason(self) -> str: ...
+    @property
+    def clock(self) -> str: ...
+    def stats(self) -> dict[str, Any]: ...
+
+def new_event_loop(*, engine: str | None = ..., clock: str | None = ...,
+                   debug: bool | None = ...) -> Loop: ...
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = ...,
+        loop_factory: Callable[..., asyncio.AbstractEventLoop] = ..., **options: Any) -> _T: ...
+def install() -> None: ...
