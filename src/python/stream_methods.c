@@ -2,6 +2,13 @@
 /* The methods of Python's writing transports; see stream.h. */
 #include "python/stream.h"
 
+/* CPython's words in write(). */
+#if PY_VERSION_HEX >= 0x030E0000
+#define ASYNCIO__PY_BYTES_LIKE "bytes, bytearray, or memoryview object"
+#else
+#define ASYNCIO__PY_BYTES_LIKE "bytes-like object"
+#endif
+
 #define LOST_WRITES 5 /* from this one on a warning is logged for each */
 
 typedef asyncio__py_stream_t stream_t;
@@ -72,7 +79,7 @@ static PyObject *write_data(PyObject *object, PyObject *data)
     stream_t *self = (stream_t *)object;
     if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data))
         return PyErr_Format(PyExc_TypeError,
-                            "data argument must be a bytes-like object, not '%s'",
+                            "data argument must be a " ASYNCIO__PY_BYTES_LIKE ", not '%s'",
                             Py_TYPE(data)->tp_name);
     if (check_write(self, "write") < 0)
         return NULL;

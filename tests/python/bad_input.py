@@ -17,6 +17,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 CASES = {}
+HAS_WORDS_FOR_NONE = sys.version_info >= (3, 11)  # before, that of an addition, or none
 
 
 def case(function=None, words=True):
@@ -53,9 +54,10 @@ make("call_soon_of_a_coroutine_function", "loop.call_soon(nothing)")
 make("call_soon_without_callback", "loop.call_soon()", words=False)
 make("call_soon_with_unknown_argument", "loop.call_soon(print, colour=1)", words=False)
 make("call_later_of_a_string", "loop.call_later('1', print)")
-make("call_later_of_none", "loop.call_later(None, print)")
+make("call_later_of_none", "loop.call_later(None, print)", words=HAS_WORDS_FOR_NONE)
 make("call_later_of_a_number", "loop.call_later(0, 1)")
-make("call_at_of_none", "loop.call_at(None, print)")
+if HAS_WORDS_FOR_NONE:
+    make("call_at_of_none", "loop.call_at(None, print)")
 make("call_at_of_a_coroutine_function", "loop.call_at(0, nothing)")
 make("call_soon_threadsafe_of_a_coroutine_function", "loop.call_soon_threadsafe(nothing)")
 make("exception_handler_that_is_a_number", "loop.set_exception_handler(1)")

@@ -4,9 +4,9 @@
 
 Usage: run.py BUILD [--only PART] [-j N]
 
-For each interpreter: CPython's own tests of asyncio (conform.py) on both engines, the golden
-scenarios (golden.py), and the tests of this folder by pytest; the newest one also runs the programs
-of other people. tools/run_tests.py --python BUILD counts the results.
+For each interpreter: CPython's own tests of asyncio (conform.py), on both engines for the two
+newest; the golden scenarios (golden.py); and the tests of this folder by pytest. The newest one
+also runs the programs of other people. tools/run_tests.py --python BUILD counts the results.
 """
 
 import argparse
@@ -74,11 +74,11 @@ def pytest_command(build, facts, kinds, files):
     return command
 
 
-def jobs_of(build, facts, is_newest):
-    """Returns the jobs of one interpreter."""
+def jobs_of(build, facts, is_new, is_newest):
+    """Returns the jobs of one interpreter; a new one has CPython's tests on both engines."""
     python, version = facts["path"], "%d.%d.%d" % tuple(facts["version"])
     jobs = []
-    for engine in ("epoll", "uring"):
+    for engine in ("epoll", "uring") if is_new else ("epoll",):
         jobs.append(Job(f"test_asyncio-{version}-{engine}", [python, "conform.py", "-j", "3"],
                         ASYNCIO_ENGINE=engine))
     if tuple(facts["version"]) >= GOLDEN_SINCE:
@@ -104,7 +104,8 @@ def main():
               "this machine: make python-build (it needs a Python's headers; Debian: python3-dev)"
               "\n[  FAILED  ] pythons")
         return 1
-    jobs = [job for facts in pythons for job in jobs_of(build, facts, facts is pythons[-1])
+    jobs = [job for facts in pythons for job in jobs_of(
+        build, facts, facts in pythons[-2:], facts is pythons[-1])
             if options.only in job.name]
     common = {"PYTHONPATH": os.path.join(build, "python"), "ASYNCIO_BUILD": build,
               "ASYNCIO_COUNT_TESTS": "1", "PYTHONDONTWRITEBYTECODE": "1"}

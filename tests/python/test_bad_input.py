@@ -37,7 +37,9 @@ class Handler:
 
     def __call__(self, _loop, context):
         error = context.get("exception")
-        self.seen.append((plain(context["message"]), sorted(set(context) - {"source_traceback"}),
+        # Which function it was that raised is named as each loop calls it.
+        message = re.sub(r"^(Exception in callback) .*", r"\1", plain(context["message"]))
+        self.seen.append((message, sorted(set(context) - {"source_traceback"}),
                           described(error, True) if error else None))
 
 
