@@ -43,7 +43,7 @@ nitpick_ignore_regex = [("c:identifier", r"(?!asyncio|ASYNCIO).*")]
 ENVIRONMENT = {"ASYNCIO_ENGINE", "ASYNCIO_DEBUG", "ASYNCIO_REPORT_OVERFLOW"}
 # Of the test suite, of libasyncio itself, and of the naming scheme.
 NOT_NAMES = {"ASYNCIO_TEST_SWEEP", "ASYNCIO_TEST_KERNEL", "asyncio_", "asyncio__", "ASYNCIO_",
-             "asyncio_reserved"}
+             "asyncio_reserved", "ASYNCIO_PYTHONS"}
 
 man_pages = [
     ("concepts/overview", "asyncio", "asyncio for C: loop, coroutine, task, future", [author], 7),

@@ -10,7 +10,11 @@
  *     asyncio_connection_options_t options = {
  *         .size = sizeof(options), .ssl = asyncio_ssl_default_client_context()};
  *     int rc = asyncio_open_connection("example.org", 443, &options, &reader, &writer);
+ * @endcode
  *
+ * A server has a certificate and its key:
+ *
+ * @code
  *     asyncio_ssl_context_t *ssl = asyncio_ssl_create_default_context(ASYNCIO_SSL_CLIENT_AUTH);
  *     int rc = asyncio_ssl_context_load_cert_chain(ssl, "cert.pem", "key.pem", NULL, NULL);
  *     asyncio_server_options_t options = {.size = sizeof(options), .ssl = ssl};

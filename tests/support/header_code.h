@@ -32,6 +32,8 @@ extern asyncio_event_t event;
 extern asyncio_task_group_t group;
 extern asyncio_timeout_t scope;
 extern asyncio_server_t *server;
+extern asyncio_stream_reader_t *reader;
+extern asyncio_stream_writer_t *writer;
 extern asyncio_awaitable_t *aws[2], *first, *second;
 extern size_t count;
 #if !defined(FOR_CONTEXT)
@@ -57,6 +59,8 @@ asyncio_coroutine_t *second_coroutine(void);
 asyncio_coroutine_function_t run, fetch, work;
 asyncio_callback_t hello, give_up, on_wakeup, begin_to_stop;
 asyncio_task_factory_t make_task;
+asyncio_client_connected_t serve;
+asyncio_subprocess_protocol_factory_t make_protocol;
 char *read_whole_file(const char *path);
 int change_what_it_guards(void);
 int long_running_operation(void);
