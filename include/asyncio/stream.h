@@ -439,7 +439,8 @@ asyncio_stream_writer_drain_coroutine(asyncio_stream_writer_t *writer);
  * it has ended.
  *
  * @param writer  the writer; NULL is -EINVAL
- * @return 0; -EINVAL; ASYNCIO_ERUNTIME: another thread's, or the loop is closed.
+ * @return 0; -EINVAL; -EOPNOTSUPP: a connection by TLS; ASYNCIO_ERUNTIME: another thread's, or the
+ *   loop is closed.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.

@@ -342,8 +342,8 @@ ASYNCIO_API int asyncio_transport_writelines(asyncio_transport_t *transport,
  * closes the transport. A no-op when it has ended.
  *
  * @param transport  the transport; NULL is -EINVAL
- * @return 0; -EINVAL; -EBADF: the transport of a pipe that only reads; ASYNCIO_ERUNTIME: another
- *   thread's, or the loop is closed.
+ * @return 0; -EINVAL; -EBADF: the transport of a pipe that only reads; -EOPNOTSUPP: a connection by
+ *   TLS; ASYNCIO_ERUNTIME: another thread's, or the loop is closed.
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
