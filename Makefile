@@ -135,7 +135,8 @@ ucontext: ucontext-build
 
 aarch64-build:
 	@tools/install_dependencies.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-	$(call configure,$(BUILD)-aarch64,$(lean) --cross-file tools/cross/aarch64-linux-gnu.ini)
+	$(call configure,$(BUILD)-aarch64,$(lean) -Dssl=disabled \
+	    --cross-file tools/cross/aarch64-linux-gnu.ini)
 	$(call compile,$(BUILD)-aarch64)
 
 aarch64: aarch64-build
