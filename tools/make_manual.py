@@ -147,7 +147,9 @@ def make_man(out, groups):
 def run_sphinx(builder, source, out, doctrees):
     """Runs Sphinx; every warning is an error."""
     done = subprocess.run([SPHINX, "-b", builder, "-W", "--keep-going", "-n", "-q", "-j", "auto",
-                           "-d", doctrees, source, out], check=False)
+                           "-d", doctrees, source, out], check=False,
+                          # The search index lists the entries of sets in the order of their hashes.
+                          env={**os.environ, "PYTHONHASHSEED": "0"})
     return done.returncode == 0
 
 
