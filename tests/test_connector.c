@@ -5,6 +5,7 @@
  */
 #include "support/server_fixture.h"
 
+#include <math.h>
 #include <netdb.h>
 
 #include "transport/address.h"
@@ -285,6 +286,27 @@ static void test_drop_while_pending(void **state)
     run_clean(drop_while_pending, NULL);
 }
 
+static int refuse_delays(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    const double bad[] = {-0.25, -INFINITY, NAN};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        asyncio_connection_options_t options = {.size = sizeof(options),
+                                                .happy_eyeballs_delay = bad[i]};
+        peer_t peer;
+        assert_int_equal(
+            asyncio_open_connection("127.0.0.1", 1, &options, &peer.reader, &peer.writer), -EINVAL);
+    }
+    return 0;
+}
+
+/* A delay that is negative or not a number is refused, not taken for none. */
+static void test_refuse_delays(void **state)
+{
+    (void)state;
+    run_clean(refuse_delays, NULL);
+}
+
 static int leave_pending(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
@@ -374,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_interleave_families),
         cmocka_unit_test(test_overtake),
         cmocka_unit_test(test_drop_while_pending),
+        cmocka_unit_test(test_refuse_delays),
         cmocka_unit_test(test_cancel_open),
         cmocka_unit_test(test_local_address_of_another_family),
         cmocka_unit_test(test_connect_from),

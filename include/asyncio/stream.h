@@ -20,8 +20,9 @@
  * kernel's buffers. One task reads at a time. What is written is sent in the background.
  *
  * A connection that was lost (reset by the peer, or failed in a write) returns its error from every
- * later read, drain and wait_closed, also where bytes were received before: an end that is an end
- * and one that is a failure cannot be mistaken for each other.
+ * read, drain and wait_closed after the loss was noticed, also where bytes were received before: an
+ * end that is an end and one that is a failure cannot be mistaken for each other. Where the read
+ * itself notices the loss, it returns the bytes that it has, and the next one returns the error.
  */
 #ifndef ASYNCIO_STREAM_H
 #define ASYNCIO_STREAM_H
@@ -51,7 +52,7 @@ typedef struct asyncio_connection_options {
                                  asyncio_stream_reader_readline() */
     double happy_eyeballs_delay; /**< seconds after which the next address is tried beside those
                                       that have not answered yet (0.25 is recommended); 0: one
-                                      address after another */
+                                      address after another; negative is -EINVAL */
     int interleave;         /**< above 0: that many addresses of the first family, then the families
                                  in turn; below 0: as the look-up returns them; 0: 1 with a
                                  happy_eyeballs_delay, else as the look-up returns them */

@@ -26,6 +26,8 @@ static int check_options(const asyncio_connection_options_t *options)
 {
     if (options && options->size < sizeof(*options))
         return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    if (options && !(options->happy_eyeballs_delay >= 0)) /* or not a number */
+        return asyncio__fail(-EINVAL, "\"happy_eyeballs_delay\" must not be negative");
     return options ? asyncio__connection_check_linger(options->linger) : 0;
 }
 
