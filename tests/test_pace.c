@@ -22,7 +22,7 @@ typedef struct chain {
 } chain_t;
 
 static int64_t fake_ns;
-static uint64_t fake_ticks; /* three a nanosecond */
+static uint64_t fake_ticks; /* three a nanosecond on x86-64 */
 
 static int fake_clock(clockid_t clock, struct timespec *ret_now)
 {
@@ -34,7 +34,7 @@ static int fake_clock(clockid_t clock, struct timespec *ret_now)
 static void pass(int64_t time_ns)
 {
     fake_ns += time_ns;
-    fake_ticks += (uint64_t)time_ns * 3;
+    fake_ticks = (uint64_t)fake_ns * 3 * asyncio__ticks_of_half_millisecond() / 500000;
 }
 
 static void on_time(void *arg)
@@ -103,7 +103,7 @@ static long turns_between_polls(int64_t quick_ns)
     return (long)(stats.turns / stats.polls);
 }
 
-/* The loop polls every 64 turns, and every 256 while those take less than 20,000 ticks. */
+/* The loop polls every 64 turns, and every 256 while those take microseconds. */
 static void polls_are_rarer_while_turns_are_short(void **state)
 {
     (void)state;

@@ -72,7 +72,7 @@ typedef struct asyncio__pause {
  */
 #define ASYNCIO__TURNS_WITHOUT_POLL   63  /* behind the one that begins with a poll */
 #define ASYNCIO__SHORT_TURNS_WITHOUT_POLL 255
-#define ASYNCIO__SHORT_TURNS_TICKS    20000 /* 4 to 20 microseconds */
+#define ASYNCIO__SHORT_TURNS_SHARE    25 /* of the budget: 4 to 20 microseconds are short */
 #define ASYNCIO__TURNS_WITHOUT_TICKS  8
 
 typedef struct asyncio__pace {

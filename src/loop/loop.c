@@ -288,8 +288,9 @@ static void pace_turns(asyncio__pace_t *pace, uint32_t turns, bool has_waited)
         uint32_t allowed = pace->allowed * 2;
         if (spent > pace->budget_ticks)
             allowed = (uint32_t)(pace->budget_ticks * (turns + 1) / spent);
-        uint32_t most = spent < ASYNCIO__SHORT_TURNS_TICKS ? ASYNCIO__SHORT_TURNS_WITHOUT_POLL
-                                                           : ASYNCIO__TURNS_WITHOUT_POLL;
+        bool is_short = spent < pace->budget_ticks / ASYNCIO__SHORT_TURNS_SHARE;
+        uint32_t most =
+            is_short ? ASYNCIO__SHORT_TURNS_WITHOUT_POLL : ASYNCIO__TURNS_WITHOUT_POLL;
         if (allowed > most)
             allowed = most;
         pace->allowed = allowed > 0 ? allowed : 1; /* 0 could not grow again */
