@@ -22,9 +22,7 @@
 
 static void run_virtual(asyncio_coroutine_function_t *fn, void *arg)
 {
-    const char *engine = getenv("ASYNCIO_ENGINE");
-    if (engine && strcmp(engine, "sim") == 0)
-        skip();
+    skip_without_sockets();
     asyncio_loop_options_t options = {.size = sizeof(options), .clock = ASYNCIO_CLOCK_VIRTUAL};
     asyncio_loop_t *loop = asyncio_new_event_loop_full(&options);
     asyncio_task_t *task =

@@ -95,6 +95,7 @@ static void run_attempt(attempt_t attempt)
 static void test_dates(void **state)
 {
     (void)state;
+    skip_without_sockets();
     run_attempt((attempt_t){.server = LEAF(.names = "DNS:localhost", .issuer = &test_ca,
                                            .from_days = 20, .until_days = -1),
                             REFUSED, .verify_code = 10, .words = "certificate has expired"});
@@ -107,6 +108,7 @@ static void test_dates(void **state)
 static void test_issuers(void **state)
 {
     (void)state;
+    skip_without_sockets();
     certificate_t other = certificate_new(
         &(certificate_options_t){.name = "another authority", .is_ca = true});
     certificate_t between = certificate_new(
@@ -129,6 +131,7 @@ static void test_issuers(void **state)
 /* The name in the certificate must be the host's: of a wildcard one label, of an address itself. */
 static void test_names(void **state)
 {
+    skip_without_sockets();
     static const struct {
         const char *names, *host;
         int code;
@@ -158,6 +161,7 @@ static void test_names(void **state)
 static void test_revoked(void **state)
 {
     (void)state;
+    skip_without_sockets();
     certificate_t bad = LEAF(.names = "DNS:localhost", .issuer = &test_ca);
     char *list = certificate_revoke(&test_ca, &bad);
     run_attempt((attempt_t){.server = bad, .crl = list, REFUSED, .verify_code = 23,
@@ -188,6 +192,7 @@ static void test_weak_key(void **state)
 static void test_insecure(void **state)
 {
     (void)state;
+    skip_without_sockets();
     run_attempt((attempt_t){.server = LEAF(.names = "DNS:other.example"), .skips_verify = true});
     run_attempt((attempt_t){.server = LEAF(.names = "DNS:other.example", .issuer = &test_ca),
                             .skips_hostname = true});
@@ -243,6 +248,7 @@ static int try_client(void *arg, void **ret_result)
 static void test_client_certificates(void **state)
 {
     (void)state;
+    skip_without_sockets();
     certificate_t good = LEAF(.issuer = &test_ca), wrong = LEAF(.is_ca = false);
     client_attempt_t attempts[] = {
         {ASYNCIO_SSL_CERT_NONE, {.cert = NULL}, 0, NULL},
@@ -295,6 +301,7 @@ static int use_wrongly(void *arg, void **ret_result)
 static void test_wrong_contexts(void **state)
 {
     (void)state;
+    skip_without_sockets();
     run_ssl(use_wrongly);
 }
 
@@ -314,6 +321,7 @@ static int use_frozen(void *arg, void **ret_result)
 static void test_frozen(void **state)
 {
     (void)state;
+    skip_without_sockets();
     run_ssl(use_frozen);
 }
 

@@ -56,6 +56,9 @@ void close_pair(pair_t *pair);
 /* The handler of echo servers. */
 int echo_client(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg);
 
+/* Skips the test on an engine without sockets: to be called before the test allocates. */
+void skip_without_sockets(void);
+
 /* Runs a coroutine function in a loop; skips on an engine without sockets. */
 void run_ssl(asyncio_coroutine_function_t *fn);
 void run_ssl_with(asyncio_coroutine_function_t *fn, void *arg);
