@@ -12,7 +12,11 @@ static int serve(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *write
     ssize_t size = asyncio_stream_reader_readline(reader, &line);
     if (size < 0)
         return (int)size;
-    double delay = strstr(line, "/slow") ? 0.1 : strstr(line, "/hangs") ? 3600.0 : 0.0;
+    double delay = 0; /* the line is bytes, with no NUL behind them */
+    if (memmem(line, (size_t)size, "/slow", 5))
+        delay = 0.1;
+    else if (memmem(line, (size_t)size, "/hangs", 6))
+        delay = 3600;
     int rc = asyncio_sleep(delay);
     static const char page[] = "HTTP/1.0 200 OK\r\n\r\nhello\n";
     return rc < 0 ? rc : asyncio_stream_writer_write(writer, page, sizeof(page) - 1);

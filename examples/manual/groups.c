@@ -60,9 +60,8 @@ static int as_each_completes(void)
     int rc;
     while ((rc = asyncio_as_completed_next(iteration, &future)) > 0) {
         void *value = NULL;
-        asyncio_future_result(future, &value);
+        asyncio_future_result(future, &value); /* the future is borrowed */
         printf("completed: %d\n", (int)asyncio_int(value));
-        asyncio_future_unref(future);
     }
     asyncio_as_completed_unref(iteration);
     return rc;
