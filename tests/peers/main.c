@@ -53,6 +53,8 @@ input_t read_input(void)
 
 void print_bytes(const void *data, size_t size)
 {
+    if (size == 0) /* then there may be no data */
+        return;
     if (fwrite(data, 1, size, stdout) != size || fflush(stdout) != 0)
         abort();
 }
