@@ -42,8 +42,8 @@ class Job:
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                 timeout=LIMIT)
             output, status = done.stdout, done.returncode
-        except environment.NoEnvironment as error:
-            output, status = str(error) + "\n", 1
+        except environment.NoEnvironment as error:  # a machine without a package index
+            output, status = f"[ RUN      ] {self.name}\n{error}\n[  SKIPPED ] {self.name}\n", 77
         except subprocess.TimeoutExpired as error:
             output, status = (error.stdout or b"").decode(errors="replace") + "no end\n", 1
         took = time.monotonic() - began
