@@ -4,6 +4,7 @@
 import contextlib
 import socket
 import sys
+import tempfile
 import traceback
 
 
@@ -46,3 +47,22 @@ def run_tests(name, tests):
             print(f"[       OK ] {test}")
     print(f"[==========] {name}: {len(tests)} test(s) run.", flush=True)
     return 1 if failed else 0
+
+
+def run_methods(name, fixture_class, then=None):
+    """Runs the test methods of a class that is made once, with a temporary folder; where making it
+    skips, each is skipped. Then calls then(fixture); returns the exit status."""
+    methods = [method for method in dir(fixture_class) if method.startswith("test_")]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            fixture = fixture_class(folder)
+        except Skip as skip:
+            text = str(skip)
+
+            def skipped():
+                raise Skip(text)
+            return run_tests(name, [(method, skipped) for method in methods])
+        status = run_tests(name, [(method, getattr(fixture, method)) for method in methods])
+        if then:
+            then(fixture)
+        return status

@@ -11,11 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import zlib
 
 import house
-from harness import Failure, Skip, run_tests
+from harness import Failure, Skip, run_methods
 
 ROOT, LIBRARY = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 sys.path.insert(0, os.path.join(ROOT, "tools"))
@@ -117,17 +116,7 @@ class Manual:
 
 
 def main():
-    names = [name for name in dir(Manual) if name.startswith("test_")]
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            manual = Manual(folder)
-        except Skip as skip:
-            text = str(skip)
-
-            def skipped():
-                raise Skip(text)
-            return run_tests("test_manual", [(name, skipped) for name in names])
-        return run_tests("test_manual", [(name, getattr(manual, name)) for name in names])
+    return run_methods("test_manual", Manual)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,9 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import Failure, Skip, run_tests  # noqa: E402
+from harness import Failure, Skip, run_methods  # noqa: E402
 
 HTML = os.path.abspath(sys.argv[1])
 PAGES = ["index", "start/first", "start/fetcher", "start/cheat_sheet", "concepts/overview",
@@ -154,20 +153,10 @@ def take_screenshots(browser, folder):
 
 
 def main():
-    names = [name for name in dir(Browser) if name.startswith("test_")]
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            browser = Browser(folder)
-        except Skip as skip:
-            text = str(skip)
-
-            def skipped():
-                raise Skip(text)
-            return run_tests("packages_browser", [(name, skipped) for name in names])
-        status = run_tests("packages_browser", [(n, getattr(browser, n)) for n in names])
+    def then(browser):
         if len(sys.argv) > 2:
             take_screenshots(browser, sys.argv[2])
-        return status
+    return run_methods("packages_browser", Browser, then)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import Failure, Skip, run_tests  # noqa: E402
+from harness import Failure, Skip, run_methods  # noqa: E402
 
 ROOT = os.path.abspath(sys.argv[1])
 # Pages of the manual that a newcomer follows: each compiles and runs one program.
@@ -169,17 +169,7 @@ class Built:
 
 
 def main():
-    names = [name for name in dir(Built) if name.startswith("test_")]
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            built = Built(folder)
-        except Skip as skip:
-            text = str(skip)
-
-            def skipped():
-                raise Skip(text)
-            return run_tests("packages_debian", [(name, skipped) for name in names])
-        return run_tests("packages_debian", [(name, getattr(built, name)) for name in names])
+    return run_methods("packages_debian", Built)
 
 
 if __name__ == "__main__":
