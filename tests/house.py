@@ -378,7 +378,28 @@ def block_faults(declaration):
             faults.append(f"has no {part}")
     if places != sorted(places):
         faults.append("has its parts in another order")
-    return faults
+    if re.search(r"^Cancellation: does not suspend(?: the caller)?\.$", block, re.MULTILINE) and (
+            "Context: inside" not in block):
+        faults.append("says what <asyncio/api.h> says of all: leave the Cancellation: line out")
+    return faults + invalid_faults(declaration)
+
+
+def invalid_faults(declaration):
+    """Returns a fault if -EINVAL does not say for which argument.
+
+    A @return says it with the name of a parameter, or refers to another function; or a @param says
+    what "is -EINVAL". The only parameter needs no name.
+    """
+    returned = re.search(r"^@return(.*?)(?=^\w+:|\Z)", declaration.block, re.DOTALL | re.MULTILINE)
+    causes = re.findall(r"-EINVAL\b(.*?)(?:;|\Z|\n - )", returned[1] if returned else "", re.DOTALL)
+    described = re.findall(r"^@param (.*?)(?=^@|^\w+:|\Z)", declaration.block,
+                           re.DOTALL | re.MULTILINE)
+    if not causes or len(declaration.parameters) <= 1 or any("-EINVAL" in d for d in described):
+        return []
+    words = set(re.findall(r"\w+", " ".join(causes)))
+    if words & set(declaration.parameters) or any(w.startswith("asyncio_") for w in words):
+        return []
+    return ["-EINVAL does not say for which argument"]
 
 
 def is_twin(declaration, names):

@@ -60,7 +60,7 @@ BLOCK = """
  */
 ASYNCIO_API int asyncio_planted(int first, int second);
 """
-CALM = BLOCK % ("any thread.", "does not suspend.")
+CALM = BLOCK.replace(" * Cancellation: %s\n", "") % "any thread."
 
 
 def plant_declaration(text):
@@ -145,6 +145,10 @@ PLANTS = [
     (house.rule_documentation, "another order",
      plant_declaration(CALM.replace(" * Ownership: nothing.\n", "").replace(
          " * Twin: none.\n", " * Twin: none.\n * Ownership: nothing.\n"))),
+    (house.rule_documentation, "what is the default",
+     plant_declaration(BLOCK % ("any thread.", "does not suspend."))),
+    (house.rule_documentation, "-EINVAL for an argument without a name",
+     plant_declaration(CALM.replace("the number.", "the number; -EINVAL: NULL."))),
     (house.rule_documentation, "a twin without its sentence",
      lambda tree: replace(tree, "include/asyncio/sleep.h",
                           "Makes the coroutine object of asyncio_sleep()", "The object")),

@@ -48,7 +48,7 @@ asyncio_as_completed(asyncio_awaitable_t *const *awaitables, size_t count, doubl
  *   - 0: there are no more.
  *   - -ETIMEDOUT: the time is over for the rest, which go on.
  *   - -ECANCELED: this task was cancelled; the awaitables go on.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: iteration or ret_future is NULL.
  *   - ASYNCIO_ERUNTIME: not inside a task.
  *
  * Ownership: the future is *borrowed* as long as the iteration lives.

@@ -196,7 +196,7 @@ asyncio_concurrent_future_set_running_or_notify_cancel(asyncio_concurrent_future
  *   - 0: finished; its callbacks were called.
  *   - ASYNCIO_EINVALIDSTATE: it is done already, or not of asyncio_concurrent_future_new();
  *     value is not taken.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: future is NULL.
  *
  * Ownership: value is *taken* if there is a destructor, else *borrowed*.
  * Context: any thread.

@@ -140,7 +140,7 @@ asyncio_condition_wait_for_coroutine(asyncio_condition_t *condition,
  * @param condition  the condition
  * @param count      how many
  * @return 0; ASYNCIO_ERUNTIME: nobody holds the lock, or a waiter belongs to another thread's loop,
- *   or this is a forked child; -EINVAL: NULL.
+ *   or this is a forked child; -EINVAL: condition is NULL.
  *
  * Ownership: condition is *borrowed*.
  * Context: loop thread.

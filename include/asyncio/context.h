@@ -112,7 +112,7 @@ ASYNCIO_API const char *asyncio_context_var_get_name(const asyncio_context_var_t
  * @return
  *   - 0: *ret_value is the value.
  *   - ASYNCIO_ELOOKUP: it was not set here, and has no default.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: var is NULL.
  *
  * Ownership: the value is *borrowed* until the variable is set again here.
  * Context: any thread.
@@ -138,7 +138,7 @@ ASYNCIO_API void *asyncio_context_var_get_or(const asyncio_context_var_t *var, v
  *
  * @param var    the variable.
  * @param value  the value; what it points to must live as long as any copy of this context.
- * @return 0; -EINVAL (NULL); -ENOMEM (nothing was changed).
+ * @return 0; -EINVAL (var is NULL); -ENOMEM (nothing was changed).
  *
  * Ownership: value is *borrowed*.
  * Context: any thread.
@@ -154,7 +154,7 @@ ASYNCIO_API int asyncio_context_var_set(asyncio_context_var_t *var, void *value)
  * @param destroy    its destructor, which runs when the last context that holds the value, and the
  *                   last token, goes; NULL for none.
  * @param ret_token  where to put the token; NULL if it is not wanted.
- * @return 0; -EINVAL (NULL); -ENOMEM: nothing was changed, and value is the caller's still.
+ * @return 0; -EINVAL (var is NULL); -ENOMEM: nothing was changed, and value is the caller's still.
  *
  * Ownership: value is *taken*; the token is *new*.
  * Context: any thread.
@@ -202,7 +202,7 @@ ASYNCIO_API asyncio_context_var_t *asyncio_context_token_get_var(
  *
  * @param token      the token.
  * @param ret_value  where to put the value; NULL only asks whether there was one.
- * @return 0; ASYNCIO_ELOOKUP (it was not set); -EINVAL (NULL).
+ * @return 0; ASYNCIO_ELOOKUP (it was not set); -EINVAL (token is NULL).
  *
  * Ownership: the value is *borrowed* as long as token lives.
  * Context: any thread.
@@ -309,7 +309,7 @@ ASYNCIO_API int asyncio_context_run(asyncio_context_t *context, asyncio_context_
  * @param context    the context.
  * @param var        the variable.
  * @param ret_value  where to put the value; NULL only asks whether there is one.
- * @return 0; ASYNCIO_ELOOKUP (it is not set there); -EINVAL (NULL).
+ * @return 0; ASYNCIO_ELOOKUP (it is not set there); -EINVAL (context or var is NULL).
  *
  * Ownership: the value is *borrowed* until the variable is set again there.
  * Context: any thread.

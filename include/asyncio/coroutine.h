@@ -174,7 +174,6 @@ ASYNCIO_API bool asyncio_iscoroutine(const asyncio_awaitable_t *awaitable);
  *
  * Ownership: coroutine is *borrowed*; a result moves to the caller.
  * Context: the object's thread; a running loop is not needed for generators.
- * Cancellation: does not suspend the caller.
  * Twin: `coro.send(value)`.
  */
 ASYNCIO_API int asyncio_coroutine_send(asyncio_coroutine_t *coroutine, void *value,
@@ -192,7 +191,6 @@ ASYNCIO_API int asyncio_coroutine_send(asyncio_coroutine_t *coroutine, void *val
  *
  * Ownership: coroutine is *borrowed*.
  * Context: the object's thread.
- * Cancellation: does not suspend the caller.
  * Twin: `coro.throw(exc)`.
  */
 ASYNCIO_API int asyncio_coroutine_throw(asyncio_coroutine_t *coroutine, int code, void **ret_out);
@@ -210,7 +208,6 @@ ASYNCIO_API int asyncio_coroutine_throw(asyncio_coroutine_t *coroutine, int code
  *
  * Ownership: coroutine is *taken*.
  * Context: the object's thread.
- * Cancellation: does not suspend the caller.
  * Twin: `coro.close()`.
  */
 ASYNCIO_API int asyncio_coroutine_close(asyncio_coroutine_t *coroutine);

@@ -284,7 +284,8 @@ ASYNCIO_API int asyncio_datagram_transport_sendmany(asyncio_datagram_transport_t
  *
  * @param transport  the endpoint
  * @param ret_info   its size is set before the call; receives the rest
- * @return 0; -EINVAL for NULL or a bad size; ASYNCIO_ERUNTIME: not inside datagram_received.
+ * @return 0; -EINVAL: transport or ret_info is NULL, or ret_info has a wrong size;
+ *   ASYNCIO_ERUNTIME: not inside datagram_received.
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
@@ -405,7 +406,7 @@ asyncio_datagram_transport_set_write_buffer_limits(asyncio_datagram_transport_t 
  * @param transport  the endpoint
  * @param ret_high   receives the high-water mark in bytes; may be NULL
  * @param ret_low    receives the low-water mark in bytes; may be NULL
- * @return 0, or -EINVAL for NULL.
+ * @return 0; -EINVAL: transport is NULL.
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.

@@ -298,7 +298,6 @@ ASYNCIO_API asyncio_error_t *asyncio_error_child(const asyncio_error_t *error, s
  *
  * Ownership: the string is *borrowed* as long as the object lives.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLError.reason`.
  */
 ASYNCIO_API const char *asyncio_error_ssl_reason(const asyncio_error_t *error);
@@ -312,7 +311,6 @@ ASYNCIO_API const char *asyncio_error_ssl_reason(const asyncio_error_t *error);
  *
  * Ownership: error is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLCertVerificationError.verify_code`.
  */
 ASYNCIO_API int asyncio_error_ssl_verify_code(const asyncio_error_t *error);

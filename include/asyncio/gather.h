@@ -33,9 +33,9 @@ typedef struct asyncio_gather_options {
  * @param awaitables  count of them; a NULL among them is answered as its code.
  * @param count       0 and more.
  * @param options     NULL for the defaults.
- * @return a *new* reference, or NULL; then asyncio_errno() is -EINVAL (no awaitable, or of
- *   another loop), -ENOMEM or ASYNCIO_ERUNTIME (no running loop). A coroutine object that was used
- *   before becomes a child that fails with ASYNCIO_ERUNTIME.
+ * @return a *new* reference, or NULL; then asyncio_errno() is -EINVAL (one of awaitables is none,
+ *   or of another loop; options has a wrong size), -ENOMEM or ASYNCIO_ERUNTIME (no running loop). A
+ *   coroutine object that was used before becomes a child that fails with ASYNCIO_ERUNTIME.
  *
  * Ownership: coroutine objects are *taken*, also on failure; futures are *borrowed*, and the
  *   gathering keeps a reference to each. Its value is the array of values, *borrowed*.

@@ -484,7 +484,7 @@ ASYNCIO_API int asyncio_loop_add_reader_at(asyncio_loop_t *loop, int fd, asyncio
  *
  * @param loop  the loop.
  * @param fd    the descriptor.
- * @return 1 if it was watched, else 0; -EINVAL for NULL; ASYNCIO_ERUNTIME in another thread.
+ * @return 1 if it was watched, else 0; -EINVAL: loop is NULL; ASYNCIO_ERUNTIME in another thread.
  *
  * Ownership: nothing.
  * Context: loop thread.
@@ -695,7 +695,8 @@ ASYNCIO_API void asyncio_loop_set_debug(asyncio_loop_t *loop, bool debug);
  * @param loop     the loop.
  * @param seconds  on the monotonic clock, also where the loop has the virtual one; 0 or less: each;
  *                 ASYNCIO_FOREVER: none.
- * @return 0; -EINVAL: NULL, or NaN; ASYNCIO_ERUNTIME: another thread's loop, or a forked child.
+ * @return 0; -EINVAL: loop is NULL, or seconds is NaN; ASYNCIO_ERUNTIME: another thread's loop, or
+ *   a forked child.
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.

@@ -211,7 +211,7 @@ ASYNCIO_API asyncio_stream_reader_t *asyncio_process_stderr(const asyncio_proces
  *                  Linux 6.15)
  * @return - 0: it has ended.
  *   - ASYNCIO_EINVALIDSTATE: it runs.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: process or ret_code is NULL.
  *
  * Ownership: nothing.
  * Context: loop thread.
@@ -280,7 +280,7 @@ asyncio_process_communicate_coroutine(asyncio_process_t *process, const void *in
  * @return - 0: sent.
  *   - -ESRCH: the child has ended (Python's ProcessLookupError).
  *   - -EPERM: the child runs as another user.
- *   - -EINVAL: NULL, or no signal has that number.
+ *   - -EINVAL: process is NULL, or signo is not the number of a signal.
  *
  * Ownership: nothing.
  * Context: loop thread.

@@ -97,7 +97,7 @@ ASYNCIO_API void asyncio_queue_unref(asyncio_queue_t *queue);
  *   - ASYNCIO_EQUEUESHUTDOWN: the queue is shut down.
  *   - -ECANCELED: the task was cancelled.
  *   - ASYNCIO_ERUNTIME: not inside a task, or bound to another loop.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: queue is NULL.
  *
  * Ownership: item passes through.
  * Context: inside a task.
@@ -119,7 +119,7 @@ asyncio_queue_put_coroutine(asyncio_queue_t *queue, void *item);
  *   - ASYNCIO_EQUEUESHUTDOWN: the queue is shut down.
  *   - -ECANCELED: the task was cancelled.
  *   - ASYNCIO_ERUNTIME: not inside a task, or bound to another loop.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: queue is NULL.
  *
  * Ownership: the item passes through.
  * Context: inside a task.
@@ -137,8 +137,8 @@ asyncio_queue_get_coroutine(asyncio_queue_t *queue);
  *
  * @param queue  the queue
  * @param item   the item
- * @return 0; ASYNCIO_EQUEUEFULL; ASYNCIO_EQUEUESHUTDOWN; -ENOMEM; -EINVAL: NULL; ASYNCIO_ERUNTIME:
- *   a waiter belongs to another thread's loop, or this is a forked child.
+ * @return 0; ASYNCIO_EQUEUEFULL; ASYNCIO_EQUEUESHUTDOWN; -ENOMEM; -EINVAL: queue is NULL;
+ *   ASYNCIO_ERUNTIME: a waiter belongs to another thread's loop, or this is a forked child.
  *
  * Ownership: item passes through.
  * Context: loop thread.
@@ -151,8 +151,8 @@ ASYNCIO_API int asyncio_queue_put_nowait(asyncio_queue_t *queue, void *item);
  *
  * @param queue     the queue
  * @param ret_item  where to put it; NULL drops it
- * @return 0; ASYNCIO_EQUEUEEMPTY; ASYNCIO_EQUEUESHUTDOWN; -EINVAL: NULL; ASYNCIO_ERUNTIME as
- *   asyncio_queue_put_nowait().
+ * @return 0; ASYNCIO_EQUEUEEMPTY; ASYNCIO_EQUEUESHUTDOWN; -EINVAL: queue is NULL; ASYNCIO_ERUNTIME
+ *   as asyncio_queue_put_nowait().
  *
  * Ownership: the item passes through.
  * Context: loop thread.
@@ -199,7 +199,7 @@ asyncio_queue_join_coroutine(asyncio_queue_t *queue);
  * @param queue      the queue
  * @param immediate  drop what is in it; else it can still be taken out
  * @param drop       called with each item that is dropped; NULL for none
- * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: as asyncio_queue_put_nowait().
+ * @return 0; -EINVAL: queue is NULL; ASYNCIO_ERUNTIME: as asyncio_queue_put_nowait().
  *
  * Ownership: queue is *borrowed*.
  * Context: loop thread.

@@ -50,8 +50,8 @@ struct addrinfo;
  *   - ASYNCIO_EGAI: the name cannot be resolved; the message says why.
  *   - -ECANCELED: the task was cancelled. A look-up that has begun runs to its end, and its outcome
  *     is dropped.
- *   - -EINVAL: an argument is NULL that must not be; or no thread could be started, because the
- *     program's thread-local data does not fit into the default stack.
+ *   - -EINVAL: loop or ret_addresses is NULL, or host and service both are; or no thread could be
+ *     started, because the program's thread-local data does not fit into the default stack.
  *   - -ENOMEM, -EAGAIN: out of memory or threads.
  *   - ASYNCIO_ERUNTIME: not inside a task of that loop.
  *

@@ -308,7 +308,6 @@ ASYNCIO_API asyncio_socket_t *asyncio_server_socket(const asyncio_server_t *serv
  *
  * Ownership: context is *shared*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none; in Python a context is changed while it is used.
  */
 ASYNCIO_API int asyncio_server_set_ssl(asyncio_server_t *server, asyncio_ssl_context_t *context);

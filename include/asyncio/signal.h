@@ -66,8 +66,8 @@ ASYNCIO_API int asyncio_loop_add_signal_handler_at(asyncio_loop_t *loop, int sig
  *
  * @param loop   the loop.
  * @param signo  the signal.
- * @return 1 if it was watched, else 0; -EINVAL: NULL, or no number of a signal; ASYNCIO_ERUNTIME:
- *   another thread's loop, or a forked child.
+ * @return 1 if it was watched, else 0; -EINVAL: loop is NULL, or signo is not the number of a
+ *   signal; ASYNCIO_ERUNTIME: another thread's loop, or a forked child.
  *
  * Ownership: nothing.
  * Context: loop thread.

@@ -191,7 +191,8 @@ ASYNCIO_API int asyncio_socket_setsockopt_bytes(asyncio_socket_t *sock, int leve
  * @param name       of the option
  * @param ret_value  where to put its value
  * @param size       in: the room at ret_value in bytes; out: the size of the value
- * @return 0; -EINVAL: NULL; -EBADF: sock is closed; or -errno of getsockopt(2).
+ * @return 0; -EINVAL: sock, ret_value or size is NULL; -EBADF: sock is closed; or -errno of
+ *   getsockopt(2).
  *
  * Ownership: sock is *borrowed*.
  * Context: any thread.
@@ -243,7 +244,7 @@ ASYNCIO_API int asyncio_socket_getpeername(const asyncio_socket_t *sock,
  *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
- *   - -EINVAL: NULL.
+ *   - -EINVAL: loop, sock or buffer is NULL.
  *   - -ENOMEM: out of memory.
  *   - any other -errno of the system.
  *
@@ -296,7 +297,7 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_sock_recv_coroutine(asyncio_loop_t
  *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
- *   - -EINVAL: NULL.
+ *   - -EINVAL: loop, sock or data is NULL.
  *   - -ENOMEM: out of memory.
  *   - any other -errno of the system.
  *
@@ -327,7 +328,7 @@ asyncio_loop_sock_sendall_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock
  *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
- *   - -EINVAL: NULL.
+ *   - -EINVAL: loop, sock or ret_sock is NULL, or address_size beside a ret_address.
  *   - -ENOMEM: out of memory.
  *   - any other -errno of the system.
  *
@@ -359,7 +360,7 @@ asyncio_loop_sock_accept_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock,
  *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
- *   - -EINVAL: NULL.
+ *   - -EINVAL: loop, sock or address is NULL.
  *   - -ENOMEM: out of memory.
  *   - any other -errno of the system.
  *
@@ -391,7 +392,7 @@ asyncio_loop_sock_connect_coroutine(asyncio_loop_t *loop, asyncio_socket_t *sock
  *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
- *   - -EINVAL: NULL.
+ *   - -EINVAL: loop, sock or buffer is NULL, or address_size beside a ret_address.
  *   - -ENOMEM: out of memory.
  *   - any other -errno of the system.
  *
@@ -426,7 +427,7 @@ asyncio_loop_sock_recvfrom_coroutine(asyncio_loop_t *loop, asyncio_socket_t *soc
  *   - -ECANCELED: the task was cancelled; no byte was lost.
  *   - ASYNCIO_ERUNTIME: not inside a task, or the socket belongs to another loop.
  *   - -EOPNOTSUPP: the engine has no sockets (sim).
- *   - -EINVAL: NULL.
+ *   - -EINVAL: loop, sock or data is NULL.
  *   - -ENOMEM: out of memory.
  *   - any other -errno of the system.
  *

@@ -90,7 +90,6 @@ typedef asyncio_ssl_context_t *asyncio_ssl_sni_t(const char *name, void *arg);
  *
  * Ownership: the context is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ssl.create_default_context`.
  */
 ASYNCIO_API asyncio_ssl_context_t *
@@ -104,7 +103,6 @@ asyncio_ssl_create_default_context(asyncio_ssl_purpose_t purpose);
  *
  * Ownership: the context is *borrowed*, for ever.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `ssl=True`.
  */
 ASYNCIO_API asyncio_ssl_context_t *asyncio_ssl_default_client_context(void);
@@ -120,7 +118,6 @@ ASYNCIO_API asyncio_ssl_context_t *asyncio_ssl_default_client_context(void);
  *
  * Ownership: ctx is *shared*: its count grows by one; the context is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_ssl_context_t *asyncio_ssl_context_from_openssl(struct ssl_ctx_st *ctx);
@@ -133,7 +130,6 @@ ASYNCIO_API asyncio_ssl_context_t *asyncio_ssl_context_from_openssl(struct ssl_c
  *
  * Ownership: the reference is *new*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_ssl_context_t *asyncio_ssl_context_ref(asyncio_ssl_context_t *context);
@@ -145,7 +141,6 @@ ASYNCIO_API asyncio_ssl_context_t *asyncio_ssl_context_ref(asyncio_ssl_context_t
  *
  * Ownership: context is *taken*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_ssl_context_unref(asyncio_ssl_context_t *context);
@@ -166,11 +161,11 @@ ASYNCIO_API void asyncio_ssl_context_unref(asyncio_ssl_context_t *context);
  *     its password is wrong or missing.
  *   - ASYNCIO_ERUNTIME: the context is frozen.
  *   - the code of password.
- *   - -EINVAL: NULL. -ENOMEM.
+ *   - -EINVAL: context or certfile is NULL.
+ *   - -ENOMEM: out of memory.
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread; it reads files.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.load_cert_chain`.
  */
 ASYNCIO_API int asyncio_ssl_context_load_cert_chain(asyncio_ssl_context_t *context,
@@ -191,7 +186,6 @@ ASYNCIO_API int asyncio_ssl_context_load_cert_chain(asyncio_ssl_context_t *conte
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_ssl_context_load_cert_chain_pem(asyncio_ssl_context_t *context,
@@ -207,12 +201,11 @@ ASYNCIO_API int asyncio_ssl_context_load_cert_chain_pem(asyncio_ssl_context_t *c
  * @param context  the context
  * @param cafile   the path of certificates in PEM; NULL: none
  * @param capath   the path of a folder of certificates, by hash (see openssl-rehash); NULL: none
- * @return 0; -EINVAL: NULL, or neither; -errno: a file cannot be read; ASYNCIO_ESSL: it holds no
- *   certificate; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context is NULL, or cafile and capath both are; -errno: a file cannot be
+ *   read; ASYNCIO_ESSL: it holds no certificate; ASYNCIO_ERUNTIME: the context is frozen.
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread; it reads files.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.load_verify_locations`.
  */
 ASYNCIO_API int asyncio_ssl_context_load_verify_locations(asyncio_ssl_context_t *context,
@@ -229,7 +222,6 @@ ASYNCIO_API int asyncio_ssl_context_load_verify_locations(asyncio_ssl_context_t 
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.load_verify_locations(cadata=…)`.
  */
 ASYNCIO_API int asyncio_ssl_context_load_verify_pem(asyncio_ssl_context_t *context,
@@ -243,7 +235,6 @@ ASYNCIO_API int asyncio_ssl_context_load_verify_pem(asyncio_ssl_context_t *conte
  *
  * Ownership: context is *borrowed*.
  * Context: any thread; it reads files.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.load_default_certs`.
  */
 ASYNCIO_API int asyncio_ssl_context_load_default_certs(asyncio_ssl_context_t *context);
@@ -257,7 +248,6 @@ ASYNCIO_API int asyncio_ssl_context_load_default_certs(asyncio_ssl_context_t *co
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread; it reads a file.
- * Cancellation: does not suspend.
  * Twin: none; in Python load_verify_locations() and verify_flags do it.
  */
 ASYNCIO_API int asyncio_ssl_context_load_crl(asyncio_ssl_context_t *context, const char *path);
@@ -269,11 +259,11 @@ ASYNCIO_API int asyncio_ssl_context_load_crl(asyncio_ssl_context_t *context, con
  *
  * @param context  the context
  * @param version  ASYNCIO_TLS_1_2 or ASYNCIO_TLS_1_3
- * @return 0; -EINVAL; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context is NULL, or version is neither; ASYNCIO_ERUNTIME: the context is
+ *   frozen.
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.minimum_version`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_minimum_version(asyncio_ssl_context_t *context,
@@ -284,11 +274,11 @@ ASYNCIO_API int asyncio_ssl_context_set_minimum_version(asyncio_ssl_context_t *c
  *
  * @param context  the context
  * @param version  ASYNCIO_TLS_1_2 or ASYNCIO_TLS_1_3
- * @return 0; -EINVAL; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context is NULL, or version is neither; ASYNCIO_ERUNTIME: the context is
+ *   frozen.
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.maximum_version`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_maximum_version(asyncio_ssl_context_t *context,
@@ -299,12 +289,11 @@ ASYNCIO_API int asyncio_ssl_context_set_maximum_version(asyncio_ssl_context_t *c
  *
  * @param context  the context
  * @param ciphers  a list as openssl-ciphers describes it
- * @return 0; -EINVAL: NULL, or no cipher of the list is known; ASYNCIO_ERUNTIME: the context is
- *   frozen.
+ * @return 0; -EINVAL: context or ciphers is NULL, or ciphers names none that is known;
+ *   ASYNCIO_ERUNTIME: the context is frozen.
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.set_ciphers`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_ciphers(asyncio_ssl_context_t *context,
@@ -319,7 +308,6 @@ ASYNCIO_API int asyncio_ssl_context_set_ciphers(asyncio_ssl_context_t *context,
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none; Python has it from 3.15 on.
  */
 ASYNCIO_API int asyncio_ssl_context_set_ciphersuites(asyncio_ssl_context_t *context,
@@ -334,7 +322,6 @@ ASYNCIO_API int asyncio_ssl_context_set_ciphersuites(asyncio_ssl_context_t *cont
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.set_ecdh_curve`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_groups(asyncio_ssl_context_t *context,
@@ -349,11 +336,11 @@ ASYNCIO_API int asyncio_ssl_context_set_groups(asyncio_ssl_context_t *context,
  * @param context  the context
  * @param names    "h2", "http/1.1", …: each of 1 to 255 bytes
  * @param count    of names; 0: none are offered
- * @return 0; -EINVAL; -ENOMEM; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context or names is NULL, or one of names has another length; -ENOMEM;
+ *   ASYNCIO_ERUNTIME: the context is frozen.
  *
  * Ownership: names are *borrowed* for the call.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.set_alpn_protocols`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_alpn_protocols(asyncio_ssl_context_t *context,
@@ -365,11 +352,10 @@ ASYNCIO_API int asyncio_ssl_context_set_alpn_protocols(asyncio_ssl_context_t *co
  * @param context   a server's context
  * @param callback  returns the context to use; NULL: no choice
  * @param arg       passed to it
- * @return 0; -EINVAL: NULL, or a client's context; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context is NULL, or a client's; ASYNCIO_ERUNTIME: the context is frozen.
  *
  * Ownership: arg is *borrowed* as long as context is used.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.sni_callback`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_sni_callback(asyncio_ssl_context_t *context,
@@ -383,12 +369,11 @@ ASYNCIO_API int asyncio_ssl_context_set_sni_callback(asyncio_ssl_context_t *cont
  *
  * @param context  the context
  * @param mode     see asyncio_ssl_verify_mode_t
- * @return 0; -EINVAL: NULL, an unknown mode, or another one than ASYNCIO_SSL_CERT_REQUIRED for a
+ * @return 0; -EINVAL: context is NULL, or mode is unknown, or not ASYNCIO_SSL_CERT_REQUIRED for a
  *   client's context; ASYNCIO_ERUNTIME: the context is frozen.
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.verify_mode`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_verify_mode(asyncio_ssl_context_t *context,
@@ -403,7 +388,6 @@ ASYNCIO_API int asyncio_ssl_context_set_verify_mode(asyncio_ssl_context_t *conte
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `check_hostname = False`, `verify_mode = CERT_NONE`.
  */
 ASYNCIO_API int asyncio_ssl_context_insecure_skip_verify(asyncio_ssl_context_t *context);
@@ -417,7 +401,6 @@ ASYNCIO_API int asyncio_ssl_context_insecure_skip_verify(asyncio_ssl_context_t *
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.check_hostname`.
  */
 ASYNCIO_API int asyncio_ssl_context_insecure_skip_hostname(asyncio_ssl_context_t *context);
@@ -428,11 +411,10 @@ ASYNCIO_API int asyncio_ssl_context_insecure_skip_hostname(asyncio_ssl_context_t
  *
  * @param context        the context
  * @param is_suppressed  false by default
- * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context is NULL; ASYNCIO_ERUNTIME: the context is frozen.
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `suppress_ragged_eofs`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_suppress_ragged_eofs(asyncio_ssl_context_t *context,
@@ -446,11 +428,10 @@ ASYNCIO_API int asyncio_ssl_context_set_suppress_ragged_eofs(asyncio_ssl_context
  *
  * @param context  a server's context
  * @param count    2 by default; 0: clients always shake hands in full
- * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context is NULL; ASYNCIO_ERUNTIME: the context is frozen.
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.num_tickets`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_num_tickets(asyncio_ssl_context_t *context, size_t count);
@@ -460,11 +441,10 @@ ASYNCIO_API int asyncio_ssl_context_set_num_tickets(asyncio_ssl_context_t *conte
  *
  * @param context  a client's context
  * @param entries  how many are kept, those used last; 0, the default: none
- * @return 0; -EINVAL: NULL, or a server's context; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context is NULL, or a server's; ASYNCIO_ERUNTIME: the context is frozen.
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none; in Python each connection is given a session.
  */
 ASYNCIO_API int asyncio_ssl_context_set_session_cache(asyncio_ssl_context_t *context,
@@ -476,11 +456,11 @@ ASYNCIO_API int asyncio_ssl_context_set_session_cache(asyncio_ssl_context_t *con
  *
  * @param context  the context
  * @param path     of the file, which is made with mode 0600; NULL: none
- * @return 0; -EINVAL: NULL; -errno: it cannot be opened; ASYNCIO_ERUNTIME: the context is frozen.
+ * @return 0; -EINVAL: context is NULL; -errno: it cannot be opened; ASYNCIO_ERUNTIME: the context
+ *   is frozen.
  *
  * Ownership: all is *borrowed* for the call.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: `SSLContext.keylog_filename`.
  */
 ASYNCIO_API int asyncio_ssl_context_set_keylog_filename(asyncio_ssl_context_t *context,
@@ -495,7 +475,6 @@ ASYNCIO_API int asyncio_ssl_context_set_keylog_filename(asyncio_ssl_context_t *c
  *
  * Ownership: context is *borrowed*.
  * Context: any thread.
- * Cancellation: does not suspend.
  * Twin: none; Python's create_default_context() always does it.
  */
 ASYNCIO_API int asyncio_ssl_context_set_keylog_from_environment(asyncio_ssl_context_t *context);
@@ -510,7 +489,6 @@ ASYNCIO_API int asyncio_ssl_context_set_keylog_from_environment(asyncio_ssl_cont
  *
  * Ownership: the string is *borrowed*, for ever.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.version`.
  */
 ASYNCIO_API const char *asyncio_ssl_object_version(const asyncio_ssl_object_t *object);
@@ -523,7 +501,6 @@ ASYNCIO_API const char *asyncio_ssl_object_version(const asyncio_ssl_object_t *o
  *
  * Ownership: the string is *borrowed*, for ever.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.cipher`.
  */
 ASYNCIO_API const char *asyncio_ssl_object_cipher(const asyncio_ssl_object_t *object);
@@ -534,11 +511,11 @@ ASYNCIO_API const char *asyncio_ssl_object_cipher(const asyncio_ssl_object_t *ob
  * @param object    the connection
  * @param ret_text  room for size bytes; the text is cut off where it does not fit
  * @param size      in bytes
- * @return the length of the whole text, 0 where none was negotiated; -EINVAL: NULL.
+ * @return the length of the whole text, 0 where none was negotiated; -EINVAL: object or ret_text is
+ *   NULL.
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.selected_alpn_protocol`.
  */
 ASYNCIO_API int asyncio_ssl_object_selected_alpn_protocol(const asyncio_ssl_object_t *object,
@@ -552,7 +529,6 @@ ASYNCIO_API int asyncio_ssl_object_selected_alpn_protocol(const asyncio_ssl_obje
  *
  * Ownership: the string is *borrowed* as long as the connection lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.server_hostname`.
  */
 ASYNCIO_API const char *asyncio_ssl_object_server_hostname(const asyncio_ssl_object_t *object);
@@ -565,7 +541,6 @@ ASYNCIO_API const char *asyncio_ssl_object_server_hostname(const asyncio_ssl_obj
  *
  * Ownership: object is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.session_reused`.
  */
 ASYNCIO_API bool asyncio_ssl_object_session_reused(const asyncio_ssl_object_t *object);
@@ -579,7 +554,6 @@ ASYNCIO_API bool asyncio_ssl_object_session_reused(const asyncio_ssl_object_t *o
  *
  * Ownership: it is *borrowed* as long as the connection lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API struct ssl_st *asyncio_ssl_object_openssl(const asyncio_ssl_object_t *object);
@@ -592,7 +566,6 @@ ASYNCIO_API struct ssl_st *asyncio_ssl_object_openssl(const asyncio_ssl_object_t
  *
  * Ownership: object is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `len(SSLObject.get_unverified_chain())`.
  */
 ASYNCIO_API size_t asyncio_ssl_object_peercert_count(const asyncio_ssl_object_t *object);
@@ -608,7 +581,6 @@ ASYNCIO_API size_t asyncio_ssl_object_peercert_count(const asyncio_ssl_object_t 
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.getpeercert(binary_form=True)`.
  */
 ASYNCIO_API int asyncio_ssl_object_getpeercert_der(const asyncio_ssl_object_t *object,
@@ -622,11 +594,10 @@ ASYNCIO_API int asyncio_ssl_object_getpeercert_der(const asyncio_ssl_object_t *o
  * @param ret_text  room for size bytes; the text is cut off where it does not fit
  * @param size      in bytes
  * @return the length of the whole text; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM;
- *   -EINVAL: NULL.
+ *   -EINVAL: object or ret_text is NULL.
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.getpeercert()['subject']`.
  */
 ASYNCIO_API int asyncio_ssl_object_peercert_subject(const asyncio_ssl_object_t *object,
@@ -640,11 +611,10 @@ ASYNCIO_API int asyncio_ssl_object_peercert_subject(const asyncio_ssl_object_t *
  * @param ret_text  room for size bytes; the text is cut off where it does not fit
  * @param size      in bytes
  * @return the length of the whole text; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM;
- *   -EINVAL: NULL.
+ *   -EINVAL: object or ret_text is NULL.
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.getpeercert()['issuer']`.
  */
 ASYNCIO_API int asyncio_ssl_object_peercert_issuer(const asyncio_ssl_object_t *object,
@@ -658,11 +628,10 @@ ASYNCIO_API int asyncio_ssl_object_peercert_issuer(const asyncio_ssl_object_t *o
  * @param ret_text  room for size bytes; the text is cut off where it does not fit
  * @param size      in bytes
  * @return the length of the whole text; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM;
- *   -EINVAL: NULL.
+ *   -EINVAL: object or ret_text is NULL.
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.getpeercert()['serialNumber']`.
  */
 ASYNCIO_API int asyncio_ssl_object_peercert_serial(const asyncio_ssl_object_t *object,
@@ -676,11 +645,10 @@ ASYNCIO_API int asyncio_ssl_object_peercert_serial(const asyncio_ssl_object_t *o
  * @param ret_text  room for size bytes; the text is cut off where it does not fit
  * @param size      in bytes
  * @return the length of the whole text; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM;
- *   -EINVAL: NULL.
+ *   -EINVAL: object or ret_text is NULL.
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API int asyncio_ssl_object_peercert_fingerprint_sha256(
@@ -695,7 +663,6 @@ ASYNCIO_API int asyncio_ssl_object_peercert_fingerprint_sha256(
  *
  * Ownership: object is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.getpeercert()['notBefore']`.
  */
 ASYNCIO_API time_t asyncio_ssl_object_peercert_not_before(const asyncio_ssl_object_t *object,
@@ -710,7 +677,6 @@ ASYNCIO_API time_t asyncio_ssl_object_peercert_not_before(const asyncio_ssl_obje
  *
  * Ownership: object is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.getpeercert()['notAfter']`.
  */
 ASYNCIO_API time_t asyncio_ssl_object_peercert_not_after(const asyncio_ssl_object_t *object,
@@ -726,7 +692,6 @@ ASYNCIO_API time_t asyncio_ssl_object_peercert_not_after(const asyncio_ssl_objec
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none; Python removed `ssl.match_hostname`.
  */
 ASYNCIO_API bool asyncio_ssl_object_peercert_matches(const asyncio_ssl_object_t *object,
@@ -744,7 +709,6 @@ ASYNCIO_API bool asyncio_ssl_object_peercert_matches(const asyncio_ssl_object_t 
  *
  * Ownership: all is *borrowed* for the call.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SSLObject.get_channel_binding`.
  */
 ASYNCIO_API int asyncio_ssl_object_get_channel_binding(const asyncio_ssl_object_t *object,

@@ -39,7 +39,8 @@ typedef struct asyncio_loop_stats {
  *
  * @param loop       the loop.
  * @param ret_stats  where to put it; its size must be set.
- * @return 0; -EINVAL: NULL or a wrong size; ASYNCIO_ERUNTIME: another thread's loop, forked child.
+ * @return 0; -EINVAL: loop or ret_stats is NULL, or ret_stats has a wrong size; ASYNCIO_ERUNTIME:
+ *   another thread's loop, forked child.
  *
  * Ownership: nothing.
  * Context: loop thread.
@@ -53,7 +54,7 @@ ASYNCIO_API int asyncio_loop_get_stats(asyncio_loop_t *loop, asyncio_loop_stats_
  *
  * @param loop       the loop.
  * @param is_wanted  whether to measure.
- * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: another thread's loop, or a forked child.
+ * @return 0; -EINVAL: loop is NULL; ASYNCIO_ERUNTIME: another thread's loop, or a forked child.
  *
  * Ownership: loop is *borrowed*.
  * Context: loop thread.

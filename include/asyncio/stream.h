@@ -198,7 +198,7 @@ ASYNCIO_API void asyncio_stream_reader_unref(asyncio_stream_reader_t *reader);
  * @return - the number of bytes; 0 at the end of the stream.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
  *   - -ECANCELED: the task was cancelled; no byte was lost.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: reader or buffer is NULL.
  *   - -ENOMEM: out of memory.
  *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
@@ -222,7 +222,7 @@ asyncio_stream_reader_read_coroutine(asyncio_stream_reader_t *reader, void *buff
  * @return - the number of bytes.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
  *   - -ECANCELED: the task was cancelled; no byte was lost.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: reader or ret_data is NULL.
  *   - -ENOMEM: out of memory.
  *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
@@ -249,7 +249,7 @@ asyncio_stream_reader_read_all_coroutine(asyncio_stream_reader_t *reader, const 
  *   - ASYNCIO_EINCOMPLETEREAD: the stream ended before; buffer holds the bytes that came.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
  *   - -ECANCELED: the task was cancelled; no byte was lost.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: reader or buffer is NULL.
  *   - -ENOMEM: out of memory.
  *   - -ECONNRESET, -EPIPE or any other -errno: the connection was lost.
  *
@@ -277,7 +277,7 @@ asyncio_stream_reader_readexactly_coroutine(asyncio_stream_reader_t *reader, voi
  * @param reader    the reader
  * @param ret_line  receives a pointer to the line, which no 0 follows
  * @return - the number of bytes; 0 at the end of the stream.
- *   - -EINVAL: NULL, or a line longer than the limit; see below.
+ *   - -EINVAL: reader or ret_line is NULL, or a line is longer than the limit; see below.
  *   - ASYNCIO_ELIMITOVERRUN: a line was too long before, with the option end_on_overrun.
  *   - ASYNCIO_ERUNTIME: not inside a task, or another task is reading.
  *   - -ECANCELED: the task was cancelled; no byte was lost.
@@ -388,7 +388,7 @@ ASYNCIO_API void asyncio_stream_writer_unref(asyncio_stream_writer_t *writer);
  * @return - 0: the bytes are written, or dropped.
  *   - ASYNCIO_ERUNTIME: write_eof() was called before, or this is another thread.
  *   - -ENOMEM: out of memory; nothing is written.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: writer or data is NULL.
  *
  * Ownership: data is *borrowed* for the call.
  * Context: loop thread.
@@ -519,8 +519,8 @@ asyncio_stream_writer_wait_closed_coroutine(asyncio_stream_writer_t *writer);
  * @param writer      the writer
  * @param high_bytes  drain() waits when more than that is unsent; SIZE_MAX: 64 KiB
  * @param low_bytes   until no more than that is unsent; SIZE_MAX: a quarter of high_bytes
- * @return 0; -EINVAL: NULL, or low above high; ASYNCIO_ERUNTIME: another thread's, or a forked
- *   child.
+ * @return 0; -EINVAL: writer is NULL, or low_bytes is above high_bytes; ASYNCIO_ERUNTIME: another
+ *   thread's, or a forked child.
  *
  * Ownership: writer is *borrowed*.
  * Context: loop thread.
@@ -620,7 +620,6 @@ asyncio_stream_writer_start_tls_coroutine(asyncio_stream_writer_t *writer,
  *
  * Ownership: the object is *borrowed* as long as writer lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `get_extra_info('ssl_object')`.
  */
 ASYNCIO_API const asyncio_ssl_object_t *

@@ -173,7 +173,6 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_subprocess_shell_coroutine(
  *
  * Ownership: the reference is *new*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API asyncio_subprocess_transport_t *
@@ -186,7 +185,6 @@ asyncio_subprocess_transport_ref(asyncio_subprocess_transport_t *transport);
  *
  * Ownership: transport is *taken*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: none.
  */
 ASYNCIO_API void asyncio_subprocess_transport_unref(asyncio_subprocess_transport_t *transport);
@@ -199,7 +197,6 @@ ASYNCIO_API void asyncio_subprocess_transport_unref(asyncio_subprocess_transport
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SubprocessTransport.get_pid`.
  */
 ASYNCIO_API pid_t
@@ -214,11 +211,10 @@ asyncio_subprocess_transport_get_pid(const asyncio_subprocess_transport_t *trans
  *                   Linux 6.15)
  * @return - 0: it has exited.
  *   - ASYNCIO_EINVALIDSTATE: it runs.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: transport or ret_code is NULL.
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SubprocessTransport.get_returncode`.
  */
 ASYNCIO_API int
@@ -237,7 +233,6 @@ asyncio_subprocess_transport_get_returncode(const asyncio_subprocess_transport_t
  *
  * Ownership: the pipe's transport is *borrowed* as long as transport lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SubprocessTransport.get_pipe_transport`.
  */
 ASYNCIO_API asyncio_transport_t *
@@ -252,12 +247,11 @@ asyncio_subprocess_transport_get_pipe_transport(const asyncio_subprocess_transpo
  * @return - 0: sent.
  *   - -ESRCH: the child has exited (Python's ProcessLookupError).
  *   - -EPERM: the child runs as another user.
- *   - -EINVAL: NULL, or no signal has that number.
+ *   - -EINVAL: transport is NULL, or signo is not the number of a signal.
  *   - ASYNCIO_ERUNTIME: another thread's.
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SubprocessTransport.send_signal`.
  */
 ASYNCIO_API int
@@ -271,7 +265,6 @@ asyncio_subprocess_transport_send_signal(asyncio_subprocess_transport_t *transpo
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SubprocessTransport.terminate`.
  */
 ASYNCIO_API int
@@ -285,7 +278,6 @@ asyncio_subprocess_transport_terminate(asyncio_subprocess_transport_t *transport
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `SubprocessTransport.kill`.
  */
 ASYNCIO_API int asyncio_subprocess_transport_kill(asyncio_subprocess_transport_t *transport);
@@ -300,7 +292,6 @@ ASYNCIO_API int asyncio_subprocess_transport_kill(asyncio_subprocess_transport_t
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.close`.
  */
 ASYNCIO_API int asyncio_subprocess_transport_close(asyncio_subprocess_transport_t *transport);
@@ -313,7 +304,6 @@ ASYNCIO_API int asyncio_subprocess_transport_close(asyncio_subprocess_transport_
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.is_closing`.
  */
 ASYNCIO_API bool
@@ -327,7 +317,6 @@ asyncio_subprocess_transport_is_closing(const asyncio_subprocess_transport_t *tr
  *
  * Ownership: the protocol is *borrowed* as long as transport lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `BaseTransport.get_protocol`.
  */
 ASYNCIO_API asyncio_subprocess_protocol_t *

@@ -96,7 +96,7 @@ ASYNCIO_API int asyncio_task_group_cancel(asyncio_task_group_t *group);
  * @param place      the place for reports; the macro passes it.
  * @return the task, or NULL; then asyncio_errno() is ASYNCIO_ERUNTIME (not entered, ended, or
  *   being cancelled; the coroutine was closed; the group is another thread's, or this is a forked
- *   child), -ENOMEM or -EINVAL.
+ *   child), -ENOMEM or -EINVAL (group or coroutine is NULL, or coroutine is none).
  *
  * Ownership: coroutine is *taken*, also on failure; the task is *borrowed* until the
  *   running task exits a later group, or ends.
@@ -140,7 +140,7 @@ ASYNCIO_API asyncio_task_t *asyncio_task_group_create_task_full_at(
  *   - -ECANCELED: this task was cancelled.
  *   - ASYNCIO_ERUNTIME: tasks are left, and this is not inside a task; or the group is another
  *     thread's, or this is a forked child: then it is not left.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: group is NULL.
  *
  * Ownership: group is the caller's again, and its tasks' references are given up.
  * Context: inside the task that entered it.

@@ -115,7 +115,7 @@ ASYNCIO_API void asyncio_testing_unref(asyncio_testing_t *testing);
  * @return
  *   - 0: all is well.
  *   - -EUCLEAN: nothing failed, but something was left behind; asyncio_testing_report() says what.
- *   - -EINVAL: no fixture, or no function.
+ *   - -EINVAL: testing or fn is NULL.
  *   - ASYNCIO_ERUNTIME: a loop is running in this thread, or a test is under way.
  *   - -ENOMEM, -EMFILE, …: no loop could be made.
  *   - any other: the first code with which setup, test, teardown or a cleanup ended.
@@ -186,8 +186,8 @@ ASYNCIO_API asyncio_loop_t *asyncio_testing_get_loop(asyncio_testing_t *testing)
  * @param testing     the fixture.
  * @param coroutine   the object; NULL is answered as the code of asyncio_errno().
  * @param ret_result  where to put the result; NULL drops it.
- * @return as asyncio_runner_run(); also -EINVAL for no fixture, and ASYNCIO_ERUNTIME if no test is
- *   under way. ASYNCIO_EDEADLOOP: on the virtual clock, it waits for what cannot come.
+ * @return as asyncio_runner_run(); also -EINVAL if testing is NULL, and ASYNCIO_ERUNTIME if no test
+ *   is under way. ASYNCIO_EDEADLOOP: on the virtual clock, it waits for what cannot come.
  *
  * Ownership: coroutine is *taken*, also on failure; the result moves to the caller.
  * Context: the thread of the test, outside tasks and loops.
@@ -205,7 +205,7 @@ ASYNCIO_API int asyncio_testing_call(asyncio_testing_t *testing, asyncio_corouti
  * @param fn       the coroutine function.
  * @param arg      passed to it.
  * @param place    the place for reports; the macro passes it.
- * @return 0; -EINVAL: no fixture, or no function; ASYNCIO_ERUNTIME: no test is under way; -ENOMEM.
+ * @return 0; -EINVAL: testing or fn is NULL; ASYNCIO_ERUNTIME: no test is under way; -ENOMEM.
  *
  * Ownership: arg is *borrowed* until the cleanup has run.
  * Context: the thread of the test, also inside its coroutines.

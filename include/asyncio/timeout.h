@@ -39,8 +39,8 @@ typedef struct asyncio_timeout {
  *
  * @param scope  the caller's memory.
  * @param delay  seconds from now; 0 and less: at the first suspension; ASYNCIO_FOREVER: never.
- * @return 0; -EINVAL (NULL, NaN); ASYNCIO_ERUNTIME (not inside a task, or in a forked child);
- *   -ENOMEM (no timer).
+ * @return 0; -EINVAL (scope is NULL, delay is NaN); ASYNCIO_ERUNTIME (not inside a task, or in a
+ *   forked child); -ENOMEM (no timer).
  *
  * Ownership: scope is *borrowed* until the exit.
  * Context: inside a task.

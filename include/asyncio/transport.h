@@ -313,7 +313,7 @@ ASYNCIO_API void asyncio_transport_unref(asyncio_transport_t *transport);
  *   - ASYNCIO_ERUNTIME: write_eof() was called before, or this is another thread.
  *   - -EBADF: the transport of a pipe that only reads.
  *   - -ENOMEM: out of memory; nothing is written.
- *   - -EINVAL: NULL.
+ *   - -EINVAL: transport or data is NULL.
  *
  * Ownership: data is *borrowed* for the call.
  * Context: loop thread.
@@ -448,8 +448,8 @@ ASYNCIO_API bool asyncio_transport_is_reading(const asyncio_transport_t *transpo
  *                    four times low_bytes
  * @param low_bytes   resume_writing is called when no more than that is unsent; SIZE_MAX: a quarter
  *                    of high_bytes
- * @return 0; -EINVAL: NULL, or low above high; ASYNCIO_ERUNTIME: another thread's, or a forked
- *   child.
+ * @return 0; -EINVAL: transport is NULL, or low_bytes is above high_bytes; ASYNCIO_ERUNTIME:
+ *   another thread's, or a forked child.
  *
  * Ownership: transport is *borrowed*.
  * Context: loop thread.
@@ -464,7 +464,7 @@ ASYNCIO_API int asyncio_transport_set_write_buffer_limits(asyncio_transport_t *t
  * @param transport       the transport
  * @param ret_high_bytes  receives the high-water mark
  * @param ret_low_bytes   receives the low-water mark
- * @return 0; -EINVAL: NULL.
+ * @return 0; -EINVAL: an argument is NULL: transport, ret_high_bytes or ret_low_bytes.
  *
  * Ownership: all is *borrowed*.
  * Context: loop thread.
@@ -524,7 +524,6 @@ asyncio_transport_get_socket(const asyncio_transport_t *transport);
  *
  * Ownership: the object is *borrowed* as long as transport lives.
  * Context: loop thread.
- * Cancellation: does not suspend.
  * Twin: `get_extra_info('ssl_object')`.
  */
 ASYNCIO_API const asyncio_ssl_object_t *
@@ -538,8 +537,8 @@ asyncio_transport_get_ssl_object(const asyncio_transport_t *transport);
  *
  * @param transport  the transport
  * @param protocol   the new protocol
- * @return 0; -EINVAL: NULL, or a table without a valid size; ASYNCIO_ERUNTIME: another thread's, a
- *   forked child, or the pipe of a child process.
+ * @return 0; -EINVAL: transport or protocol is NULL, or protocol has a wrong size;
+ *   ASYNCIO_ERUNTIME: another thread's, a forked child, or the pipe of a child process.
  *
  * Ownership: protocol is *taken*, but not on failure; the former one belongs to the program again,
  * and its destroy is not called: so it may be exchanged by a function of its own.
