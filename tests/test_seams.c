@@ -6,6 +6,9 @@
 #include "support/support.h"
 
 #include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "loop/loop.h"
 
@@ -157,6 +160,92 @@ static void a_loop_may_move_between_runs(void **state)
     run_turn_once(fixture);
 }
 
+typedef struct moving {
+    fixture_t *fixture;
+    asyncio_loop_t *loop;
+    asyncio__file_t *file;       /* of ends[0] */
+    asyncio__operation_t receive; /* pending on file in every run */
+    int ends[2], pipe[2];
+    int received, watched;       /* completions of receive; calls of the watch */
+    char byte;
+} moving_t;
+
+static void note_received(asyncio__operation_t *operation)
+{
+    moving_t *moving = ASYNCIO__CONTAINER(operation, moving_t, receive);
+    if (operation->result == -EBADF)
+        return; /* the file was closed */
+    assert_int_equal(operation->result, 1);
+    moving->received++;
+    moving->receive.size = 1;
+    assert_int_equal(moving->loop->engine->class->submit(moving->loop->engine, operation), 0);
+}
+
+static void note_watched(void *arg)
+{
+    moving_t *moving = arg;
+    char byte;
+    assert_int_equal(read(moving->pipe[0], &byte, 1), 1);
+    moving->watched++;
+    asyncio_loop_stop(moving->loop);
+}
+
+static void *run_until_watched(void *arg)
+{
+    moving_t *moving = arg;
+    int rc = asyncio_loop_run_forever(moving->loop);
+    assert_int_equal(asyncio__loop_rest(moving->loop), 0);
+    return (void *)(intptr_t)rc;
+}
+
+/* Has the bytes come while another thread runs the loop, or before. */
+static void run_moved(moving_t *moving, bool is_before)
+{
+    pthread_t thread;
+    void *rc;
+    if (is_before)
+        assert_int_equal(write(moving->ends[1], "x", 1) + write(moving->pipe[1], "x", 1), 2);
+    assert_int_equal(pthread_create(&thread, NULL, run_until_watched, moving), 0);
+    if (!is_before) {
+        /* A wake-up of the loop where it runs now. */
+        assert_int_equal(asyncio_loop_call_soon_threadsafe(moving->loop, note_letter, "w", NULL),
+                         0);
+        assert_int_equal(write(moving->ends[1], "x", 1) + write(moving->pipe[1], "x", 1), 2);
+    }
+    assert_int_equal(pthread_join(thread, &rc), 0);
+    assert_int_equal((int)(intptr_t)rc, 0);
+}
+
+/* Operations and watches that are pending at the end of a run continue in another thread's. */
+static void what_is_pending_moves_with_the_loop(void **state)
+{
+    fixture_t *fixture = *state;
+    if (!strcmp(fixture->loop->engine->class->name, "sim"))
+        skip(); /* no descriptors */
+    moving_t moving = {.fixture = fixture, .loop = fixture->loop};
+    asyncio__engine_t *engine = moving.loop->engine;
+    moving.loop->may_move = true;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, moving.ends), 0);
+    assert_int_equal(pipe(moving.pipe), 0);
+    assert_int_equal(engine->class->open_file(engine, moving.ends[0], ASYNCIO__FILE_SOCKET,
+                                              &moving.file), 0);
+    moving.receive = (asyncio__operation_t){.kind = ASYNCIO__RECV, .file = moving.file,
+        .buffer = &moving.byte, .size = 1, .complete = note_received};
+    assert_int_equal(engine->class->submit(engine, &moving.receive), 0);
+    assert_int_equal(asyncio_loop_add_reader(moving.loop, moving.pipe[0], note_watched, &moving),
+                     0);
+    for (int i = 0; i < 6; i++)
+        run_moved(&moving, i % 2);
+    assert_int_equal(moving.watched, 6);
+    assert_in_range(moving.received, 5, 6); /* the last one may still be in its socket */
+    assert_int_equal(asyncio_loop_remove_reader(moving.loop, moving.pipe[0]), 1);
+    engine->class->close_file(engine, moving.file);
+    run_turn_once(fixture);
+    close(moving.ends[1]);
+    close(moving.pipe[0]);
+    close(moving.pipe[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +254,7 @@ int main(void)
         FIXTURE_TEST(a_flush_runs_before_the_poll),
         FIXTURE_TEST(an_aborted_turn_keeps_the_rest),
         FIXTURE_TEST(a_loop_may_move_between_runs),
+        FIXTURE_TEST(what_is_pending_moves_with_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,14 @@ typedef struct asyncio__engine_class {
      */
     int (*watch)(asyncio__engine_t *engine, asyncio__watch_t *watch);
 
+    /*
+     * Called between two runs of a loop that may continue in another thread: the kernel holds
+     * nothing of this thread any more, and the next wait() submits again what was pending. Until
+     * then submit() and watch() keep to themselves what they are given. NULL: the kernel does not
+     * care which thread waits.
+     */
+    void (*rest)(asyncio__engine_t *engine);
+
     /* A descriptor that a foreign loop can poll for input to know that wait(0) has work. */
     int (*poll_fd)(asyncio__engine_t *engine);
 } asyncio__engine_class_t;

@@ -50,7 +50,7 @@ int asyncio__uring_own(engine_t *engine)
     return ASYNCIO__LIKELY(rc != -EXDEV) ? rc : asyncio__uring_move(engine);
 }
 
-static int enter(engine_t *engine, unsigned wait, int64_t timeout_ns)
+int asyncio__uring_submit_and_wait(engine_t *engine, unsigned wait, int64_t timeout_ns)
 {
     int rc = asyncio__uring_own(engine);
     if (rc < 0)
@@ -60,9 +60,16 @@ static int enter(engine_t *engine, unsigned wait, int64_t timeout_ns)
     engine->base.enters++;
     rc = asyncio__uring_enter(&engine->ring, wait, timeout_ns);
     /* A thread with the address of one that has ended. */
-    if (rc == -EEXIST && (rc = asyncio__uring_move(engine)) == 0)
+    if (rc == -EEXIST && (rc = asyncio__uring_move(engine)) == 0) {
+        arm_wake(engine); /* in the new ring, or this wait would sleep through every wake() */
         rc = asyncio__uring_enter(&engine->ring, wait, timeout_ns);
+    }
     return rc;
+}
+
+static int enter(engine_t *engine, unsigned wait, int64_t timeout_ns)
+{
+    return asyncio__uring_submit_and_wait(engine, wait, timeout_ns);
 }
 
 /* Takes no completions, even where the kernel asks for that: callers walk through lists. */
@@ -211,6 +218,7 @@ static int uring_wait(asyncio__engine_t *base, int64_t timeout_ns)
         return -EIO; /* also if the ring works again: its completions are not looked at */
     }
     base->is_waiting = true;
+    engine->is_resting = false;
     if (ASYNCIO__UNLIKELY(!asyncio__list_is_empty(&engine->retry)))
         retry(engine);
     if (ASYNCIO__UNLIKELY(!asyncio__list_is_empty(&engine->starved)) &&
@@ -329,6 +337,7 @@ static const asyncio__engine_class_t uring_class = {
     .abandon = uring_abandon,
     .wake = uring_wake,
     .watch = asyncio__uring_watch,
+    .rest = asyncio__uring_rest,
     .poll_fd = uring_poll_fd,
 };
 

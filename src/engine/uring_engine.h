@@ -56,6 +56,7 @@ typedef struct asyncio__uring_engine {
     int wake_fd;             /* an eventfd, always polled and never read */
     bool is_wake_armed;      /* the kernel polls wake_fd */
     bool is_reaping;         /* inside reap_all(), which takes completions */
+    bool is_resting;         /* until the next wait() nothing new is submitted; see rest() */
     bool is_abandoned;       /* the ring failed: its completions are not looked at */
     bool is_modern;          /* the kernel defers work until we enter; see uring_operations.c */
     long kernel_count;       /* last completions that are still to come, without wake's */
@@ -100,6 +101,13 @@ void asyncio__uring_reap_all(asyncio__uring_engine_t *engine);
 /* Replaces the ring by one of this thread: 0, or -EXDEV while the kernel holds something. */
 int asyncio__uring_move(asyncio__uring_engine_t *engine);
 
+/* Of the engine's class: takes back all that the kernel holds, so that the ring can move. */
+void asyncio__uring_rest(asyncio__engine_t *base);
+
+/* Submits what is new and waits until `wait` completions are there: 0 or -errno. */
+int asyncio__uring_submit_and_wait(asyncio__uring_engine_t *engine, unsigned wait,
+                                   int64_t timeout_ns);
+
 /* Has the next wait() submit what the file could not submit now. */
 void asyncio__uring_retry_later(asyncio__uring_engine_t *engine, asyncio__uring_file_t *file);
 
@@ -135,6 +143,9 @@ bool asyncio__uring_restart_starved(asyncio__uring_engine_t *engine);
 void asyncio__uring_end_operations(asyncio__uring_engine_t *engine, asyncio__uring_file_t *file,
                                    int result);
 
+/* Has the kernel let go of the file's operations, which are started again later. */
+void asyncio__uring_take_back(asyncio__uring_engine_t *engine, asyncio__uring_file_t *file);
+
 /* Completes every operation of these files with -ECANCELED, whatever the kernel holds. */
 void asyncio__uring_abandon_files(asyncio__uring_engine_t *engine, asyncio__list_t *files);
 
@@ -166,6 +177,9 @@ void asyncio__uring_rearm_watches(asyncio__uring_engine_t *engine);
 
 void asyncio__uring_handle_watch(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *watch,
                                  const asyncio__uring_cqe_t *cqe);
+
+/* Has the kernel let go of all watches, which are polled again later. */
+void asyncio__uring_take_watches_back(asyncio__uring_engine_t *engine);
 
 /* Ends all watches; their owners are not told. */
 void asyncio__uring_end_watches(asyncio__uring_engine_t *engine);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A loop that continues on another thread: the kernel ties a ring to one thread, so the engine
- * replaces it. */
+/*
+ * A loop that continues on another thread: the kernel ties a ring to one thread, so the engine
+ * replaces it. The kernel cannot hand over what it holds: so a loop that may move rests between
+ * its runs, which takes everything back while the thread is still the ring's.
+ */
 #include <errno.h>
 
 #include "base/compiler.h"
@@ -40,4 +43,32 @@ ASYNCIO__COLD int asyncio__uring_move(asyncio__uring_engine_t *engine)
     engine->is_wake_armed = false;
     engine->buffers.is_registered = false; /* the next receive that needs one registers them */
     return rc < 0 ? rc : asyncio__uring_enable(old);
+}
+
+/* Asks the kernel to let go of what it was not asked for yet. */
+static void take_all_back(asyncio__uring_engine_t *engine)
+{
+    asyncio__list_t *link;
+    for (link = engine->files.next; link != &engine->files; link = link->next)
+        asyncio__uring_take_back(engine,
+                                 ASYNCIO__CONTAINER(link, asyncio__uring_file_t, link));
+    asyncio__uring_take_watches_back(engine);
+}
+
+/* It cannot let go of a file that is being read from a disk: for that this waits five seconds. */
+void asyncio__uring_rest(asyncio__engine_t *base)
+{
+    asyncio__uring_engine_t *engine = asyncio__uring_of(base);
+    int idle = engine->is_abandoned ? 5 : 0;
+    engine->is_resting = true;
+    while (engine->kernel_count > 0 && idle < 5) {
+        long before = engine->kernel_count;
+        take_all_back(engine);
+        int rc = asyncio__uring_submit_and_wait(
+            engine, !asyncio__uring_has_completion(&engine->ring), 1000000000);
+        asyncio__uring_reap_all(engine);
+        if (rc < 0 && rc != -EBUSY && rc != -EAGAIN && rc != -ENOMEM)
+            return;
+        idle = engine->kernel_count < before ? 0 : idle + 1;
+    }
 }

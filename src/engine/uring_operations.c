@@ -99,6 +99,8 @@ static int start(engine_t *engine, file_t *file, asyncio__operation_t *operation
 {
     const asyncio__operation_row_t *row = asyncio__row_of(operation);
     bool is_lent = operation->note & ASYNCIO__LENT;
+    if (ASYNCIO__UNLIKELY(engine->is_resting))
+        return -EBUSY;
     if (!is_carried_out(engine, file, row) ||
         (ASYNCIO__UNLIKELY(is_lent) && asyncio__uring_provide_buffers(engine) < 0))
         return poll_for(engine, operation);
@@ -198,15 +200,18 @@ int asyncio__uring_submit(asyncio__engine_t *base, asyncio__operation_t *operati
             }
         }
         int rc = start(engine, file, operation);
-        if (ASYNCIO__UNLIKELY(rc < 0)) {
+        if (ASYNCIO__UNLIKELY(rc < 0) && !engine->is_resting) {
             asyncio__uring_flush(engine);
             rc = start(engine, file, operation);
         }
-        if (ASYNCIO__UNLIKELY(rc < 0)) {
+        if (ASYNCIO__LIKELY(rc == 0)) {
+            file->active[direction] = operation;
+        } else if (engine->is_resting) {
+            asyncio__uring_retry_later(engine, file);
+        } else {
             operation->state = ASYNCIO__IDLE;
             return rc;
         }
-        file->active[direction] = operation;
     }
     file->last_direction = (uint8_t)direction;
     file->inlined = 0;
@@ -399,6 +404,10 @@ static ASYNCIO__COLD void queue_again(file_t *file, asyncio__operation_t *operat
 /* Tries an operation whose descriptor is ready, and polls again if it would block. */
 static void try_after_poll(engine_t *engine, file_t *file, asyncio__operation_t *operation)
 {
+    if (ASYNCIO__UNLIKELY(engine->is_resting)) {
+        queue_again(file, operation, &engine->retry);
+        return;
+    }
     bool is_done = asyncio__attempt(&engine->base, operation);
     note_attempt(file, operation, is_done);
     if (is_done) {
@@ -550,6 +559,14 @@ int asyncio__uring_detach_file(asyncio__engine_t *base, asyncio__file_t *file)
     file_of(file)->is_detached = true;
     end_file(asyncio__uring_of(base), file_of(file));
     return 0;
+}
+
+void asyncio__uring_take_back(engine_t *engine, file_t *file)
+{
+    for (int direction = 0; direction < 2; direction++) {
+        if (file->active[direction])
+            take_back(engine, file, file->active[direction], ASYNCIO__RETRY_WANTED);
+    }
 }
 
 /* The kernel wakes the poll of the peer, and on AF_UNIX nobody who polls this end. */

@@ -55,7 +55,8 @@ static int adjust(asyncio__uring_engine_t *engine, asyncio__uring_watch_t *watch
         rc = asyncio__uring_cancel_submission(engine, user_data);
         watch->is_cancel_sent = rc == 0;
     } else if (wanted) {
-        rc = asyncio__uring_poll(engine, watch->fd, wanted, user_data);
+        rc = engine->is_resting ? -EBUSY
+                                : asyncio__uring_poll(engine, watch->fd, wanted, user_data);
         watch->is_polling = rc == 0;
         watch->asked = wanted;
     }
@@ -175,6 +176,18 @@ int asyncio__uring_watch(asyncio__engine_t *base, asyncio__watch_t *user)
     if (was_polling)
         asyncio__uring_flush(engine);
     return 0;
+}
+
+void asyncio__uring_take_watches_back(asyncio__uring_engine_t *engine)
+{
+    asyncio__list_t *link;
+    for (link = engine->watches.next; link != &engine->watches; link = link->next) {
+        asyncio__uring_watch_t *watch = ASYNCIO__CONTAINER(link, asyncio__uring_watch_t, link);
+        if (watch->is_polling && !watch->is_cancel_sent)
+            watch->is_cancel_sent =
+                asyncio__uring_cancel_submission(
+                    engine, asyncio__uring_tag(watch, ASYNCIO__TAG_WATCH)) == 0;
+    }
 }
 
 void asyncio__uring_end_watches(asyncio__uring_engine_t *engine)

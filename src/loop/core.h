@@ -227,9 +227,10 @@ static inline void asyncio__loop_abort_turn(asyncio_loop_t *loop)
     loop->stopping = true;
 }
 
-/* After a run: flushes, and submits what the last turn left to the engine. What completes at once
- * becomes ready for the next run. Returns 0, or -errno when the engine is broken. */
-int asyncio__loop_submit(asyncio_loop_t *loop);
+/* After a run of a loop that may move to another thread: flushes, submits what the last turn left
+ * to the engine, and has the engine let go of this thread. What completes at once becomes ready
+ * for the next run. Returns 0, or -errno when the engine is broken. */
+int asyncio__loop_rest(asyncio_loop_t *loop);
 
 /* Has flush->run() called once before the next poll; a no-op if it is listed already. */
 static inline void asyncio__loop_flush_later(asyncio_loop_t *loop, asyncio__flush_t *flush)

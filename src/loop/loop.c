@@ -415,12 +415,16 @@ static int poll_once(asyncio_loop_t *loop)
     return 0;
 }
 
-int asyncio__loop_submit(asyncio_loop_t *loop)
+int asyncio__loop_rest(asyncio_loop_t *loop)
 {
     asyncio__engine_t *engine = loop->engine;
     if (!asyncio__list_is_empty(&loop->flushes))
         flush(loop);
-    return engine->is_batching && engine->in_flight > 0 ? engine->class->wait(engine, 0) : 0;
+    int rc =
+        engine->is_batching && engine->in_flight > 0 ? engine->class->wait(engine, 0) : 0;
+    if (engine->class->rest)
+        engine->class->rest(engine);
+    return rc;
 }
 
 /* Runs the items of a turn, and measures them. */

@@ -74,6 +74,7 @@ static PyObject *new_loop(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     self->loop->python = self;
     self->loop->may_move = true;
+    asyncio__ignore(asyncio__loop_rest(self->loop)); /* the first run may be elsewhere too */
     self->wake_pipe[0] = self->wake_pipe[1] = -1;
     self->slow_ns = 100000000;
     self->batch.run = asyncio__py_run_batch;

@@ -45,9 +45,12 @@ static PyObject *run(asyncio__py_loop_t *self, PyObject *unused)
     Py_INCREF(self);
     self->is_running = true;
     int rc = asyncio_loop_run_forever(self->loop);
-    /* What the last callbacks have written is on its way when asyncio's run ends. */
-    if (rc == 0)
-        rc = asyncio__loop_submit(self->loop);
+    /* What the last callbacks have written is on its way when asyncio's run ends; and the next run
+     * may be in another thread. */
+    if (!self->loop->running) {
+        int rested = asyncio__loop_rest(self->loop);
+        rc = rc < 0 ? rc : rested;
+    }
     self->is_running = self->loop->running; /* this one was refused while another continues */
     PyObject *raised = self->raised, *result = NULL;
     self->raised = NULL;

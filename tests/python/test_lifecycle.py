@@ -450,3 +450,44 @@ def test_loop_says_which_engine_it_has(loop):
     assert loop.engine in ("epoll", "uring", "sim")
     assert isinstance(loop.engine_reason, str)
     assert loop.stats()
+
+
+def test_open_connections_continue_in_another_thread(loop):
+    """A program prepares its loop and then hands it to a thread, and takes it back."""
+    async def handle(reader, writer):
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    async def prepare():
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        loop.add_reader(pipe[0], lambda: seen.append(os.read(pipe[0], 10)))
+        return server, await asyncio.open_connection(*server.sockets[0].getsockname())
+
+    async def use(reader, writer, port, word):
+        os.write(pipe[1], word)
+        writer.write(word)
+        assert await reader.read(10) == word
+        other = await asyncio.open_connection("127.0.0.1", port)
+        other[1].write(word)
+        assert await other[0].read(10) == word
+        other[1].close()
+        while word not in seen:
+            await asyncio.sleep(0.001)
+
+    def work(word):
+        loop.run_until_complete(use(*ends, server.sockets[0].getsockname()[1], word))
+        return word
+
+    pipe, seen = os.pipe(), []
+    server, ends = loop.run_until_complete(prepare())
+    for word in (b"1", b"2", b"3"):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            assert pool.submit(work, word).result(60) == word
+    work(b"4")
+    loop.remove_reader(pipe[0])
+    ends[1].close()
+    server.close()
+    loop.run_until_complete(asyncio.sleep(0.01))
+    for descriptor in pipe:
+        os.close(descriptor)
