@@ -50,6 +50,7 @@
 /* Streams, and TLS (a library of its own). */
 #include <asyncio/server.h>
 #include <asyncio/ssl.h>
+#include <asyncio/ssl_object.h>
 #include <asyncio/stream.h>
 
 /* Transports and protocols. */

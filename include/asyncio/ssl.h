@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * TLS: contexts with certificates and keys, and what is known of a connection.
+ * TLS: contexts with certificates and keys. <asyncio/ssl_object.h> says what is known of a
+ * connection.
  *
  * A context is given to the calls that connect and serve. With its defaults a client verifies the
  * server's certificate against the system's authorities, and the name in it against the host.
@@ -35,14 +36,12 @@
 #ifndef ASYNCIO_SSL_H
 #define ASYNCIO_SSL_H
 
-#include <asyncio/stream.h>
-#include <time.h>
+#include <asyncio/ssl_object.h>
 
 ASYNCIO_BEGIN_DECLS
 
-/** OpenSSL's SSL_CTX and SSL. */
+/** OpenSSL's SSL_CTX. */
 struct ssl_ctx_st;
-struct ssl_st;
 
 /** Whose certificate a context verifies. */
 typedef enum asyncio_ssl_purpose {
@@ -62,6 +61,21 @@ typedef enum asyncio_ssl_verify_mode {
     ASYNCIO_SSL_CERT_OPTIONAL, /**< yes, but a client may have none */
     ASYNCIO_SSL_CERT_REQUIRED  /**< yes, and a client without one is refused */
 } asyncio_ssl_verify_mode_t;
+
+/** What is verified of a chain beyond signatures, dates and names; combined by |. The values are
+ * those of Python's ssl and of OpenSSL. */
+typedef enum asyncio_ssl_verify_flags {
+    ASYNCIO_SSL_VERIFY_DEFAULT = 0,                  /**< nothing more */
+    ASYNCIO_SSL_VERIFY_CRL_CHECK_LEAF = 0x4,         /**< the peer's certificate must not be on the
+                                                          list of its authority */
+    ASYNCIO_SSL_VERIFY_CRL_CHECK_CHAIN = 0xc,        /**< nor may any other of the chain */
+    ASYNCIO_SSL_VERIFY_X509_STRICT = 0x20,           /**< authorities without key usage or key
+                                                          identifiers are refused, as RFC 5280
+                                                          asks */
+    ASYNCIO_SSL_VERIFY_X509_TRUSTED_FIRST = 0x8000,  /**< chains end at the first trusted
+                                                          certificate */
+    ASYNCIO_SSL_VERIFY_X509_PARTIAL_CHAIN = 0x80000  /**< which may be an intermediate one */
+} asyncio_ssl_verify_flags_t;
 
 /**
  * Writes the password of a key into a buffer: returns its length, or a negative code, with which
@@ -121,6 +135,19 @@ ASYNCIO_API asyncio_ssl_context_t *asyncio_ssl_default_client_context(void);
  * Twin: none.
  */
 ASYNCIO_API asyncio_ssl_context_t *asyncio_ssl_context_from_openssl(struct ssl_ctx_st *ctx);
+
+/**
+ * Returns OpenSSL's context, for settings that are not offered here: security level, options,
+ * parameters of key exchange. It may be changed as long as this one is not in use.
+ *
+ * @param context  the context
+ * @return OpenSSL's context; NULL for NULL.
+ *
+ * Ownership: it is *borrowed* as long as context lives.
+ * Context: any thread.
+ * Twin: none.
+ */
+ASYNCIO_API struct ssl_ctx_st *asyncio_ssl_context_openssl(const asyncio_ssl_context_t *context);
 
 /**
  * Takes another reference.
@@ -380,6 +407,51 @@ ASYNCIO_API int asyncio_ssl_context_set_verify_mode(asyncio_ssl_context_t *conte
                                                     asyncio_ssl_verify_mode_t mode);
 
 /**
+ * Returns what is verified of a chain.
+ *
+ * @param context  the context
+ * @return flags of asyncio_ssl_verify_flags_t: by default ASYNCIO_SSL_VERIFY_X509_STRICT,
+ *   ASYNCIO_SSL_VERIFY_X509_TRUSTED_FIRST and ASYNCIO_SSL_VERIFY_X509_PARTIAL_CHAIN; 0 for NULL.
+ *
+ * Ownership: context is *borrowed*.
+ * Context: any thread.
+ * Twin: `SSLContext.verify_flags`.
+ */
+ASYNCIO_API unsigned asyncio_ssl_context_verify_flags(const asyncio_ssl_context_t *context);
+
+/**
+ * Sets what is verified of a chain. Without ASYNCIO_SSL_VERIFY_X509_STRICT private authorities that
+ * lack a key usage or a key identifier are accepted.
+ *
+ * @param context  the context
+ * @param flags    of asyncio_ssl_verify_flags_t; those that are not given are cleared
+ * @return 0; -EINVAL: context is NULL, or flags has an unknown bit; ASYNCIO_ERUNTIME: the context
+ *   is frozen.
+ *
+ * Ownership: context is *borrowed*.
+ * Context: any thread.
+ * Twin: `SSLContext.verify_flags`.
+ */
+ASYNCIO_API int asyncio_ssl_context_set_verify_flags(asyncio_ssl_context_t *context,
+                                                     unsigned flags);
+
+/**
+ * Allows a server to ask for the client's certificate after the handshake, in TLS 1.3: of a client,
+ * that it replies; of a server, that asyncio_ssl_object_verify_client_post_handshake() asks, and
+ * the handshake does not.
+ *
+ * @param context     the context; a server's also needs asyncio_ssl_context_set_verify_mode()
+ * @param is_allowed  false by default
+ * @return 0; -EINVAL: context is NULL; ASYNCIO_ERUNTIME: the context is frozen.
+ *
+ * Ownership: context is *borrowed*.
+ * Context: any thread.
+ * Twin: `SSLContext.post_handshake_auth`.
+ */
+ASYNCIO_API int asyncio_ssl_context_set_post_handshake_auth(asyncio_ssl_context_t *context,
+                                                            bool is_allowed);
+
+/**
  * Turns verification off: any server that can be reached is taken for the right one, and a
  * network that changes what is sent can read all of it. For tests only.
  *
@@ -478,242 +550,6 @@ ASYNCIO_API int asyncio_ssl_context_set_keylog_filename(asyncio_ssl_context_t *c
  * Twin: none; Python's create_default_context() always does it.
  */
 ASYNCIO_API int asyncio_ssl_context_set_keylog_from_environment(asyncio_ssl_context_t *context);
-
-/* --- what is known of a connection --------------------------------------------------------- */
-
-/**
- * Returns the version of TLS.
- *
- * @param object  of asyncio_stream_writer_get_ssl_object() or asyncio_transport_get_ssl_object()
- * @return "TLSv1.3", "TLSv1.2"; "" for NULL.
- *
- * Ownership: the string is *borrowed*, for ever.
- * Context: loop thread.
- * Twin: `SSLObject.version`.
- */
-ASYNCIO_API const char *asyncio_ssl_object_version(const asyncio_ssl_object_t *object);
-
-/**
- * Returns the name of the cipher.
- *
- * @param object  the connection
- * @return the name, such as "TLS_AES_256_GCM_SHA384"; "" for NULL.
- *
- * Ownership: the string is *borrowed*, for ever.
- * Context: loop thread.
- * Twin: `SSLObject.cipher`.
- */
-ASYNCIO_API const char *asyncio_ssl_object_cipher(const asyncio_ssl_object_t *object);
-
-/**
- * Writes the protocol that was negotiated (ALPN).
- *
- * @param object    the connection
- * @param ret_text  room for size bytes; the text is cut off where it does not fit
- * @param size      in bytes
- * @return the length of the whole text, 0 where none was negotiated; -EINVAL: object or ret_text is
- *   NULL.
- *
- * Ownership: all is *borrowed*.
- * Context: loop thread.
- * Twin: `SSLObject.selected_alpn_protocol`.
- */
-ASYNCIO_API int asyncio_ssl_object_selected_alpn_protocol(const asyncio_ssl_object_t *object,
-                                                          char *ret_text, size_t size);
-
-/**
- * Returns the name of the server: that which the client verifies, or has asked for.
- *
- * @param object  the connection
- * @return the name, or "".
- *
- * Ownership: the string is *borrowed* as long as the connection lives.
- * Context: loop thread.
- * Twin: `SSLObject.server_hostname`.
- */
-ASYNCIO_API const char *asyncio_ssl_object_server_hostname(const asyncio_ssl_object_t *object);
-
-/**
- * Returns whether a session of an earlier connection was used.
- *
- * @param object  the connection
- * @return true if the handshake was a short one.
- *
- * Ownership: object is *borrowed*.
- * Context: loop thread.
- * Twin: `SSLObject.session_reused`.
- */
-ASYNCIO_API bool asyncio_ssl_object_session_reused(const asyncio_ssl_object_t *object);
-
-/**
- * Returns OpenSSL's own object, for what is not offered here. Nothing may be read, written or shut
- * down through it.
- *
- * @param object  the connection
- * @return the object; NULL for NULL.
- *
- * Ownership: it is *borrowed* as long as the connection lives.
- * Context: loop thread.
- * Twin: none.
- */
-ASYNCIO_API struct ssl_st *asyncio_ssl_object_openssl(const asyncio_ssl_object_t *object);
-
-/**
- * Returns how many certificates the peer has sent.
- *
- * @param object  the connection
- * @return the number; 0 for NULL.
- *
- * Ownership: object is *borrowed*.
- * Context: loop thread.
- * Twin: `len(SSLObject.get_unverified_chain())`.
- */
-ASYNCIO_API size_t asyncio_ssl_object_peercert_count(const asyncio_ssl_object_t *object);
-
-/**
- * Copies a certificate of the peer, in DER.
- *
- * @param object    the connection
- * @param index     0: the peer's own; then those that issued it
- * @param ret_data  room for size bytes; NULL: only the length is wanted
- * @param size      in bytes
- * @return the length of the whole; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM.
- *
- * Ownership: all is *borrowed*.
- * Context: loop thread.
- * Twin: `SSLObject.getpeercert(binary_form=True)`.
- */
-ASYNCIO_API int asyncio_ssl_object_getpeercert_der(const asyncio_ssl_object_t *object,
-                                                   size_t index, void *ret_data, size_t size);
-
-/**
- * Writes the subject of a certificate of the peer, as RFC 2253 writes it: "CN=example.org,O=…".
- *
- * @param object    the connection
- * @param index     0: the peer's own; then those that issued it
- * @param ret_text  room for size bytes; the text is cut off where it does not fit
- * @param size      in bytes
- * @return the length of the whole text; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM;
- *   -EINVAL: object or ret_text is NULL.
- *
- * Ownership: all is *borrowed*.
- * Context: loop thread.
- * Twin: `SSLObject.getpeercert()['subject']`.
- */
-ASYNCIO_API int asyncio_ssl_object_peercert_subject(const asyncio_ssl_object_t *object,
-                                                    size_t index, char *ret_text, size_t size);
-
-/**
- * Writes the issuer of a certificate of the peer, as RFC 2253 writes it.
- *
- * @param object    the connection
- * @param index     0: the peer's own; then those that issued it
- * @param ret_text  room for size bytes; the text is cut off where it does not fit
- * @param size      in bytes
- * @return the length of the whole text; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM;
- *   -EINVAL: object or ret_text is NULL.
- *
- * Ownership: all is *borrowed*.
- * Context: loop thread.
- * Twin: `SSLObject.getpeercert()['issuer']`.
- */
-ASYNCIO_API int asyncio_ssl_object_peercert_issuer(const asyncio_ssl_object_t *object,
-                                                   size_t index, char *ret_text, size_t size);
-
-/**
- * Writes the serial number of a certificate of the peer, in hexadecimal.
- *
- * @param object    the connection
- * @param index     0: the peer's own; then those that issued it
- * @param ret_text  room for size bytes; the text is cut off where it does not fit
- * @param size      in bytes
- * @return the length of the whole text; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM;
- *   -EINVAL: object or ret_text is NULL.
- *
- * Ownership: all is *borrowed*.
- * Context: loop thread.
- * Twin: `SSLObject.getpeercert()['serialNumber']`.
- */
-ASYNCIO_API int asyncio_ssl_object_peercert_serial(const asyncio_ssl_object_t *object,
-                                                   size_t index, char *ret_text, size_t size);
-
-/**
- * Writes the SHA-256 of a certificate of the peer, in hexadecimal.
- *
- * @param object    the connection
- * @param index     0: the peer's own; then those that issued it
- * @param ret_text  room for size bytes; the text is cut off where it does not fit
- * @param size      in bytes
- * @return the length of the whole text; ASYNCIO_ELOOKUP: there is no such certificate; -ENOMEM;
- *   -EINVAL: object or ret_text is NULL.
- *
- * Ownership: all is *borrowed*.
- * Context: loop thread.
- * Twin: none.
- */
-ASYNCIO_API int asyncio_ssl_object_peercert_fingerprint_sha256(
-    const asyncio_ssl_object_t *object, size_t index, char *ret_text, size_t size);
-
-/**
- * Returns from when on a certificate of the peer is valid.
- *
- * @param object  the connection
- * @param index   0: the peer's own; then those that issued it
- * @return seconds since 1970; 0: there is no such certificate.
- *
- * Ownership: object is *borrowed*.
- * Context: loop thread.
- * Twin: `SSLObject.getpeercert()['notBefore']`.
- */
-ASYNCIO_API time_t asyncio_ssl_object_peercert_not_before(const asyncio_ssl_object_t *object,
-                                                          size_t index);
-
-/**
- * Returns until when a certificate of the peer is valid.
- *
- * @param object  the connection
- * @param index   0: the peer's own; then those that issued it
- * @return seconds since 1970; 0: there is no such certificate.
- *
- * Ownership: object is *borrowed*.
- * Context: loop thread.
- * Twin: `SSLObject.getpeercert()['notAfter']`.
- */
-ASYNCIO_API time_t asyncio_ssl_object_peercert_not_after(const asyncio_ssl_object_t *object,
-                                                         size_t index);
-
-/**
- * Returns whether the certificate of the peer is valid for a name: for a client that connects under
- * one name and asks for others.
- *
- * @param object  the connection
- * @param host    a name, or a literal address
- * @return true if it is one of the certificate's names.
- *
- * Ownership: all is *borrowed* for the call.
- * Context: loop thread.
- * Twin: none; Python removed `ssl.match_hostname`.
- */
-ASYNCIO_API bool asyncio_ssl_object_peercert_matches(const asyncio_ssl_object_t *object,
-                                                     const char *host);
-
-/**
- * Copies bytes that bind an authentication above to this connection.
- *
- * @param object    the connection
- * @param type      "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929)
- * @param ret_data  room for size bytes
- * @param size      in bytes; 64 are enough for both
- * @return the length of the whole; -EINVAL: NULL or an unknown type; ASYNCIO_ELOOKUP: the
- *   certificate has no hash; ASYNCIO_ESSL: the handshake is not over; -ENOMEM.
- *
- * Ownership: all is *borrowed* for the call.
- * Context: loop thread.
- * Twin: `SSLObject.get_channel_binding`.
- */
-ASYNCIO_API int asyncio_ssl_object_get_channel_binding(const asyncio_ssl_object_t *object,
-                                                       const char *type, void *ret_data,
-                                                       size_t size);
 
 ASYNCIO_END_DECLS
 

@@ -161,6 +161,11 @@ asyncio_ssl_context_t *asyncio_ssl_context_from_openssl(struct ssl_ctx_st *ctx)
     return context;
 }
 
+struct ssl_ctx_st *asyncio_ssl_context_openssl(const asyncio_ssl_context_t *context)
+{
+    return context ? context->ctx : NULL;
+}
+
 asyncio_ssl_context_t *asyncio_ssl_context_ref(asyncio_ssl_context_t *context)
 {
     if (context)

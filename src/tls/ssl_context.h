@@ -22,8 +22,9 @@ struct asyncio_ssl_context {
     bool is_client;                    /* may be a client's */
     bool is_server;                    /* may be a server's */
     bool is_foreign;                   /* of asyncio_ssl_context_from_openssl() */
-    bool has_certificate;              /* one was loaded */
     bool has_authorities;              /* some were loaded: the system's are not wanted */
+    bool asks_later;                   /* a server does for certificates of clients, after the
+                                          handshake */
     bool checks_hostname;              /* of a client: the name is verified */
     bool suppresses_ragged_eofs;       /* an end without close_notify is an ordinary one */
     unsigned char *alpn;               /* names, each behind a byte with its size; or NULL */

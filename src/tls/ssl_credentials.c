@@ -123,8 +123,6 @@ static int load_chain(asyncio_ssl_context_t *context, const void *cert, size_t c
     BIO_free(cert_bio);
     BIO_free(key_bio);
     asyncio__tls_leave(former);
-    if (rc == 0)
-        context->has_certificate = true;
     return rc;
 }
 
@@ -251,7 +249,7 @@ int asyncio_ssl_context_load_crl(asyncio_ssl_context_t *context, const char *pat
         rc = asyncio__ssl_context_fail("there is no list of revoked certificates");
     ERR_clear_error();
     if (rc == 0)
-        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+        X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ctx), X509_V_FLAG_CRL_CHECK);
     drop_text(&text);
     return rc;
 }

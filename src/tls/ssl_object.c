@@ -78,6 +78,27 @@ bool asyncio_ssl_object_session_reused(const asyncio_ssl_object_t *object)
     return object && SSL_session_reused(ssl_of(object));
 }
 
+bool asyncio_ssl_object_server_side(const asyncio_ssl_object_t *object)
+{
+    return object && channel_of(object)->is_server;
+}
+
+asyncio_ssl_context_t *asyncio_ssl_object_context(const asyncio_ssl_object_t *object)
+{
+    return object ? channel_of(object)->context : NULL;
+}
+
+int asyncio_ssl_object_verify_client_post_handshake(const asyncio_ssl_object_t *object)
+{
+    if (!object || !channel_of(object)->is_server)
+        return asyncio__fail(-EINVAL, "\"object\" must be that of a server's connection");
+    asyncio_coroutine_t *former = asyncio__tls_enter();
+    int rc = SSL_verify_client_post_handshake(ssl_of(object)) == 1
+                 ? 0 : asyncio__ssl_context_fail("the client's certificate cannot be asked for");
+    asyncio__tls_leave(former);
+    return rc;
+}
+
 struct ssl_st *asyncio_ssl_object_openssl(const asyncio_ssl_object_t *object)
 {
     return object ? ssl_of(object) : NULL;

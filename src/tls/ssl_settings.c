@@ -158,6 +158,9 @@ int asyncio_ssl_context_set_sni_callback(asyncio_ssl_context_t *context,
 
 static void set_verify(asyncio_ssl_context_t *context, int mode)
 {
+    mode &= ~SSL_VERIFY_POST_HANDSHAKE;
+    if (context->asks_later && mode != SSL_VERIFY_NONE)
+        mode |= SSL_VERIFY_POST_HANDSHAKE;
     SSL_CTX_set_verify(context->ctx, mode, SSL_CTX_get_verify_callback(context->ctx));
 }
 
@@ -175,6 +178,43 @@ int asyncio_ssl_context_set_verify_mode(asyncio_ssl_context_t *context,
         return asyncio__fail(-EINVAL, "a client verifies the server: see "
                                       "asyncio_ssl_context_insecure_skip_verify()");
     set_verify(context, modes[mode]);
+    return 0;
+}
+
+#define VERIFY_FLAGS \
+    (ASYNCIO_SSL_VERIFY_CRL_CHECK_CHAIN | ASYNCIO_SSL_VERIFY_X509_STRICT | \
+     ASYNCIO_SSL_VERIFY_X509_TRUSTED_FIRST | ASYNCIO_SSL_VERIFY_X509_PARTIAL_CHAIN)
+
+unsigned asyncio_ssl_context_verify_flags(const asyncio_ssl_context_t *context)
+{
+    return context ? X509_VERIFY_PARAM_get_flags(SSL_CTX_get0_param(context->ctx)) & VERIFY_FLAGS
+                   : 0;
+}
+
+int asyncio_ssl_context_set_verify_flags(asyncio_ssl_context_t *context, unsigned flags)
+{
+    int rc = asyncio__ssl_context_change(context);
+    if (rc < 0)
+        return rc;
+    if (flags & ~(unsigned)VERIFY_FLAGS)
+        return asyncio__fail(-EINVAL, "\"flags\" must be of ASYNCIO_SSL_VERIFY_…");
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context->ctx);
+    X509_VERIFY_PARAM_clear_flags(param, VERIFY_FLAGS);
+    X509_VERIFY_PARAM_set_flags(param, flags);
+    return 0;
+}
+
+int asyncio_ssl_context_set_post_handshake_auth(asyncio_ssl_context_t *context, bool is_allowed)
+{
+    int rc = asyncio__ssl_context_change(context);
+    if (rc < 0)
+        return rc;
+    if (context->is_client)
+        SSL_CTX_set_post_handshake_auth(context->ctx, is_allowed);
+    if (context->is_server) {
+        context->asks_later = is_allowed;
+        set_verify(context, SSL_CTX_get_verify_mode(context->ctx));
+    }
     return 0;
 }
 

@@ -22,7 +22,7 @@ static int linked_check(const asyncio__ssl_options_t *options)
     if (options->is_server && !context->is_server)
         return asyncio__fail(-EINVAL, "the context is a client's: make one for "
                                       "ASYNCIO_SSL_CLIENT_AUTH");
-    if (options->is_server && !context->has_certificate && !context->is_foreign &&
+    if (options->is_server && !SSL_CTX_get0_certificate(context->ctx) && !context->is_foreign &&
         !context->sni)
         return asyncio__fail(-EINVAL, "the context has no certificate: call "
                                       "asyncio_ssl_context_load_cert_chain()");
