@@ -324,7 +324,7 @@ static int cancelled(void *arg, void **ret_result)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     asyncio_socket_t *sock = asyncio_socket_from_fd(fds[0]);
     asyncio_task_t *task = asyncio_create_task(asyncio_loop_connect_accepted_socket_coroutine(
-        running(), give, &recorder, sock, &none));
+        running(), give, &recorder, sock, NULL, &none));
     while (!recorder.transport) {
         assert_int_equal(asyncio_sleep(0), 0);
         asyncio_task_cancel(task, NULL);

@@ -38,7 +38,8 @@ static int order(void *arg, void **ret_result)
     asyncio_socket_t *sock = asyncio_socket_from_fd(fds[0]);
     asyncio_transport_t *transport;
     assert_int_equal(
-        asyncio_loop_connect_accepted_socket(running(), give, &recorder, sock, &transport), 0);
+        asyncio_loop_connect_accepted_socket(running(), give, &recorder, sock, NULL,
+                                             &transport), 0);
     asyncio_socket_unref(sock);
     assert_string_equal(recorder.log, "made ");
     assert_ptr_equal(recorder.transport, transport);
@@ -68,7 +69,7 @@ static int pause_in_made(void *arg, void **ret_result)
     recorder_t recorder = recorder_init(&plain_functions);
     asyncio_transport_t *transport;
     recorder.on_made = pause_now;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     say(fd, "later");
     for (int i = 0; i < 8; i++)
         assert_int_equal(asyncio_sleep(0), 0);
@@ -91,7 +92,7 @@ static void poll_once(void)
 {
     recorder_t other = recorder_init(&plain_functions);
     asyncio_transport_t *transport;
-    int fd = open_pair(&other, &transport);
+    int fd = open_recorded(&other, &transport);
     say(fd, "x");
     WAIT_UNTIL(&other, other.received == 1);
     finish(&other, transport, fd, "made data(x) lost(0) ");
@@ -104,7 +105,7 @@ static int pause_later(void *arg, void **ret_result)
     recorder_t recorder = recorder_init(&plain_functions);
     asyncio_transport_t *transport;
     recorder.keeps_open = true;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     poll_once(); /* the read is pending */
     pause_now(&recorder);
     say(fd, "kept");
@@ -130,7 +131,7 @@ static int close_paused(void *arg, void **ret_result)
     (void)arg, (void)ret_result;
     recorder_t recorder = recorder_init(&plain_functions);
     asyncio_transport_t *transport;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     poll_once();
     pause_now(&recorder);
     say(fd, "kept");
@@ -155,7 +156,7 @@ static int eof_kept_open(void *arg, void **ret_result)
     asyncio_transport_t *transport;
     char byte = 0;
     recorder.keeps_open = true;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     shutdown(fd, SHUT_WR);
     WAIT_UNTIL(&recorder, strstr(recorder.log, "eof"));
     assert_int_equal(asyncio_transport_write(transport, "y", 1), 0);
@@ -181,7 +182,7 @@ static int eof_closes(void *arg, void **ret_result)
         functions.eof_received = i == 0 ? record_eof : NULL;
         recorder_t recorder = recorder_init(&functions);
         asyncio_transport_t *transport;
-        int fd = open_pair(&recorder, &transport);
+        int fd = open_recorded(&recorder, &transport);
         shutdown(fd, SHUT_WR);
         wait_lost(&recorder);
         assert_true(asyncio_transport_is_closing(transport));
@@ -205,7 +206,7 @@ static int end_later(void *arg, void **ret_result)
     for (int i = 0; i < 2; i++) {
         recorder_t recorder = recorder_init(&plain_functions);
         asyncio_transport_t *transport;
-        int fd = open_pair(&recorder, &transport);
+        int fd = open_recorded(&recorder, &transport);
         assert_int_equal(i ? asyncio_transport_abort(transport)
                            : asyncio_transport_close(transport),
                          0);
@@ -240,7 +241,7 @@ static int close_flushes(void *arg, void **ret_result)
     asyncio_transport_t *transport;
     char bytes[16];
     recorder.on_data = close_now;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     say(fd, "reply");
     wait_lost(&recorder);
     assert_int_equal(asyncio_transport_write(transport, "dropped", 7), 0);
@@ -267,7 +268,7 @@ static int close_under_read(void *arg, void **ret_result)
         recorder_t recorder = recorder_init(kinds[i]);
         asyncio_transport_t *transport;
         char bytes[16];
-        int fd = open_pair(&recorder, &transport);
+        int fd = open_recorded(&recorder, &transport);
         poll_once(); /* the read is pending */
         say(fd, "unread");
         assert_int_equal(asyncio_transport_write(transport, "bye", 3), 0);
@@ -294,7 +295,7 @@ static int close_below(void *arg, void **ret_result)
     for (int writes = 0; writes < 2; writes++) {
         recorder_t recorder = recorder_init(&plain_functions);
         asyncio_transport_t *transport;
-        int fd = open_pair(&recorder, &transport);
+        int fd = open_recorded(&recorder, &transport);
         poll_once(); /* the read is pending */
         assert_int_equal(asyncio_socket_close(asyncio_transport_get_socket(transport)), 0);
         if (writes)
@@ -318,7 +319,7 @@ static int abort_counts_nothing(void *arg, void **ret_result)
     recorder_t recorder = recorder_init(&plain_functions);
     asyncio_transport_t *transport;
     static char much[1 << 20];
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     assert_int_equal(asyncio_transport_write(transport, much, sizeof(much)), 0);
     poll_once(); /* the send is pending */
     assert_true(asyncio_transport_get_write_buffer_size(transport) > 0);
@@ -340,7 +341,7 @@ static int reset(void *arg, void **ret_result)
     (void)arg, (void)ret_result;
     recorder_t recorder = recorder_init(&plain_functions);
     asyncio_transport_t *transport;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     assert_int_equal(asyncio_transport_write(transport, "unread", 6), 0);
     while (asyncio_transport_get_write_buffer_size(transport) > 0)
         assert_int_equal(asyncio_sleep(0), 0);
@@ -367,7 +368,7 @@ static int leave_open(void *arg, void **ret_result)
     *left = recorder_init(&plain_functions);
     left->destroyed = &left_destroyed;
     asyncio_transport_t *transport;
-    int fd = open_pair(left, &transport);
+    int fd = open_recorded(left, &transport);
     poll_once();
     close(fd);
     asyncio_transport_pause_reading(transport);
@@ -394,7 +395,7 @@ static int back_pressure(void *arg, void **ret_result)
     static char block[65536];
     recorder_t recorder = recorder_init(&plain_functions);
     asyncio_transport_t *transport;
-    int fd = open_pair(&recorder, &transport), rounds = 0;
+    int fd = open_recorded(&recorder, &transport), rounds = 0;
     size_t written = 0, high, low;
     assert_int_equal(asyncio_transport_set_write_buffer_limits(transport, 100000, SIZE_MAX), 0);
     assert_int_equal(asyncio_transport_get_write_buffer_limits(transport, &high, &low), 0);
@@ -433,7 +434,7 @@ static int abort_unsent(void *arg, void **ret_result)
     static char block[1 << 20];
     recorder_t recorder = recorder_init(&plain_functions);
     asyncio_transport_t *transport;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     assert_int_equal(asyncio_transport_write(transport, block, sizeof(block)), 0);
     assert_true(recorder.is_paused);
     assert_int_equal(asyncio_transport_abort(transport), 0);
@@ -455,7 +456,7 @@ static int write_eof(void *arg, void **ret_result)
     asyncio_transport_t *transport;
     struct iovec pieces[2] = {{"ab", 2}, {"c", 1}};
     char bytes[8];
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     assert_true(asyncio_transport_can_write_eof(transport));
     assert_int_equal(asyncio_transport_writelines(transport, pieces, 2), 0);
     assert_int_equal(asyncio_transport_write_eof(transport), 0);
@@ -484,7 +485,7 @@ static int buffered(void *arg, void **ret_result)
     (void)arg, (void)ret_result;
     recorder_t recorder = recorder_init(&buffered_functions);
     asyncio_transport_t *transport;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     say(fd, "abcdef");
     WAIT_UNTIL(&recorder, recorder.received == 6);
     pause_now(&recorder);
@@ -522,7 +523,7 @@ static int buffer_empty(void *arg, void **ret_result)
     reports = 0;
     asyncio_loop_set_exception_handler(running(), count_report, NULL);
     recorder.room = 0;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     say(fd, "x");
     wait_lost(&recorder);
     assert_int_equal(reports, 1);
@@ -555,7 +556,7 @@ static int exchange_protocol(void *arg, void **ret_result)
     give(&third);
     asyncio_transport_t *transport;
     first.on_data = take_over;
-    int fd = open_pair(&first, &transport);
+    int fd = open_recorded(&first, &transport);
     say(fd, "one");
     WAIT_UNTIL(&first, first.received == 3);
     say(fd, "two");
@@ -592,7 +593,7 @@ static int misuse(void *arg, void **ret_result)
     struct iovec pieces[1] = {{NULL, 1}};
     char text[8];
     size_t size;
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     assert_int_equal(asyncio_transport_write(NULL, "x", 1), -EINVAL);
     assert_int_equal(asyncio_transport_write(transport, NULL, 1), -EINVAL);
     assert_int_equal(asyncio_transport_write(transport, NULL, 0), 0);
@@ -624,11 +625,13 @@ static int misuse(void *arg, void **ret_result)
     asyncio_socket_t *sock = asyncio_transport_get_socket(transport);
     assert_true(asyncio_socket_fileno(sock) >= 0);
     assert_int_equal(
-        asyncio_loop_connect_accepted_socket(running(), give, &recorder, sock, &none),
+        asyncio_loop_connect_accepted_socket(running(), give, &recorder, sock, NULL, &none),
         ASYNCIO_ERUNTIME);
-    assert_int_equal(asyncio_loop_connect_accepted_socket(running(), NULL, NULL, sock, &none),
+    assert_int_equal(asyncio_loop_connect_accepted_socket(running(), NULL, NULL, sock, NULL,
+                                                          &none),
                      -EINVAL);
-    assert_int_equal(asyncio_loop_connect_accepted_socket(running(), give, NULL, NULL, &none),
+    assert_int_equal(asyncio_loop_connect_accepted_socket(running(), give, NULL, NULL, NULL,
+                                                          &none),
                      -EINVAL);
     assert_null(none);
     finish(&recorder, transport, fd, "made lost(0) ");
@@ -660,7 +663,7 @@ static int contexts(void *arg, void **ret_result)
     variable = asyncio_context_var_new("test_transport");
     recorder.on_data = tell_context;
     asyncio_context_var_set(variable, (void *)"made");
-    int fd = open_pair(&recorder, &transport);
+    int fd = open_recorded(&recorder, &transport);
     asyncio_context_var_set(variable, (void *)"after");
     for (size_t i = 1; i <= 2; i++) {
         say(fd, "x");

@@ -100,31 +100,45 @@ ASYNCIO_API asyncio_coroutine_t *asyncio_loop_create_unix_connection_coroutine(
     asyncio_loop_t *loop, asyncio_protocol_factory_t *factory, void *arg, const char *path,
     const asyncio_connection_options_t *options, asyncio_transport_t **ret_transport);
 
+/** Options of a socket that the program has accepted; zero is the default of each. */
+typedef struct asyncio_accepted_socket_options {
+    size_t size;                  /**< sizeof(asyncio_accepted_socket_options_t) */
+    asyncio_ssl_context_t *ssl;   /**< *shared*: speak TLS as the server, see <asyncio/ssl.h>;
+                                       NULL: plain */
+    double ssl_handshake_timeout; /**< seconds; 0: 60 */
+    double ssl_shutdown_timeout;  /**< seconds that a close waits for the peer's close_notify;
+                                       0: 30 */
+} asyncio_accepted_socket_options_t;
+
 /**
  * Makes a transport with a protocol of a connected socket, which the program has accepted itself.
+ *
+ * With options->ssl this side is the server of TLS, and the call returns when the handshake is
+ * over.
  *
  * @param loop           the running loop
  * @param factory        makes the protocol; NULL is -EINVAL
  * @param arg            passed to it
  * @param sock           a connected stream socket
+ * @param options        NULL for the defaults
  * @param ret_transport  where to put the transport; NULL: it is not wanted
  * @return as asyncio_loop_create_connection(); -EBADF: sock is closed; ASYNCIO_ERUNTIME: also, it
- *   belongs to another loop, or to streams, a transport or a server.
+ *   belongs to another loop, or to streams, a transport or a server. -EINVAL: also, a context that
+ *   has no certificate or is a client's.
  *
  * Ownership: the transport is *new*; sock is *shared*, and closed with the transport.
  * Context: inside a task.
  * Cancellation: closes the transport.
  * Twin: `loop.connect_accepted_socket`.
  */
-ASYNCIO_API int asyncio_loop_connect_accepted_socket(asyncio_loop_t *loop,
-                                                     asyncio_protocol_factory_t *factory,
-                                                     void *arg, asyncio_socket_t *sock,
-                                                     asyncio_transport_t **ret_transport);
+ASYNCIO_API int asyncio_loop_connect_accepted_socket(
+    asyncio_loop_t *loop, asyncio_protocol_factory_t *factory, void *arg, asyncio_socket_t *sock,
+    const asyncio_accepted_socket_options_t *options, asyncio_transport_t **ret_transport);
 
-/** Makes the coroutine object of asyncio_loop_connect_accepted_socket(). */
+/** Makes the coroutine object of asyncio_loop_connect_accepted_socket(); options are copied. */
 ASYNCIO_API asyncio_coroutine_t *asyncio_loop_connect_accepted_socket_coroutine(
     asyncio_loop_t *loop, asyncio_protocol_factory_t *factory, void *arg, asyncio_socket_t *sock,
-    asyncio_transport_t **ret_transport);
+    const asyncio_accepted_socket_options_t *options, asyncio_transport_t **ret_transport);
 
 /**
  * Makes a transport that reads from a pipe, with a protocol.

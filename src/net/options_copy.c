@@ -78,6 +78,31 @@ void asyncio__free_server_options(const asyncio_server_options_t *options)
     asyncio__free((void *)options, sizeof(*options));
 }
 
+int asyncio__copy_accepted_socket_options(const asyncio_accepted_socket_options_t **options)
+{
+    const asyncio_accepted_socket_options_t *given = *options;
+    *options = NULL;
+    if (!given)
+        return 0;
+    if (given->size < sizeof(*given))
+        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    asyncio_accepted_socket_options_t *copy = asyncio__malloc(sizeof(*copy));
+    if (!copy)
+        return asyncio__fail(-ENOMEM, NULL);
+    *copy = *given;
+    asyncio__ssl_ref(copy->ssl);
+    *options = copy;
+    return 0;
+}
+
+void asyncio__free_accepted_socket_options(const asyncio_accepted_socket_options_t *options)
+{
+    if (!options)
+        return;
+    asyncio__ssl_unref(options->ssl);
+    asyncio__free((void *)options, sizeof(*options));
+}
+
 int asyncio__copy_start_tls_options(const asyncio_start_tls_options_t **options)
 {
     const asyncio_start_tls_options_t *given = *options;

@@ -11,18 +11,20 @@
 #ifndef ASYNCIO__NET_OPTIONS_COPY_H
 #define ASYNCIO__NET_OPTIONS_COPY_H
 
-#include <asyncio/server.h>
+#include <asyncio/transport.h>
 
 /* Put a copy in place of what is given, with references to its socket and context of TLS; NULL is
  * kept, and is what a failure leaves. 0; -ENOMEM; or -EINVAL: no valid size. The slot is filled. */
 int asyncio__copy_string(const char **text);
 int asyncio__copy_connection_options(const asyncio_connection_options_t **options);
 int asyncio__copy_server_options(const asyncio_server_options_t **options);
+int asyncio__copy_accepted_socket_options(const asyncio_accepted_socket_options_t **options);
 int asyncio__copy_start_tls_options(const asyncio_start_tls_options_t **options);
 
 /* Free the copies; NULL is ignored. */
 void asyncio__free_connection_options(const asyncio_connection_options_t *options);
 void asyncio__free_server_options(const asyncio_server_options_t *options);
+void asyncio__free_accepted_socket_options(const asyncio_accepted_socket_options_t *options);
 void asyncio__free_start_tls_options(const asyncio_start_tls_options_t *options);
 
 #define ASYNCIO__OPTIONS_COPY(word, name, string, kind) \

@@ -29,21 +29,27 @@ static int read_timeouts(double handshake, double shutdown, asyncio__ssl_options
                                  &wanted->shutdown_timeout_ns);
 }
 
+/* Options of TLS beside a context that is NULL: 0 if none is set, else -EINVAL. */
+static int check_without_ssl(const char *server_hostname, double handshake, double shutdown)
+{
+    if (server_hostname)
+        return asyncio__fail(-EINVAL, "server_hostname is only meaningful with ssl");
+    if (handshake != 0)
+        return asyncio__fail(-EINVAL, "ssl_handshake_timeout is only meaningful with ssl");
+    if (shutdown != 0)
+        return asyncio__fail(-EINVAL, "ssl_shutdown_timeout is only meaningful with ssl");
+    return 0;
+}
+
 int asyncio__secure_client(const asyncio_connection_options_t *options, const char *host,
                            uint16_t port, asyncio__ssl_options_t *ret_wanted)
 {
     *ret_wanted = (asyncio__ssl_options_t){.port = port};
     if (!options)
         return 0;
-    if (!options->ssl) {
-        if (options->server_hostname)
-            return asyncio__fail(-EINVAL, "server_hostname is only meaningful with ssl");
-        if (options->ssl_handshake_timeout != 0)
-            return asyncio__fail(-EINVAL, "ssl_handshake_timeout is only meaningful with ssl");
-        if (options->ssl_shutdown_timeout != 0)
-            return asyncio__fail(-EINVAL, "ssl_shutdown_timeout is only meaningful with ssl");
-        return 0;
-    }
+    if (!options->ssl)
+        return check_without_ssl(options->server_hostname, options->ssl_handshake_timeout,
+                                 options->ssl_shutdown_timeout);
     ret_wanted->context = options->ssl;
     ret_wanted->server_hostname = options->server_hostname ? options->server_hostname : host;
     int rc = read_timeouts(options->ssl_handshake_timeout, options->ssl_shutdown_timeout,
@@ -51,23 +57,30 @@ int asyncio__secure_client(const asyncio_connection_options_t *options, const ch
     return rc < 0 ? rc : asyncio__ssl_check(ret_wanted);
 }
 
+static int secure_server(asyncio_ssl_context_t *context, double handshake, double shutdown,
+                         asyncio__ssl_options_t *ret_wanted)
+{
+    *ret_wanted = (asyncio__ssl_options_t){.is_server = true, .context = context};
+    if (!context)
+        return check_without_ssl(/* server_hostname= */ NULL, handshake, shutdown);
+    int rc = read_timeouts(handshake, shutdown, ret_wanted);
+    return rc < 0 ? rc : asyncio__ssl_check(ret_wanted);
+}
+
 int asyncio__secure_server(const asyncio_server_options_t *options,
                            asyncio__ssl_options_t *ret_wanted)
 {
-    *ret_wanted = (asyncio__ssl_options_t){.is_server = true};
-    if (!options)
-        return 0;
-    if (!options->ssl) {
-        if (options->ssl_handshake_timeout != 0)
-            return asyncio__fail(-EINVAL, "ssl_handshake_timeout is only meaningful with ssl");
-        if (options->ssl_shutdown_timeout != 0)
-            return asyncio__fail(-EINVAL, "ssl_shutdown_timeout is only meaningful with ssl");
-        return 0;
-    }
-    ret_wanted->context = options->ssl;
-    int rc = read_timeouts(options->ssl_handshake_timeout, options->ssl_shutdown_timeout,
-                           ret_wanted);
-    return rc < 0 ? rc : asyncio__ssl_check(ret_wanted);
+    return options ? secure_server(options->ssl, options->ssl_handshake_timeout,
+                                   options->ssl_shutdown_timeout, ret_wanted)
+                   : secure_server(NULL, 0, 0, ret_wanted);
+}
+
+int asyncio__secure_accepted(const asyncio_accepted_socket_options_t *options,
+                             asyncio__ssl_options_t *ret_wanted)
+{
+    return options ? secure_server(options->ssl, options->ssl_handshake_timeout,
+                                   options->ssl_shutdown_timeout, ret_wanted)
+                   : secure_server(NULL, 0, 0, ret_wanted);
 }
 
 int asyncio__secure_start(asyncio_ssl_context_t *context,

@@ -6,7 +6,7 @@
 #ifndef ASYNCIO__NET_SECURE_H
 #define ASYNCIO__NET_SECURE_H
 
-#include <asyncio/server.h>
+#include <asyncio/transport.h>
 
 #include "transport/ssl_class.h"
 
@@ -18,6 +18,10 @@ int asyncio__secure_client(const asyncio_connection_options_t *options, const ch
 /* The same of a server. The context is borrowed. */
 int asyncio__secure_server(const asyncio_server_options_t *options,
                            asyncio__ssl_options_t *ret_wanted);
+
+/* The same of a socket that the program has accepted. */
+int asyncio__secure_accepted(const asyncio_accepted_socket_options_t *options,
+                             asyncio__ssl_options_t *ret_wanted);
 
 /* The same of start_tls: is_accepted says that a server has accepted the connection. */
 int asyncio__secure_start(asyncio_ssl_context_t *context,

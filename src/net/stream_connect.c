@@ -238,6 +238,25 @@ int asyncio__connect_unix(asyncio_loop_t *loop, const char *path,
     return rc < 0 ? rc : asyncio__secure(ret_channel, &wanted, "asyncio_open_unix_connection");
 }
 
+int asyncio__connect_accepted(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                              const asyncio_accepted_socket_options_t *options,
+                              asyncio__channel_t **ret_channel)
+{
+    asyncio__ssl_options_t wanted;
+    int rc = asyncio__operation_check(loop);
+    if (rc < 0)
+        return rc;
+    if (!sock)
+        return asyncio__fail(-EINVAL, "\"sock\" must not be NULL");
+    if (options && options->size < sizeof(*options))
+        return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    rc = asyncio__secure_accepted(options, &wanted);
+    if (rc == 0)
+        rc = connect_socket(loop, sock, ret_channel);
+    return rc < 0 ? rc
+                  : asyncio__secure(ret_channel, &wanted, "asyncio_loop_connect_accepted_socket");
+}
+
 /* --- streams ------------------------------------------------------------------------------- */
 
 /* Whether streams can be returned: the running loop, or NULL. */

@@ -6,7 +6,7 @@
 #ifndef ASYNCIO__NET_STREAM_CONNECT_H
 #define ASYNCIO__NET_STREAM_CONNECT_H
 
-#include <asyncio/stream.h>
+#include <asyncio/transport.h>
 
 #include "transport/channel.h"
 
@@ -21,5 +21,10 @@ int asyncio__connect_tcp(asyncio_loop_t *loop, const char *host, uint16_t port,
 int asyncio__connect_unix(asyncio_loop_t *loop, const char *path,
                           const asyncio_connection_options_t *options,
                           asyncio__channel_t **ret_channel);
+
+/* Makes a channel of a socket that the program has accepted; checks as above. */
+int asyncio__connect_accepted(asyncio_loop_t *loop, asyncio_socket_t *sock,
+                              const asyncio_accepted_socket_options_t *options,
+                              asyncio__channel_t **ret_channel);
 
 #endif

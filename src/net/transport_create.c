@@ -117,19 +117,17 @@ int asyncio_loop_create_unix_connection(asyncio_loop_t *loop, asyncio_protocol_f
 int asyncio_loop_connect_accepted_socket(asyncio_loop_t *loop,
                                          asyncio_protocol_factory_t *factory, void *arg,
                                          asyncio_socket_t *sock,
+                                         const asyncio_accepted_socket_options_t *options,
                                          asyncio_transport_t **ret_transport)
 {
-    if (!sock)
-        return asyncio__fail(-EINVAL, "\"sock\" must not be NULL");
-    asyncio_connection_options_t options = {.size = sizeof(options), .sock = sock};
     wanted_t wanted = {.factory = factory, .arg = arg, .ret_transport = ret_transport,
                        .call = "asyncio_loop_connect_accepted_socket",
                        .can_read = true, .can_write = true};
     asyncio__channel_t *channel = NULL;
     int rc = check_factory(factory);
     if (rc == 0)
-        rc = asyncio__connect_tcp(loop, NULL, 0, &options, &channel);
-    return open_connected(rc, channel, &options, &wanted);
+        rc = asyncio__connect_accepted(loop, sock, options, &channel);
+    return open_connected(rc, channel, /* options= */ NULL, &wanted);
 }
 
 /* --- pipes --------------------------------------------------------------------------------- */
@@ -244,9 +242,29 @@ ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_create_unix_server, keep_unix_server, drop
                    (asyncio_server_t **, ret_server))
 ASYNCIO__OPTIONS_COPY(unix_server, asyncio_loop_create_unix_server, path, server)
 
-ASYNCIO__TWIN(CODE, asyncio_loop_connect_accepted_socket, (asyncio_loop_t *, loop),
-              (asyncio_protocol_factory_t *, factory), (void *, arg), (asyncio_socket_t *, sock),
-              (asyncio_transport_t **, ret_transport))
+static int keep_accepted_socket(void *arguments);
+static void drop_accepted_socket(void *arguments);
+ASYNCIO__TWIN_KEPT(CODE, asyncio_loop_connect_accepted_socket, keep_accepted_socket,
+                   drop_accepted_socket, (asyncio_loop_t *, loop),
+                   (asyncio_protocol_factory_t *, factory), (void *, arg),
+                   (asyncio_socket_t *, sock),
+                   (const asyncio_accepted_socket_options_t *, options),
+                   (asyncio_transport_t **, ret_transport))
+
+static int keep_accepted_socket(void *arguments)
+{
+    struct asyncio_loop_connect_accepted_socket_arguments *a = arguments;
+    asyncio_socket_ref(a->sock);
+    return asyncio__copy_accepted_socket_options(&a->options);
+}
+
+static void drop_accepted_socket(void *arguments)
+{
+    struct asyncio_loop_connect_accepted_socket_arguments *a = arguments;
+    asyncio_socket_unref(a->sock);
+    asyncio__free_accepted_socket_options(a->options);
+}
+
 ASYNCIO__TWIN(CODE, asyncio_loop_connect_read_pipe, (asyncio_loop_t *, loop),
               (asyncio_protocol_factory_t *, factory), (void *, arg), (asyncio_socket_t *, pipe),
               (asyncio_transport_t **, ret_transport))

@@ -170,13 +170,14 @@ static inline void wait_lost(recorder_t *recorder)
 }
 
 /* A transport of one end of a socket pair; returns the other end, a blocking descriptor. */
-static inline int open_pair(recorder_t *recorder, asyncio_transport_t **ret_transport)
+static inline int open_recorded(recorder_t *recorder, asyncio_transport_t **ret_transport)
 {
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     asyncio_socket_t *sock = asyncio_socket_from_fd(fds[0]);
     assert_int_equal(asyncio_loop_connect_accepted_socket(asyncio_get_running_loop(), give,
-                                                          recorder, sock, ret_transport),
+                                                          recorder, sock, NULL,
+                                                          ret_transport),
                      0);
     asyncio_socket_unref(sock);
     return fds[1];

@@ -216,10 +216,11 @@ static void use_accepted(asyncio_loop_t *loop)
             continue;
         }
         if (i == 0)
-            net(asyncio_loop_connect_accepted_socket(loop, make, PLAIN, sock, &transport));
+            net(asyncio_loop_connect_accepted_socket(loop, make, PLAIN, sock, NULL,
+                                                     &transport));
         else
             run_object(asyncio_loop_connect_accepted_socket_coroutine(loop, make, BUFFERED, sock,
-                                                                      &transport));
+                                                                      NULL, &transport));
         asyncio_socket_unref(sock);
         take_turns();
         end_transport(transport);
