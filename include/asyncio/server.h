@@ -60,6 +60,10 @@ typedef struct asyncio_server_options {
                                        0: 30 */
     asyncio_socket_t *sock; /**< *shared*: a bound socket, as of systemd's socket activation; the
                                  server closes it; NULL: bind to host and port */
+    const char *listen_name; /**< of the listening sockets: those that the process has inherited
+                                  under it are used instead of host and port, and asyncio_serve()
+                                  has all its loops share them; see <asyncio/serve.h>. At most 255
+                                  characters, no colon; NULL: none */
 } asyncio_server_options_t;
 
 /**

@@ -155,6 +155,7 @@ struct asyncio_loop {
     struct asyncio__task_layer *tasks;       /* of task/task.h */
     struct asyncio__executor_state *executors; /* of src/executor */
     struct asyncio__transport_layer *transport; /* of src/transport */
+    struct asyncio__serving *serving;           /* of net/serving.h; while asyncio_serve() runs */
     struct asyncio__python_layer *python;       /* of src/python */
 };
 

@@ -65,14 +65,19 @@ int asyncio__copy_server_options(const asyncio_server_options_t **options)
     *copy = *given;
     asyncio_socket_ref(copy->sock);
     asyncio__ssl_ref(copy->ssl);
-    *options = copy;
-    return 0;
+    int rc = asyncio__copy_string(&copy->listen_name);
+    if (rc == 0)
+        *options = copy;
+    else
+        asyncio__free_server_options(copy);
+    return rc;
 }
 
 void asyncio__free_server_options(const asyncio_server_options_t *options)
 {
     if (!options)
         return;
+    asyncio__free_string((char *)options->listen_name);
     asyncio_socket_unref(options->sock);
     asyncio__ssl_unref(options->ssl);
     asyncio__free((void *)options, sizeof(*options));

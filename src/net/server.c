@@ -13,6 +13,7 @@
 #include "task/twin.h"
 #include "task/waiter_list.h"
 #include "transport/address.h"
+#include "transport/listen_table.h"
 
 /* Whether it is closed and nothing of it is left. */
 static bool has_ended(const asyncio_server_t *server)
@@ -193,6 +194,8 @@ asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
         asyncio__free(server, sizeof(*server));
         return NULL;
     }
+    if (loop->serving)
+        asyncio__list_append(&loop->serving->servers, &server->serving_link);
     asyncio__loop_hold(loop);
     return server;
 }
@@ -222,6 +225,8 @@ void asyncio_server_unref(asyncio_server_t *server)
         asyncio_socket_unref(at->sock);
         asyncio__free(at, sizeof(*at));
     }
+    asyncio__list_remove(&server->serving_link);
+    asyncio__free_string(server->listen_name);
     asyncio__clients_fini(&server->clients);
     asyncio__loop_drop_object(server->loop);
     asyncio__free(server, sizeof(*server));
@@ -260,6 +265,15 @@ static int start_listeners(asyncio_server_t *server)
     return 0;
 }
 
+static int accept_connections(asyncio_server_t *server)
+{
+    int rc = start_listeners(server);
+    if (rc == 0)
+        return 0;
+    server->is_serving = false;
+    return asyncio__fail(rc, "the event loop cannot wait for connections");
+}
+
 int asyncio_server_start_serving(asyncio_server_t *server)
 {
     if (!server)
@@ -272,11 +286,23 @@ int asyncio_server_start_serving(asyncio_server_t *server)
     if (server->is_serving)
         return 0;
     server->is_serving = true;
-    rc = start_listeners(server);
-    if (rc == 0)
+    if (server->loop->serving && server->loop->serving->is_held) {
+        /* The others would miss what this one accepts now. The program may drop its reference. */
+        server->is_held = true;
+        server->refs++;
         return 0;
-    server->is_serving = false;
-    return asyncio__fail(rc, "the event loop cannot wait for connections");
+    }
+    return accept_connections(server);
+}
+
+int asyncio__server_release(asyncio_server_t *server)
+{
+    if (!server->is_held)
+        return 0;
+    server->is_held = false;
+    int rc = accept_connections(server);
+    asyncio_server_unref(server);
+    return rc;
 }
 
 int asyncio_server_set_ssl(asyncio_server_t *server, asyncio_ssl_context_t *context)
@@ -342,10 +368,30 @@ int asyncio_server_close(asyncio_server_t *server)
         asyncio__ignore(asyncio_socket_close(each->sock));
     }
     asyncio__unix_path_remove(&server->path);
+    if (server->listen_name)
+        asyncio__listen_table_release(server->listen_name,
+                                      asyncio__serving_index(server->loop));
+    if (server->is_held) {
+        server->is_held = false;
+        server->refs--;
+    }
     asyncio__waiters_wake_all(&server->servers);
     wake_closers(server);
     asyncio_server_unref(server);
     return 0;
+}
+
+void asyncio__server_drain_and_close(asyncio_server_t *server)
+{
+    if (server->is_closed)
+        return;
+    server->refs++;
+    for (asyncio__list_t *at = server->sockets.next; at != &server->sockets; at = at->next)
+        if (server->is_serving && !server->is_held)
+            asyncio__listener_drain(
+                &ASYNCIO__CONTAINER(at, asyncio__server_socket_t, link)->listener);
+    asyncio__ignore(asyncio_server_close(server));
+    asyncio_server_unref(server);
 }
 
 /* Ends the connections of the server in one of three ways. */
@@ -393,6 +439,10 @@ int asyncio_server_serve_forever(asyncio_server_t *server)
     int rc = check_inside(server);
     if (rc == 0 && !asyncio__list_is_empty(&server->servers))
         rc = asyncio__fail(ASYNCIO_ERUNTIME, "another task is in serve_forever() of the server");
+    if (rc == 0 && server->loop->serving && server->loop->serving->is_held)
+        rc = asyncio__fail(ASYNCIO_ERUNTIME, "in the setup of asyncio_serve(): servers accept "
+                                             "once it has returned; asyncio_server_start_serving() "
+                                             "does not wait for that");
     if (rc == 0)
         rc = asyncio_server_start_serving(server);
     if (rc < 0)

@@ -8,6 +8,9 @@
  * References to a server: the program's, one for each thing that a listener has pending in the loop
  * or the engine, and one for each client. So a server that accepts connections stays until it is
  * closed, whether the program keeps a reference or not, as in asyncio.
+ *
+ * A server of a loop of asyncio_serve() is in that loop's list too, and is held until all loops are
+ * set up; see serving.h.
  */
 #ifndef ASYNCIO__NET_SERVER_H
 #define ASYNCIO__NET_SERVER_H
@@ -18,6 +21,13 @@
 #include "transport/bind.h"
 #include "transport/listener.h"
 #include "transport/socket.h"
+
+/* The servers of a loop that asyncio_serve() runs; loop->serving points here. */
+typedef struct asyncio__serving {
+    asyncio__list_t servers; /* asyncio_server_t, as they were made */
+    size_t index;            /* of the loop, from 0 */
+    bool is_held;            /* until the release */
+} asyncio__serving_t;
 
 /* A listening socket of a server. */
 typedef struct asyncio__server_socket {
@@ -41,11 +51,20 @@ struct asyncio_server {
     asyncio__list_t closers;          /* tasks in wait_closed() */
     asyncio__list_t servers;          /* the task in serve_forever() */
     asyncio__unix_path_t path;        /* of a Unix socket, removed at the close */
+    asyncio__list_t serving_link;     /* in loop->serving->servers; or in no list */
+    char *listen_name;                /* of its sockets in the listen table, owned; or NULL */
     bool is_serving;                  /* start_serving() was called */
     bool is_closed;                   /* close() was called */
     bool ends_clients;                /* once closed, its clients were told to end */
+    bool is_held;                     /* it will accept when all loops are set up; one of refs */
     bool is_full;                     /* max_connections is reached: the listeners are stopped */
 };
+
+/* The index of a loop; 0 outside asyncio_serve(). */
+static inline size_t asyncio__serving_index(const asyncio_loop_t *loop)
+{
+    return loop->serving ? loop->serving->index : 0;
+}
 
 /* A server without sockets; one reference. NULL: no memory. */
 asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
@@ -54,5 +73,12 @@ asyncio_server_t *asyncio__server_new(asyncio_loop_t *loop,
 
 /* Adds a listening socket, which is shared: 0 or an error with the slot filled. */
 int asyncio__server_add(asyncio_server_t *server, asyncio_socket_t *sock);
+
+/* Closes the listening sockets of a server, after the connections that wait for them were accepted
+ * as far as max_connections allows. */
+void asyncio__server_drain_and_close(asyncio_server_t *server);
+
+/* Begins to accept if the server was held: 0 or an error. May free the server. */
+int asyncio__server_release(asyncio_server_t *server);
 
 #endif

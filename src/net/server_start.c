@@ -16,6 +16,19 @@
 #include "net/secure.h"
 #include "net/server.h"
 #include "task/twin.h"
+#include "transport/listen_table.h"
+
+#define LISTEN_NAME_BYTES 256 /* with a terminating NUL, as in systemd */
+
+/* As systemd's names of file descriptors. */
+static bool is_listen_name(const char *name)
+{
+    size_t size = strlen(name);
+    for (size_t i = 0; i < size; i++)
+        if (name[i] <= ' ' || name[i] > '~' || name[i] == ':')
+            return false;
+    return size > 0 && size < LISTEN_NAME_BYTES;
+}
 
 static int check_call(const asyncio_loop_t *loop, const asyncio_server_options_t *options,
                       asyncio_server_t **ret_server)
@@ -24,6 +37,11 @@ static int check_call(const asyncio_loop_t *loop, const asyncio_server_options_t
         return asyncio__fail(-EINVAL, "\"ret_server\" must not be NULL");
     if (options && options->size < sizeof(*options))
         return asyncio__fail(-EINVAL, "\"options->size\" must be sizeof(*options)");
+    if (options && options->sock && options->listen_name)
+        return asyncio__fail(-EINVAL, "\"options->sock\" has no \"listen_name\": set only one");
+    if (options && options->listen_name && !is_listen_name(options->listen_name))
+        return asyncio__fail(-EINVAL, "\"options->listen_name\" must be 1 to 255 printable ASCII "
+                                      "characters without a colon");
     asyncio__ssl_options_t ssl;
     int rc = options ? asyncio__connection_check_linger(options->linger) : 0;
     if (rc == 0)
@@ -90,6 +108,51 @@ static int add_addresses(asyncio_server_t *server, const struct addrinfo *addres
     return rc;
 }
 
+/* --- sockets with a name ------------------------------------------------------------------- */
+
+/* Adds sockets of the listen table, which are taken: 0 or an error. */
+static int add_listening(asyncio_server_t *server, const char *name, asyncio__fds_t *fds,
+                         const asyncio_server_options_t *options)
+{
+    asyncio__bind_options_t wanted = bind_options(options);
+    size_t used = 0;
+    int rc = 0;
+    while (rc == 0 && used < fds->count) {
+        rc = asyncio__bind_adopt(fds->fds[used], &wanted);
+        if (rc == 0)
+            rc = add_fd(server, fds->fds[used++]);
+    }
+    for (; used < fds->count; used++)
+        asyncio__sys.close(fds->fds[used]);
+    asyncio__free(fds->fds, fds->count * sizeof(int));
+    if (rc == 0 && !(server->listen_name = asyncio__strdup(name)))
+        rc = asyncio__fail(-ENOMEM, NULL);
+    return rc;
+}
+
+/* Starts a server on sockets of the listen table, which are taken. */
+static int serve_on_listening(asyncio_loop_t *loop, asyncio__fds_t *fds,
+                              const asyncio__client_handler_t *handler,
+                              const asyncio_server_options_t *options,
+                              asyncio_server_t **ret_server)
+{
+    asyncio_server_t *server = asyncio__server_new(loop, handler, options);
+    int rc;
+    if (server) {
+        rc = add_listening(server, options->listen_name, fds, options);
+        rc = finish(server, rc, options, ret_server);
+    } else {
+        asyncio__fds_close(fds);
+        rc = asyncio__fail(-ENOMEM, NULL);
+    }
+    if (rc < 0) {
+        asyncio_error_t *error = asyncio__error_take_of(rc);
+        asyncio__listen_table_release(options->listen_name, asyncio__serving_index(loop));
+        asyncio__fail_with(rc, error);
+    }
+    return rc;
+}
+
 /* The addresses to bind: of a host, "" and NULL being every interface. */
 static int look_up(asyncio_loop_t *loop, const char *host, uint16_t port, int family,
                    struct addrinfo **ret_addresses)
@@ -119,6 +182,40 @@ static int serve_on(asyncio_loop_t *loop, const asyncio__client_handler_t *handl
     return finish(server, asyncio__server_add(server, options->sock), options, ret_server);
 }
 
+/* Serves on what the listen table has, or binds for all loops. */
+static int start_by_name(asyncio_loop_t *loop, const char *host, uint16_t port,
+                         const asyncio__client_handler_t *handler,
+                         const asyncio_server_options_t *options, asyncio_server_t **ret_server)
+{
+    size_t index = asyncio__serving_index(loop);
+    asyncio__bind_options_t wanted = bind_options(options);
+    struct addrinfo *addresses;
+    asyncio__fds_t fds;
+    int rc = asyncio__listen_table_take(options->listen_name, index, &fds);
+    if (rc == 0) {
+        rc = look_up(loop, host, port, options->family, &addresses);
+        if (rc < 0)
+            return rc;
+        rc = asyncio__listen_table_bind(options->listen_name, index, addresses, &wanted, &fds);
+        freeaddrinfo(addresses);
+    }
+    return rc < 0 ? rc : serve_on_listening(loop, &fds, handler, options, ret_server);
+}
+
+static int start_unix_by_name(asyncio_loop_t *loop, const struct sockaddr_un *address,
+                              const asyncio__client_handler_t *handler,
+                              const asyncio_server_options_t *options,
+                              asyncio_server_t **ret_server)
+{
+    size_t index = asyncio__serving_index(loop);
+    asyncio__bind_options_t wanted = bind_options(options);
+    asyncio__fds_t fds;
+    int rc = asyncio__listen_table_take(options->listen_name, index, &fds);
+    if (rc == 0)
+        rc = asyncio__listen_table_bind_unix(options->listen_name, index, address, &wanted, &fds);
+    return rc < 0 ? rc : serve_on_listening(loop, &fds, handler, options, ret_server);
+}
+
 int asyncio__start_server(asyncio_loop_t *loop, const char *host, uint16_t port,
                           const asyncio__client_handler_t *handler,
                           const asyncio_server_options_t *options, asyncio_server_t **ret_server)
@@ -132,6 +229,8 @@ int asyncio__start_server(asyncio_loop_t *loop, const char *host, uint16_t port,
                              "host/port and sock can not be specified at the same time");
     if (options && options->sock)
         return serve_on(loop, handler, options, ret_server);
+    if (options && options->listen_name)
+        return start_by_name(loop, host, port, handler, options, ret_server);
     rc = look_up(loop, host, port, options ? options->family : 0, &addresses);
     if (rc < 0)
         return rc;
@@ -162,6 +261,8 @@ int asyncio__start_unix_server(asyncio_loop_t *loop, const char *path,
     if (strlen(path) >= sizeof(address.sun_path))
         return asyncio__fail(-ENAMETOOLONG, "the path is too long for a Unix socket");
     strcpy(address.sun_path, path);
+    if (options && options->listen_name)
+        return start_unix_by_name(loop, &address, handler, options, ret_server);
     asyncio_server_t *server = asyncio__server_new(loop, handler, options);
     if (!server)
         return asyncio__fail(-ENOMEM, NULL);

@@ -65,6 +65,14 @@ uint16_t asyncio__address_port(const struct sockaddr *address)
     return 0;
 }
 
+void asyncio__address_set_port(struct sockaddr *address, in_port_t port)
+{
+    if (address->sa_family == AF_INET)
+        ((struct sockaddr_in *)(void *)address)->sin_port = port;
+    else if (address->sa_family == AF_INET6)
+        ((struct sockaddr_in6 *)(void *)address)->sin6_port = port;
+}
+
 bool asyncio__address_is_wildcard(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)

@@ -8,6 +8,7 @@
 #ifndef ASYNCIO__TRANSPORT_ADDRESS_H
 #define ASYNCIO__TRANSPORT_ADDRESS_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -29,6 +30,9 @@ bool asyncio__address_equal(const struct sockaddr *a, socklen_t a_size, const st
 
 /* The port, in the host's byte order; 0: it has none. */
 uint16_t asyncio__address_port(const struct sockaddr *address);
+
+/* Sets the port, in network byte order, of an address of TCP or UDP. */
+void asyncio__address_set_port(struct sockaddr *address, in_port_t port);
 
 /* Whether it stands for every address of its family: 0.0.0.0 or [::]. */
 bool asyncio__address_is_wildcard(const struct sockaddr *address);

@@ -153,19 +153,21 @@ int asyncio__bind_all(const struct addrinfo *addresses, const asyncio__bind_opti
     }
 }
 
-/* The value of a socket option, or 0. */
+/* The value of a socket option, or -errno. */
 static int option_of(int fd, int name)
 {
     int value = 0;
     socklen_t size = sizeof(value);
-    return asyncio__sys.getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? 0 : value;
+    return asyncio__sys.getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -errno : value;
 }
 
 int asyncio__bind_adopt(int fd, const asyncio__bind_options_t *options)
 {
-    if (option_of(fd, SO_TYPE) != SOCK_STREAM)
-        return asyncio__fail(-EINVAL, "\"options->sock\" must be a stream socket");
-    if ((options->backlog > 0 || !option_of(fd, SO_ACCEPTCONN)) &&
+    int type = option_of(fd, SO_TYPE);
+    if (type != SOCK_STREAM)
+        return type < 0 ? asyncio__fail(type, NULL)
+                        : asyncio__fail(-EINVAL, "a server needs a stream socket");
+    if ((options->backlog > 0 || option_of(fd, SO_ACCEPTCONN) <= 0) &&
         asyncio__sys.listen(fd, backlog_of(options)) < 0)
         return asyncio__fail(-errno, NULL);
     int family = option_of(fd, SO_DOMAIN);

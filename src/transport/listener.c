@@ -212,6 +212,19 @@ void asyncio__listener_stop(asyncio__listener_t *listener)
         engine->class->cancel(engine, &listener->accept);
 }
 
+void asyncio__listener_drain(asyncio__listener_t *listener)
+{
+    while (may_accept(listener) && !listener->is_pausing && listener->file) {
+        listener->peer_size = sizeof(listener->peer);
+        int fd = asyncio__sys.accept4(listener->file->fd, (struct sockaddr *)&listener->peer,
+                                      &listener->peer_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && errno != EINTR && errno != ECONNABORTED)
+            return;
+        if (fd >= 0)
+            hand_over(listener, fd);
+    }
+}
+
 void asyncio__listener_close(asyncio__listener_t *listener)
 {
     if (listener->is_closed)

@@ -80,6 +80,10 @@ void asyncio__listener_resume(asyncio__listener_t *listener);
 /* Accepts no more; a no-op when stopped or closed. */
 void asyncio__listener_stop(asyncio__listener_t *listener);
 
+/* Hands over, without waiting, the connections that the kernel has established already, as far as
+ * the owner wants them: before a close, which would reset them. */
+void asyncio__listener_drain(asyncio__listener_t *listener);
+
 /* Ends the listener permanently; call it before the socket is closed. A no-op when closed. */
 void asyncio__listener_close(asyncio__listener_t *listener);
 
