@@ -143,7 +143,23 @@ IN_CHILD int pass_descriptors(const asyncio__spawn_t *spawn)
     for (size_t i = 0; i < spawn->pass_fd_count; i++)
         if (syscall(SYS_fcntl, spawn->pass_fds[i], F_SETFD, 0) < 0)
             return -1;
+    for (size_t i = 0; i < spawn->listen_fd_count; i++)
+        if (syscall(SYS_dup3, spawn->listen_fds[i], 3 + (int)i, 0) < 0)
+            return -1;
     return 0;
+}
+
+/* As printf() would; the library's or libc's functions must not run here. */
+IN_CHILD void write_pid(char *text)
+{
+    char digits[ASYNCIO__SPAWN_PID_BYTES];
+    long pid = syscall(SYS_getpid);
+    int count = 0;
+    for (; pid > 0 && count < ASYNCIO__SPAWN_PID_BYTES - 1; pid /= 10)
+        digits[count++] = (char)('0' + pid % 10);
+    while (count > 0)
+        *text++ = digits[--count];
+    *text = '\0';
 }
 
 IN_CHILD int set_user(const asyncio__spawn_t *spawn)
@@ -192,6 +208,8 @@ IN_CHILD int run_child(void *arg)
     stage = ASYNCIO__SPAWN_USER;
     if (set_user(spawn) < 0)
         goto failed;
+    if (spawn->pid_text)
+        write_pid(spawn->pid_text);
     stage = ASYNCIO__SPAWN_EXECUTE;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, sizeof(no_signals));
     execute(plan);

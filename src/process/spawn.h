@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define ASYNCIO__SPAWN_PID_BYTES 16 /* of a process ID in decimal, with a terminating NUL */
 #define ASYNCIO__SPAWN_INHERIT (-1) /* of stdio: the child has the caller's descriptor */
 
 /* What the child is to be. Everything is borrowed during the call. */
@@ -32,6 +33,10 @@ typedef struct asyncio__spawn {
     int stdio[3];                   /* descriptors that become 0, 1, 2, or INHERIT */
     const int *pass_fds;            /* descriptors that stay open under their numbers */
     size_t pass_fd_count;           /* of pass_fds */
+    const int *listen_fds;          /* descriptors that become 3, 4, …; each has a higher number */
+    size_t listen_fd_count;         /* of listen_fds */
+    char *pid_text;                 /* where the child writes its process ID, in environment; it has
+                                       room for ASYNCIO__SPAWN_PID_BYTES; or NULL */
     int umask;                      /* file mode creation mask; -1: the caller's */
     bool start_new_session;         /* setsid() */
     pid_t process_group;            /* setpgid(): 0 makes a new group; -1: the caller's */
