@@ -15,6 +15,7 @@
 
 /* Runners. */
 #include <asyncio/runner.h>
+#include <asyncio/serve.h>
 
 /* Coroutines and tasks. */
 #include <asyncio/as_completed.h>

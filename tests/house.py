@@ -60,7 +60,7 @@ PUBLIC_LAYERS = {
     "executor": ["concurrent_future", "executor", "thread_pool"],
     "net": ["datagram", "protocol", "resolver", "server", "stream", "transport"],
     "process": ["process", "subprocess"],
-    "run": ["runner"],
+    "run": ["runner", "serve"],
     "testing": ["testing"],
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every allocation and every system call of sockets, streams, names, processes and datagrams
- * fails: see sweeps/sweep.h. In a program of its own, as with executors.
+ * Every allocation and every system call of sockets, streams, names, processes, datagrams and
+ * asyncio_serve() fails: see sweeps/sweep.h. In a program of its own, as with executors.
  */
 #include "sweeps/sweep.h"
 
@@ -15,6 +15,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SWEEPS(sockets), SWEEPS(streams), SWEEPS(names), SWEEPS(processes), SWEEPS(datagrams),
+        SWEEPS(serve),
     };
     unsetenv("ASYNCIO_TEST_SWEEP"); /* these are sweeps already */
     return faults_install() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
