@@ -238,15 +238,17 @@ static int open_record(datagram_t *self)
 
 static int fill(datagram_t *self, PyObject *extra)
 {
-    self->extra = extra == Py_None ? PyDict_New() : PyDict_Copy(extra);
-    self->context = PyContext_CopyCurrent();
     PyObject *own = asyncio__py_ask_address(getsockname, self->fd);
     PyObject *peer = asyncio__py_ask_address(getpeername, self->fd);
-    PyObject *sock = PyObject_CallOneArg(self->network->transport_socket, self->sock);
-    PyErr_Clear();
+    PyErr_Clear(); /* a socket may have no address, and no peer */
+    self->extra = extra == Py_None ? PyDict_New() : PyDict_Copy(extra);
+    self->context = self->extra ? PyContext_CopyCurrent() : NULL;
+    PyObject *sock = self->context
+                         ? PyObject_CallOneArg(self->network->transport_socket, self->sock)
+                         : NULL;
     self->has_peer = peer != NULL;
     int rc = -1;
-    if (self->extra && self->context && sock)
+    if (sock)
         rc = PyDict_SetItem(self->extra, self->network->names.socket, sock);
     if (rc == 0)
         rc = PyDict_SetItem(self->extra, self->network->names.sockname, own ? own : Py_None);

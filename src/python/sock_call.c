@@ -96,6 +96,8 @@ static int begin(call_t *call)
     if (call->fd >= 0)
         return 0;
     bool is_closed = !is_number && PyErr_ExceptionMatches(PyExc_ValueError);
+    if (!is_number && !is_closed && !PyErr_ExceptionMatches(PyExc_TypeError))
+        return -1; /* MemoryError, or whatever its fileno() raises */
     PyErr_Clear();
     if (is_closed) /* in the words of the system */
         asyncio__py_raise_os_error(-EBADF);
