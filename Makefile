@@ -228,11 +228,12 @@ manual:
 	@tools/install_dependencies.sh $(manual_packages)
 	@python3 tools/make_manual.py $(BUILD)/manual
 
-package_packages = debhelper dpkg-dev fakeroot lintian chromium cmake libdw-dev
+package_packages = debhelper dpkg-dev fakeroot lintian autopkgtest man-db chromium cmake libdw-dev
 
 packages: manual
 	@tools/install_dependencies.sh $(manual_packages) $(package_packages)
 	@status=0; python3 tests/packages/debian.py . || status=1; \
+	    python3 tests/packages/newcomer.py . || status=1; \
 	    python3 tests/packages/browser.py $(BUILD)/manual/html || status=1; \
 	    python3 tests/packages/foreign.py . || status=1; exit $$status
 

@@ -108,6 +108,17 @@ def unknown_names_are_refused(root, program):
     check("nothing runs" in text and "Traceback" not in text, text)
 
 
+def the_manual_has_these_commands(root, program):
+    """The commands of the page docs/howto/debugging.md do what that page says."""
+    with open(os.path.join(root, "docs", "howto", "debugging.md"), encoding="utf-8") as file:
+        block = re.search(r"```text\n(.*?)```", file.read(), re.DOTALL)[1]
+    commands = re.findall(r"^\(gdb\) (.*)$", block, re.MULTILINE)
+    check(len(commands) > 2, block)
+    text = gdb(root, program, *(c.replace("Task-7", "the sleeper") for c in commands), "bt")
+    check("3 pending" in text and "Undefined" not in text, text)
+    check(text.count("#0 ") >= 2 and "middle" in functions(text.rsplit("#0 ", 1)[1]), text)
+
+
 def a_core_dump_shows_the_same(root, program):
     """All of that works on a core dump, where nothing runs any more."""
     with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as file:
@@ -134,7 +145,7 @@ def a_core_dump_shows_the_same(root, program):
 
 TESTS = [tasks_are_listed, a_suspended_task_has_a_backtrace, all_tasks_have_backtraces,
          the_running_backtrace_ends, a_task_can_be_selected, unknown_names_are_refused,
-         a_core_dump_shows_the_same]
+         the_manual_has_these_commands, a_core_dump_shows_the_same]
 
 
 def main():
