@@ -28,10 +28,11 @@ BENEATH = {
     "sync": ["task"],
     "executor": ["task", "worker"],
     "net": ["task", "sync", "transport"],
-    "process": ["net"],
+    "spawn": ["base"],
+    "process": ["net", "spawn"],
     "run": ["process", "sync", "executor"],
     "testing": ["run"],
-    "python": ["loop", "worker", "transport"],
+    "python": ["loop", "worker", "transport", "spawn"],
 }
 
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "process/spawn.h"
+#include "spawn/spawn.h"
 
 #define OPTIONS(...) (&(asyncio_process_options_t){.size = sizeof(asyncio_process_options_t), \
                                                    __VA_ARGS__})

@@ -6,12 +6,15 @@ create_server() and the other methods that build on them are asyncio's own, of t
 version.
 """
 
+import collections
 import errno
 import os
+import signal
 import socket
 import stat
 import subprocess
 import threading
+import types
 from asyncio import base_events, base_subprocess, constants, exceptions, unix_events
 from asyncio.log import logger
 
@@ -24,6 +27,9 @@ except ImportError:  # an interpreter without OpenSSL
 from . import _core
 
 _UnixLoop = unix_events._UnixSelectorEventLoop
+_Popen = subprocess.Popen
+_popen_init = _Popen.__init__
+_PIPE_METHODS = ("connect_read_pipe", "connect_write_pipe")
 
 
 class Network:
@@ -217,6 +223,10 @@ class Network:
 
     async def _make_subprocess_transport(self, protocol, args, shell, stdin, stdout, stderr,
                                          bufsize, extra=None, **kwargs):
+        if not self._debug and self._spawns():
+            started = self._spawn(args, shell, stdin, stdout, stderr, kwargs)
+            if started is not None:
+                return await self._attach(SpawnedTransport(self, protocol, args, started, extra))
         waiter = self.create_future()
         transport = SubprocessTransport(self, protocol, args, shell, stdin, stdout, stderr,
                                         bufsize, waiter=waiter, extra=extra, **kwargs)
@@ -231,35 +241,63 @@ class Network:
             raise
         return transport
 
-    def _watch_process(self, transport):
-        """Has transport._process_exited() called when its process has ended."""
+    def _spawns(self):
+        """Whether nobody has replaced what a process is started with, to see or change it."""
+        return (subprocess.Popen is _Popen and _Popen.__init__ is _popen_init and
+                self.__dict__.keys().isdisjoint(_PIPE_METHODS))
+
+    async def _attach(self, transport):
+        """Tells the protocol of a process that it has begun."""
+        try:
+            self.call_soon(transport._protocol.connection_made, transport)
+            transport._pending_calls = None
+            await _next_turn()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            transport.close()
+            await transport._wait()
+            raise
+        return transport
+
+    def _watch_process(self, transport, fd=-1):
+        """Has transport._process_exited() called when its process has ended. fd: its pidfd."""
         pid = transport.get_pid()
         try:
-            fd = os.pidfd_open(pid)
+            if fd < 0:
+                fd = os.pidfd_open(pid)
+            self._watch_child(fd, transport)
         except OSError:  # a kernel without pidfd, or none is left: a thread waits
+            if fd >= 0:
+                os.close(fd)
             threading.Thread(target=self._wait_in_thread, args=(pid, transport), daemon=True,
                              name=f"waitpid-{pid}").start()
-        else:
-            self.add_reader(fd, self._process_ended, fd, pid, transport)
 
-    def _process_ended(self, fd, pid, transport):
-        self.remove_reader(fd)
-        os.close(fd)
-        transport._process_exited(_wait_for(pid))
+    def _process_ended(self, transport):
+        """Called by the extension where it could not reap a process that has ended."""
+        transport._process_exited(_wait_for(transport.get_pid(), transport._proc))
 
     def _wait_in_thread(self, pid, transport):
-        code = _wait_for(pid)
+        code = _wait_for(pid, transport._proc)
         try:
             self.call_soon_threadsafe(transport._process_exited, code)
         except RuntimeError:
             logger.warning("Loop %r that handles pid %r is closed", self, pid)
 
 
-def _wait_for(pid):
+@types.coroutine
+def _next_turn():
+    """Awaited by a task: its next step comes behind what is ready."""
+    yield
+
+
+def _wait_for(pid, proc):
     """Reaps a process that has ended, and returns its exit code."""
     try:
         _, status = os.waitpid(pid, 0)
     except ChildProcessError:
+        if proc.returncode is not None:
+            return proc.returncode  # its poll() or wait() was called
         logger.warning("child process pid %d exit status already read: "
                        " will report returncode 255", pid)
         return 255
@@ -273,6 +311,83 @@ class SubprocessTransport(base_subprocess.BaseSubprocessTransport):
         self._proc = subprocess.Popen(args, shell=shell, stdin=stdin, stdout=stdout,
                                       stderr=stderr, universal_newlines=False, bufsize=bufsize,
                                       **kwargs)
+
+
+class _Child:
+    """What a transport needs of a Popen object, until a program asks for one."""
+
+    __slots__ = ("pid", "returncode")
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+
+    def poll(self):
+        """Tells whether the process has ended; it is reaped later."""
+        if self.returncode is None:
+            try:
+                if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                    return None
+            except ChildProcessError:  # somebody else has reaped it
+                pass
+            return 0
+        return self.returncode
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
+
+class _Waiters(set):
+    """For BaseSubprocessTransport, which has a list up to Python 3.13."""
+
+    append = set.add
+
+
+class SpawnedTransport(base_subprocess.BaseSubprocessTransport):
+    """The transport of a process that the extension has started."""
+
+    def __init__(self, loop, protocol, args, started, extra):
+        self._extra = {} if extra is None else extra
+        self._closed = self._finished = False
+        self._protocol = protocol
+        self._loop = loop
+        self._pid = started[0]
+        self._proc = _Child(self._pid)
+        self._args = args
+        self._returncode = None
+        self._exit_waiters = _Waiters()
+        self._pending_calls = collections.deque()
+        self._pipes = {}
+        loop._watch_process(self, started[1])
+        for number, fd in enumerate(started[2:]):
+            if fd >= 0:
+                self._connect_pipe(number, fd)
+
+    def _connect_pipe(self, number, fd):
+        if number == 0:
+            proto = base_subprocess.WriteSubprocessPipeProto(self, number)
+            proto.pipe = self._loop._new_write_pipe(fd, proto, None, None)
+        else:
+            proto = base_subprocess.ReadSubprocessPipeProto(self, number)
+            proto.pipe = self._loop._new_read_pipe(fd, proto, None, None)
+        self._pipes[number] = proto
+
+    def get_extra_info(self, name, default=None):
+        if name == "subprocess" and type(self._proc) is _Child:
+            self._extra[name] = self._proc = self._make_popen()
+        return super().get_extra_info(name, default)
+
+    def _make_popen(self):
+        """Makes the object that Popen() would have made."""
+        popen = _Popen.__new__(_Popen)
+        files = [proto and proto.pipe.get_extra_info("pipe")
+                 for proto in map(self._pipes.get, range(3))]
+        popen.__dict__.update(
+            args=self._args, pid=self._pid, returncode=self._returncode, stdin=files[0],
+            stdout=files[1], stderr=files[2], encoding=None, errors=None, text_mode=None,
+            pipesize=-1, _waitpid_lock=threading.Lock(), _input=None,
+            _communication_started=False, _sigint_wait_secs=0.25, _closed_child_pipe_fds=True,
+            _child_created=True)
+        return popen
 
 
 _core.SocketTransport._start_tls_compatible = True

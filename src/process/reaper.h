@@ -14,7 +14,7 @@
 #define ASYNCIO__PROCESS_REAPER_H
 
 #include "loop/loop.h"
-#include "process/spawn.h"
+#include "spawn/spawn.h"
 
 typedef struct asyncio__reaper {
     asyncio_loop_t *loop;       /* held */

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/syscalls.h"
-#include "process/spawn.h"
+#include "spawn/spawn.h"
 #include "transport/pipe_channel.h"
 
 void asyncio__stdio_close_child(asyncio__stdio_t *stdio)

@@ -64,6 +64,10 @@ int asyncio__py_visit_handle(asyncio__py_handle_t *handle, visitproc visit, void
 void asyncio__py_handle_run(asyncio__py_handle_t *handle);
 
 /* What the timer of a timer handle runs: how the loop recognises it. */
+/* Starts a timer in the loop's thread. Takes the reference, also on failure, which is -1 with
+ * MemoryError. */
+int asyncio__py_begin_timer(asyncio__py_loop_t *loop, asyncio__py_timer_handle_t *timer);
+
 void asyncio__py_run_timer(asyncio__ready_t *ready);
 
 /* Frees the handles that are kept; none is kept afterwards. */

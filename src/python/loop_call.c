@@ -172,6 +172,20 @@ static int64_t deadline_of(double when)
                : when_ns;
 }
 
+int asyncio__py_begin_timer(asyncio__py_loop_t *self, asyncio__py_timer_handle_t *timer)
+{
+    int64_t when_ns = deadline_of(timer->when);
+    if (ASYNCIO__UNLIKELY(when_ns == ASYNCIO__NANOSECONDS_FOREVER))
+        when_ns--; /* in the heap all the same, which has a reference */
+    if (ASYNCIO__UNLIKELY(asyncio__timer_start(self->loop, &timer->timer, when_ns) < 0)) {
+        Py_DECREF(timer);
+        PyErr_NoMemory();
+        return -1;
+    }
+    timer->is_scheduled = true;
+    return 0;
+}
+
 static PyObject *start_timer(asyncio__py_loop_t *self, double when, PyObject *const *args,
                              Py_ssize_t count, PyObject *context)
 {
@@ -183,15 +197,13 @@ static PyObject *start_timer(asyncio__py_loop_t *self, double when, PyObject *co
         asyncio__py_timer_handle_new(self, when, args[0], args + 1, count - 1, context);
     if (ASYNCIO__UNLIKELY(!timer))
         return NULL;
-    int64_t when_ns = deadline_of(when);
-    if (ASYNCIO__UNLIKELY(when_ns == ASYNCIO__NANOSECONDS_FOREVER))
-        when_ns--; /* in the heap all the same, which has a reference */
-    if (ASYNCIO__UNLIKELY(asyncio__timer_start(self->loop, &timer->timer, when_ns) < 0)) {
-        Py_DECREF(timer);
-        return PyErr_NoMemory();
-    }
-    timer->is_scheduled = true;
-    return Py_NewRef((PyObject *)timer);
+    Py_INCREF(timer);
+    int rc = ASYNCIO__UNLIKELY(asyncio__py_is_elsewhere(self))
+                 ? asyncio__py_post(self, &timer->handle)
+                 : asyncio__py_begin_timer(self, timer);
+    if (ASYNCIO__UNLIKELY(rc < 0))
+        Py_CLEAR(timer);
+    return (PyObject *)timer;
 }
 
 /* The time that call_later() and call_at() are given. */
@@ -225,7 +237,7 @@ static PyObject *call_timer(asyncio__py_loop_t *self, PyObject *const *args, Py_
     if (ASYNCIO__UNLIKELY(count < 2))
         return fail_missing(name, count);
     if (get_context(self, name, kwnames, args + count, &context) < 0 ||
-        get_when(self, args[0], is_later, &when) < 0 || asyncio__py_check(self) < 0 ||
+        get_when(self, args[0], is_later, &when) < 0 || asyncio__py_check_closed(self) < 0 ||
         ASYNCIO__UNLIKELY(self->debug && check_debug(self, args[1], "call_at", false) < 0))
         return NULL;
     return start_timer(self, when, args + 1, count - 1, context);

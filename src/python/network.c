@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "python/handle.h"
 #include "python/sock.h"
@@ -206,7 +207,8 @@ static PyObject *make_socket_transport(PyObject *self, PyObject *args, PyObject 
     return asyncio__py_stream_new(loop, ASYNCIO__PY_SOCKET, fd, &options);
 }
 
-/* _new_read_pipe(pipe, protocol, waiter, extra), _new_write_pipe(…): a non-blocking file. */
+/* _new_read_pipe(pipe, protocol, waiter, extra), _new_write_pipe(…): a non-blocking file. A number
+ * is the descriptor of a pipe, which is taken, also on failure. */
 static PyObject *new_pipe(PyObject *self, PyObject *args, asyncio__py_stream_kind_t kind)
 {
     asyncio__py_loop_t *loop = (asyncio__py_loop_t *)self;
@@ -214,13 +216,20 @@ static PyObject *new_pipe(PyObject *self, PyObject *args, asyncio__py_stream_kin
     struct stat facts;
     if (!PyArg_ParseTuple(args, "OOOO", &pipe, &protocol, &waiter, &extra))
         return NULL;
-    if (asyncio__py_check_closed(loop) < 0)
-        return NULL;
     int fd = PyObject_AsFileDescriptor(pipe);
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &facts) < 0)
+    if (PyLong_CheckExact(pipe)) {
+        pipe = NULL;
+        facts.st_mode = S_IFIFO;
+    } else if (fstat(fd, &facts) < 0) {
         return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    if (asyncio__py_check_closed(loop) < 0) {
+        if (!pipe)
+            close(fd);
+        return NULL;
+    }
     asyncio__py_stream_options_t options = {
         .file_kind = S_ISSOCK(facts.st_mode) ? ASYNCIO__FILE_ANY : ASYNCIO__FILE_STREAM,
         .protocol = protocol,
@@ -257,6 +266,8 @@ PyMethodDef asyncio__py_network_methods[] = {
     ASYNCIO__PY_METHOD("_new_write_pipe", new_write_pipe, METH_VARARGS, NULL),
     ASYNCIO__PY_METHOD("_new_datagram", asyncio__py_new_datagram, METH_VARARGS, NULL),
     ASYNCIO__PY_METHOD("_connect", asyncio__py_connect, METH_FASTCALL, NULL),
+    ASYNCIO__PY_METHOD("_spawn", asyncio__py_spawn, METH_FASTCALL, NULL),
+    ASYNCIO__PY_METHOD("_watch_child", asyncio__py_watch_child, METH_VARARGS, NULL),
     ASYNCIO__PY_METHOD("_listen", asyncio__py_listen, METH_VARARGS, NULL),
     ASYNCIO__PY_METHOD("_ensure_fd_no_transport", ensure_no_transport, METH_O, NULL),
     {0},

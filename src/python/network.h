@@ -22,7 +22,8 @@
     X(connection_lost) X(pause_writing) X(resume_writing) X(datagram_received) X(error_received)   \
     X(set_result) X(set_exception) X(done) X(detach) X(close) X(socket) X(sockname) X(peername)    \
     X(_attach) X(_detach) X(_accept_ssl) X(_io_refs) X(_decref_socketios) X(sendto) X(connect)     \
-    X(accept) X(_asyncio_future_blocking) X(create_future)
+    X(accept) X(_asyncio_future_blocking) X(create_future) X(pipe) X(_process_exited)            \
+    X(_process_ended)
 
 typedef struct asyncio__py_network {
     struct {
@@ -119,6 +120,12 @@ PyObject *asyncio__py_throw(PyObject *args);
 
 /* loop._connect(protocol_factory, host, port); see connect.c. */
 PyObject *asyncio__py_connect(PyObject *loop, PyObject *const *args, Py_ssize_t count);
+
+/* loop._watch_child(pidfd, transport); see child.c. */
+PyObject *asyncio__py_watch_child(PyObject *loop, PyObject *args);
+
+/* loop._spawn(args, shell, stdin, stdout, stderr, options); see process.c. */
+PyObject *asyncio__py_spawn(PyObject *loop, PyObject *const *args, Py_ssize_t count);
 
 /* loop._listen(sock, protocol_factory, server, ssl); see listener.c. */
 PyObject *asyncio__py_listen(PyObject *loop, PyObject *args);

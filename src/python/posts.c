@@ -43,6 +43,20 @@ static asyncio__py_handle_t **take(struct asyncio__py_posts *posts, size_t *ret_
     return handles;
 }
 
+/* Starts the timers among the handles, and takes them out. */
+static void start_timers(asyncio__py_loop_t *self, asyncio__py_handle_t **handles, size_t count)
+{
+    for (size_t i = 0; i < count && !self->loop->closed; i++) {
+        if (!handles[i]->is_timer)
+            continue;
+        if (handles[i]->is_cancelled)
+            Py_DECREF(handles[i]);
+        else if (asyncio__py_begin_timer(self, (asyncio__py_timer_handle_t *)handles[i]) < 0)
+            PyErr_WriteUnraisable((PyObject *)self);
+        handles[i] = NULL;
+    }
+}
+
 /* Runs what was posted, or moves it to what runs next if the turn is aborted. */
 static void run_posts(asyncio__ready_t *ready)
 {
@@ -52,10 +66,13 @@ static void run_posts(asyncio__ready_t *ready)
     size_t count;
     asyncio__py_handle_t **handles = take(posts, &count);
     bool is_aborted = loop->closed;
+    start_timers(self, handles, count);
     loop->todo++; /* an abort is seen by its becoming 0 */
     self->in_batch = 1;
     for (size_t i = 0; i < count; i++) {
         asyncio__py_handle_t *handle = handles[i];
+        if (!handle)
+            continue;
         if (!is_aborted) {
             asyncio__py_handle_run(handle);
             Py_DECREF(handle);
@@ -117,7 +134,7 @@ static inline bool can_push(const asyncio__py_loop_t *self)
 int asyncio__py_post(asyncio__py_loop_t *self, asyncio__py_handle_t *handle)
 {
     struct asyncio__py_posts *posts = self->posts;
-    if (can_push(self)) {
+    if (!handle->is_timer && can_push(self)) {
         asyncio__py_item_t item = {(PyObject *)handle, NULL, NULL, ASYNCIO__PY_HANDLE};
         return asyncio__py_push(self, item);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call_soon_threadsafe() of other threads.
+ * call_soon_threadsafe() of other threads, and call_later() and call_at(), whose timers the loop's
+ * thread starts.
  *
  * While the loop's thread needs the GIL for what it does, a handle is simply appended to the items,
  * as in asyncio: so the order is that of the calls. While the loop waits without the GIL, handles
@@ -18,7 +19,8 @@
 /* Makes self->posts. 0, or -1 with MemoryError. */
 int asyncio__py_posts_new(asyncio__py_loop_t *self);
 
-/* Posts a handle from any thread. Takes the reference, also on failure: -1 with an exception. */
+/* Posts a handle, or a timer to be started, from any thread. Takes the reference, also on failure,
+ * which is -1 with an exception. */
 int asyncio__py_post(asyncio__py_loop_t *self, asyncio__py_handle_t *handle);
 
 /* Drops what has not run. */

@@ -36,7 +36,7 @@ static void set_no_delay(int fd)
         asyncio__ignore(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
 }
 
-/* Opens the engine's file. That of a pipe of the program is a duplicate, which the engine closes as
+/* Opens the engine's file. For a pipe of the program it is a duplicate, which the engine closes as
  * soon as the kernel lets go of it, while the program's own is closed at once. */
 static int open_file(stream_t *self, const asyncio__py_stream_options_t *options)
 {
@@ -46,7 +46,7 @@ static int open_file(stream_t *self, const asyncio__py_stream_options_t *options
         self->file = options->file;
         return 0;
     }
-    if (self->kind != ASYNCIO__PY_SOCKET) {
+    if (self->kind != ASYNCIO__PY_SOCKET && options->pipe) {
         fd = fcntl(self->fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
             return -errno;
@@ -356,7 +356,7 @@ static void close_with_loop(asyncio__py_member_t *member)
     asyncio__loop_flush_cancel(&self->flush);
     asyncio__py_net_disown(self->loop, self->fd, (PyObject *)self);
     if (self->kind != ASYNCIO__PY_SOCKET) {
-        engine->class->close_file(engine, file); /* a duplicate */
+        engine->class->close_file(engine, file); /* a duplicate, or the transport's own */
         return;
     }
     if (self->is_reading)
@@ -373,7 +373,7 @@ static void close_late(stream_t *self)
     self->pipe = NULL;
     if (pipe && close_pipe(self, pipe) && self->kind == ASYNCIO__PY_SOCKET)
         close(self->fd);
-    else if (!pipe)
+    else if (!pipe && self->kind == ASYNCIO__PY_SOCKET)
         close(self->fd);
     Py_XDECREF(pipe);
     self->is_let_go = false;

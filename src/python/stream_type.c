@@ -2,7 +2,9 @@
 /* The types of the transports of byte streams, as Python sees them; see stream.h. */
 #include "python/stream.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef asyncio__py_stream_t stream_t;
 
@@ -26,6 +28,27 @@ static int make_socket(stream_t *self)
     return result ? 0 : -1;
 }
 
+/* Makes the file object of a child's pipe: of a duplicate, which close() closes as well. 0, or -1
+ * with an exception. */
+static int make_pipe(stream_t *self)
+{
+    if (self->pipe || !self->file)
+        return 0;
+    int fd = fcntl(self->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    PyObject *io = PyImport_ImportModule("io");
+    if (io)
+        self->pipe = PyObject_CallMethod(io, "FileIO", "is", fd,
+                                         self->kind == ASYNCIO__PY_READ_PIPE ? "rb" : "wb");
+    Py_XDECREF(io);
+    if (!self->pipe)
+        close(fd);
+    return self->pipe ? 0 : -1;
+}
+
 static PyObject *find_name(stream_t *self, const asyncio__py_name_t *kept, asyncio__py_ask_t ask)
 {
     if (kept->size > 0)
@@ -40,8 +63,10 @@ static PyObject *find_name(stream_t *self, const asyncio__py_name_t *kept, async
  * nothing is known under that name. */
 static PyObject *find_info(stream_t *self, PyObject *name)
 {
-    if (self->kind != ASYNCIO__PY_SOCKET)
-        return NULL;
+    if (self->kind != ASYNCIO__PY_SOCKET) {
+        bool is_known = PyUnicode_Compare(name, self->network->names.pipe) == 0;
+        return is_known && make_pipe(self) == 0 ? Py_XNewRef(self->pipe) : NULL;
+    }
     if (PyUnicode_Compare(name, self->network->names.peername) == 0)
         return find_name(self, &self->peer, getpeername);
     if (PyUnicode_Compare(name, self->network->names.sockname) == 0)
@@ -216,8 +241,10 @@ static PyObject *get_sock(PyObject *object, void *unused)
 
 static PyObject *get_pipe(PyObject *object, void *unused)
 {
-    const stream_t *self = (const stream_t *)object;
+    stream_t *self = (stream_t *)object;
     (void)unused;
+    if (self->kind != ASYNCIO__PY_SOCKET && make_pipe(self) < 0)
+        return NULL;
     return Py_NewRef(self->pipe ? self->pipe : Py_None);
 }
 

@@ -201,6 +201,24 @@ def test_callbacks_from_many_threads_arrive_in_the_order_of_each(loop):
     assert seen == [list(range(each))] * threads
 
 
+def test_timers_from_another_thread(loop):
+    """Outside of debug mode another thread may set timers, while the loop waits or runs."""
+    async def main():
+        called, handles = loop.create_future(), []
+
+        def post():
+            handles.append(loop.call_later(0, called.cancel))
+            handles[0].cancel()
+            handles.append(loop.call_at(loop.time() + 0.001, called.set_result, 1))
+
+        thread = threading.Thread(target=post)
+        thread.start()
+        assert await called == 1
+        thread.join()
+        assert handles[0].cancelled() and handles[1].when() <= loop.time()
+    loop.run_until_complete(asyncio.wait_for(main(), 60))
+
+
 def test_coroutine_from_another_thread_returns_its_result(loop):
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -14,8 +14,8 @@
  * executes. Every file descriptor of the caller is closed in the child, except 0, 1, 2 and those
  * that the caller passes on.
  */
-#ifndef ASYNCIO__PROCESS_SPAWN_H
-#define ASYNCIO__PROCESS_SPAWN_H
+#ifndef ASYNCIO__SPAWN_SPAWN_H
+#define ASYNCIO__SPAWN_SPAWN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +41,7 @@ typedef struct asyncio__spawn {
     bool start_new_session;         /* setsid() */
     pid_t process_group;            /* setpgid(): 0 makes a new group; -1: the caller's */
     bool restore_signals;           /* SIGPIPE and SIGXFSZ get their default action */
+    bool keep_signal_mask;          /* the calling thread's; else no signal is blocked */
     long user;                      /* user ID; -1: the caller's */
     long group;                     /* group ID; -1: the caller's */
     const gid_t *extra_groups;      /* supplementary groups; NULL: the caller's */

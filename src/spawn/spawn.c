@@ -8,7 +8,7 @@
  * blocked before the clone; the child resets every handler before it unblocks them, since a
  * handler of the parent would run on shared memory.
  */
-#include "process/spawn.h"
+#include "spawn/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +63,7 @@ typedef struct plan {
     const asyncio__spawn_t *spawn;  /* the caller's */
     const char *const *environment; /* what the program gets */
     const char **candidates;        /* files to execute, in order, ends with NULL */
+    uint64_t signal_mask;           /* of signals that the program begins with blocked */
     int report_fd;                  /* where a forked child writes its report; -1: shared memory */
     struct {
         int stage; /* asyncio__spawn_stage_t */
@@ -192,7 +193,6 @@ IN_CHILD int run_child(void *arg)
 {
     plan_t *plan = arg;
     const asyncio__spawn_t *spawn = plan->spawn;
-    uint64_t no_signals = 0;
     int stage = ASYNCIO__SPAWN_SESSION;
     reset_signals(spawn->restore_signals);
     if (set_session(spawn) < 0)
@@ -211,7 +211,8 @@ IN_CHILD int run_child(void *arg)
     if (spawn->pid_text)
         write_pid(spawn->pid_text);
     stage = ASYNCIO__SPAWN_EXECUTE;
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, sizeof(no_signals));
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &plan->signal_mask, NULL,
+            sizeof(plan->signal_mask));
     execute(plan);
 failed:
     plan->report.error = errno;
@@ -336,6 +337,8 @@ int asyncio__spawn(const asyncio__spawn_t *spawn, asyncio__child_t *ret_child)
     sigset_t all, former;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former);
+    if (spawn->keep_signal_mask)
+        memcpy(&plan.signal_mask, &former, sizeof(plan.signal_mask));
     ret_child->pid = forks ? fork_child(&plan, &ret_child->pidfd)
                            : clone_child(&plan, &ret_child->pidfd);
     int error = errno;
