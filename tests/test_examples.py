@@ -177,6 +177,80 @@ def serves_http(port):
             raise Failure("the last request has no response")
 
 
+def served(program, environment, **options):
+    """Starts serve_all; returns the process, its number, and its port."""
+    server = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, **environment}, **options)
+    return server, *says_port(server)
+
+
+def says_port(server):
+    """Returns the number of the process that says on which port it serves, and the port."""
+    match = re.fullmatch(r"process (\d+) serves on port (\d+)\n", server.stdout.readline())
+    return int(match[1]), int(match[2])
+
+
+def is_served(port):
+    """Connections are served, one after another and several at once."""
+    clients = [socket.create_connection(("127.0.0.1", port), timeout=LIMIT) for _ in range(20)]
+    for client in clients:
+        with client, client.makefile("rwb", buffering=0) as file:
+            file.write(b"ping\n")
+            expect_line(file, b"pong\n")
+
+
+def replaces_itself():
+    """serve_all runs in several loops; SIGHUP puts a new process in its place; SIGTERM ends it."""
+    if ENGINE == "sim":
+        raise Skip("the simulated engine has no sockets")
+    server, _, port = served([os.path.join(BUILD, "examples", "manual", "serve_all"), "0"], {})
+    new = None
+    try:
+        is_served(port)
+        server.send_signal(signal.SIGHUP)
+        new, same_port = says_port(server)
+        is_served(port)
+        if server.wait(LIMIT) != 0 or same_port != port:
+            raise Failure(f"status {server.returncode}, port {same_port} after {port}")
+        is_served(port)
+        os.kill(new, signal.SIGTERM)
+        new = None
+        compare("", *server.communicate(timeout=LIMIT), server.returncode)
+    finally:
+        server.kill()
+        if new:
+            os.kill(new, signal.SIGKILL)
+        server.communicate()
+
+
+def setting(unit, name):
+    """Returns a setting of a unit of systemd that the manual shows."""
+    with open(os.path.join(ROOT, "examples", "manual", unit), encoding="utf-8") as file:
+        return re.search(f"^{name}=(.*)$", file.read(), re.MULTILINE)[1]
+
+
+def takes_sockets_of_systemd():
+    """serve_all takes a socket as systemd passes it to a service, blocking, by the units that the
+    manual shows."""
+    if ENGINE == "sim":
+        raise Skip("the simulated engine has no sockets")
+    name = setting("ping.socket", "FileDescriptorName")
+    if os.path.basename(setting("ping.service", "ExecStart")) != "serve_all":
+        raise Failure("the service starts another program")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        program = os.path.join(BUILD, "examples", "manual", "serve_all")
+        server, _, _ = served(  # the shell becomes the program, whose number it knows
+            ["sh", "-c", f'exec 3<&{listener.fileno()} && LISTEN_PID=$$ exec "$0" 0', program],
+            {"LISTEN_FDS": "1", "LISTEN_FDNAMES": name}, pass_fds=[listener.fileno()])
+        try:
+            is_served(listener.getsockname()[1])
+            server.terminate()
+            compare("", *server.communicate(timeout=LIMIT), server.returncode)
+        finally:
+            server.kill()
+            server.communicate()
+
+
 def readme_programs():
     """Returns (program, output) of each program of the README that says what it prints."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
@@ -238,6 +312,8 @@ def main():
                   lambda: with_server("chat_server", chats, "everybody has left\n")))
     tests.append(("manual_http_hello",
                   lambda: with_server("http_hello", serves_http, "stopped\n")))
+    tests.append(("manual_serve_all", replaces_itself))
+    tests.append(("manual_ping_socket", takes_sockets_of_systemd))
     for number, (code, output) in enumerate(readme_programs(), 1):
         tests.append((f"readme_program_{number}",
                       lambda code=code, output=output: readme_program_runs(code, output)))

@@ -77,7 +77,8 @@ def stem(path):
 
 def is_run(path, runner):
     """Whether test_examples.py runs the program of a path, or compares what it prints with it."""
-    return os.path.exists(os.path.join(ROOT, path)) and f'"{stem(path)}"' in runner
+    return os.path.exists(os.path.join(ROOT, path)) and (
+        f'"{stem(path)}"' in runner or f'"{os.path.basename(path)}"' in runner)
 
 
 def unknown_commands(line):
