@@ -301,6 +301,25 @@ static void test_versions(void **state)
     run_ssl(agree);
 }
 
+/* Ciphers without forward secrecy, or with SHA-1, are not among the defaults, as in Python. */
+static void test_default_ciphers(void **state)
+{
+    (void)state;
+    asyncio_ssl_context_t *context = asyncio_ssl_create_default_context(ASYNCIO_SSL_CLIENT_AUTH);
+    SSL_CTX *ctx = asyncio_ssl_context_openssl(context);
+    STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ctx);
+    assert_true(sk_SSL_CIPHER_num(ciphers) > 5);
+    assert_true(SSL_CTX_get_security_level(ctx) >= 2);
+    for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++) {
+        const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, i);
+        int exchange_nid = SSL_CIPHER_get_kx_nid(cipher);
+        assert_true(exchange_nid == NID_kx_any || exchange_nid == NID_kx_ecdhe ||
+                    exchange_nid == NID_kx_dhe);
+        assert_int_not_equal(SSL_CIPHER_get_digest_nid(cipher), NID_sha1);
+    }
+    asyncio_ssl_context_unref(context);
+}
+
 /* --- what is verified ---------------------------------------------------------------------- */
 
 /* The flags are those of Python's create_default_context(), and each can be set and cleared. */
@@ -455,7 +474,8 @@ int main(void)
         cmocka_unit_test(test_keylog),          cmocka_unit_test(test_keylog_refuses),
         cmocka_unit_test(test_foreign_context), cmocka_unit_test(test_reload),
         cmocka_unit_test(test_reload_plain),    cmocka_unit_test(test_tickets),
-        cmocka_unit_test(test_versions),        cmocka_unit_test(test_verify_flags),
+        cmocka_unit_test(test_versions),        cmocka_unit_test(test_default_ciphers),
+        cmocka_unit_test(test_verify_flags),
         cmocka_unit_test(test_flags_are_used),  cmocka_unit_test(test_post_handshake),
         cmocka_unit_test(test_null),
     };
