@@ -16,7 +16,7 @@ list=
 packages=(meson ninja-build gcc g++ libc6-dev pkg-config libcmocka-dev libjansson-dev
           libhttp-parser-dev libssl-dev nginx-light libseccomp-dev libdw-dev libglib2.0-dev
           libpq-dev valgrind gdb cmake python3 socat ncat dnsmasq-base curl openssl
-          gnutls-bin redis-server "$@")
+          gnutls-bin redis-server postgresql testssl.sh "$@")
 if [ -n "$list" ]; then
     packages=("$@")
     while read -r package program; do
