@@ -68,7 +68,7 @@ typedef void asyncio_awaitable_t;
 
 /** The event loop; see loop.h. */
 typedef struct asyncio_loop asyncio_loop_t;
-/** A place for a result that is not there yet; see future.h. */
+/** A result that does not exist yet; see future.h. */
 typedef struct asyncio_future asyncio_future_t;
 /** A coroutine wrapped in a future; every task is a future. See task.h. */
 typedef struct asyncio_future asyncio_task_t;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file
- * Futures: a place for a result that is not there yet.
+ * Futures: results that do not exist yet.
  *
  * A future is pending, then once and for ever finished (a value), failed (an error) or cancelled.
  * Its callbacks are called by the loop, in the order in which they were added, each exactly once,

@@ -19,7 +19,7 @@
  *
  * A start does not copy the memory of this process, so that it takes the same short time however
  * large the process is. It blocks the loop until the child executes its program; a program on a
- * network file system that does not respond blocks it for that long, and belongs into an executor.
+ * network file system that does not respond blocks it for that long, and belongs in an executor.
  * Every file descriptor of this process is closed in the child, except 0, 1, 2 and those of
  * pass_fds. Signals reach a child through its pidfd, never a process that has taken its ID since.
  * SIGCHLD is left to the program. A child starts with no signal blocked; in Python it inherits the

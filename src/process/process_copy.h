@@ -5,8 +5,8 @@
 
 #include <asyncio/process.h>
 
-/* Put a copy in place of what is given; NULL is kept, and is what a failure leaves. 0; -ENOMEM; or
- * -EINVAL: the options have no valid size. The slot is filled. */
+/* Replace the pointer by one to a copy; NULL stays NULL. 0; -ENOMEM; or -EINVAL: the options have
+ * no valid size. A failure sets the pointer to NULL and fills the slot. */
 int asyncio__process_copy_arguments(const char *const **argv);
 int asyncio__process_copy_options(const asyncio_process_options_t **options);
 

@@ -32,7 +32,7 @@ int asyncio__process_check_loop(const asyncio_loop_t *loop)
     return rc;
 }
 
-/* Fails with the name of the step that failed, and what it was about. */
+/* Fails with a message that names the step, and the file or folder that it used. */
 static int fail_to_start(int code, asyncio__spawn_stage_t stage, const asyncio__spawn_t *spawn)
 {
     const char *name = spawn->executable ? spawn->executable : spawn->arguments[0];

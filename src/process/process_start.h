@@ -16,14 +16,14 @@
 #include "process/reaper.h"
 #include "process/stdio.h"
 
-/* Whether arguments and options can be used: 0, or -EINVAL with details. */
+/* Checks arguments and options: 0, or -EINVAL with details. */
 int asyncio__process_check(const char *const *argv, const asyncio_process_options_t *options);
 
-/* Whether the loop can have children, which needs file descriptors: 0, or an error. */
+/* Checks that the loop can have children, which needs file descriptors: 0, or an error. */
 int asyncio__process_check_loop(const asyncio_loop_t *loop);
 
 /* Starts the child, closes its ends of the pipes here, and makes the reaper wait for it. On failure
- * no child is left, and the slot is filled; the ends of the pipes are still open or not. */
+ * no child is left, and the slot is filled. The caller closes stdio in either case. */
 int asyncio__process_start(const char *const *argv, const asyncio_process_options_t *options,
                            asyncio__stdio_t *stdio, asyncio__reaper_t *reaper, pid_t *ret_pid);
 

@@ -32,8 +32,8 @@ typedef struct asyncio__reaper {
 asyncio__reaper_t *asyncio__reaper_new(asyncio_loop_t *loop);
 void asyncio__reaper_unref(asyncio__reaper_t *reaper);
 
-/* Waits for a child from now on; takes its pidfd. On failure the child is killed and reaped: 0 or
- * -errno. */
+/* Begins to wait for a child, whose pidfd it takes: 0 or -errno. On failure the child is killed and
+ * reaped. */
 int asyncio__reaper_start(asyncio__reaper_t *reaper, const asyncio__child_t *child);
 
 /* Sends a signal to the child: 0, -ESRCH once it is reaped, or -errno. */
@@ -42,7 +42,7 @@ int asyncio__reaper_kill(asyncio__reaper_t *reaper, int signo);
 /* The same with the slot filled on failure. */
 int asyncio__reaper_send_signal(asyncio__reaper_t *reaper, int signo);
 
-/* How the child has ended: 0, or ASYNCIO_EINVALIDSTATE with details while it runs. */
+/* Stores the return code of the child: 0; ASYNCIO_EINVALIDSTATE with details while it runs. */
 int asyncio__reaper_return_code(const asyncio__reaper_t *reaper, int *ret_code);
 
 #endif

@@ -58,7 +58,7 @@ static int open_channel(asyncio_loop_t *loop, int fd, bool writes,
         rc = writes ? asyncio__write_pipe_channel_new(sock, ret_channel)
                     : asyncio__read_pipe_channel_new(sock, ret_channel);
     if (rc == 0)
-        /* A child may let its input wait as long as it likes. */
+        /* A child may leave its input unread for any time. */
         (*ret_channel)->linger_ns = ASYNCIO__NANOSECONDS_FOREVER;
     asyncio_socket_unref(sock);
     return rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Child processes with protocols: what the protocol is told, and in which order; see
- * subprocess.h. */
+/* Child processes with protocols: which functions of the protocol are called, and in which order;
+ * see subprocess.h. */
 #include "process/subprocess.h"
 
 #include <signal.h>
@@ -177,7 +177,7 @@ static void make_connection(asyncio_subprocess_transport_t *transport)
 {
     asyncio_subprocess_protocol_t *protocol = transport->protocol;
     transport->is_made = true;
-    /* The task runs after connection_made, and before what the pipes have to say. */
+    /* The task runs after connection_made, and before the first event of a pipe. */
     asyncio__waiters_wake_all(&transport->waiters);
     if (protocol->functions->connection_made)
         protocol->functions->connection_made(protocol, transport);
@@ -186,7 +186,7 @@ static void make_connection(asyncio_subprocess_transport_t *transport)
             asyncio__transport_start(transport->pipes[i].transport);
 }
 
-/* Whether nothing more will be heard of the child. */
+/* Whether the child has exited and all of its pipes are closed. */
 static bool is_finished(const asyncio_subprocess_transport_t *transport)
 {
     bool is_finished = transport->reaper->has_exited;
@@ -220,7 +220,7 @@ static void run(asyncio__ready_t *ready)
     void *former;
     transport->is_scheduled = false;
     if (transport->is_over) {
-        /* nothing is left to be told */
+        /* connection_lost was called: nothing may follow */
     } else if (transport->loop->closed) {
         if (is_finished(transport))
             end(transport);

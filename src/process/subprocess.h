@@ -9,16 +9,15 @@
  *                          |                ^
  *                          '--user--> pipe transports
  *
- * The pipes are transports as of <asyncio/transport.h>; their protocols pass on what they are told.
- * They start after connection_made, so that it is called first. What must not run inside the
- * engine's wait() (the exit of the child) and what follows from the rest (connection_lost) is
- * called by the ready item.
+ * The pipes are transports of <asyncio/transport.h>, whose protocols call that of the child. They
+ * start after connection_made, so that it is called first. The ready item calls process_exited,
+ * which must not run inside the engine's wait(), and connection_lost.
  *
  *     NEW --connection_made--> OPEN --the child has exited, and all pipes are over-->
  *         connection_lost --> OVER
  *
- * The protocol is destroyed, and the references to the pipes are dropped, when the last user has
- * gone: the program's references count, and one that the transport has to itself until it is OVER.
+ * The protocol is destroyed, and the references to the pipes are dropped, with the last user:
+ * users are the references of the program, and one of the transport to itself until it is OVER.
  * The record stays until its pipes' protocols are destroyed as well.
  */
 #ifndef ASYNCIO__PROCESS_SUBPROCESS_H

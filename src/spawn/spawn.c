@@ -135,7 +135,7 @@ IN_CHILD int set_stdio(const asyncio__spawn_t *spawn)
     return 0;
 }
 
-/* Marks every other descriptor to be closed by execve(), which is faster than to close them: the
+/* Marks every other descriptor to be closed by execve(), which is faster than closing them: the
  * parent need not wait for it. Kernels before 5.11 cannot; there every descriptor of this library
  * is marked from birth, and the program must have marked its own. */
 IN_CHILD int pass_descriptors(const asyncio__spawn_t *spawn)
@@ -361,7 +361,7 @@ int asyncio__spawn(const asyncio__spawn_t *spawn, asyncio__child_t *ret_child)
 
 /* --- the child's end ----------------------------------------------------------------------- */
 
-/* What a status of wait(2) means in asyncio's words. */
+/* Returns the return code, as asyncio has it, for a status of wait(2). */
 static int return_code(int status)
 {
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);

@@ -6,7 +6,7 @@
  *     asyncio__spawn_init(&spawn);
  *     spawn.arguments = (const char *const[]){"sort", "-n", NULL};
  *     spawn.stdio[0] = read_end;                  the child's standard input
- *     rc = asyncio__spawn(&spawn, &child);        0, or -errno and child.stage says of what
+ *     rc = asyncio__spawn(&spawn, &child);        0, or -errno of the step child.stage
  *
  * The child shares the caller's memory until it executes its program, and the calling thread is
  * suspended meanwhile: no copy of page tables, however large the process is. A child that changes
@@ -24,7 +24,7 @@
 #define ASYNCIO__SPAWN_PID_BYTES 16 /* of a process ID in decimal, with a terminating NUL */
 #define ASYNCIO__SPAWN_INHERIT (-1) /* of stdio: the child has the caller's descriptor */
 
-/* What the child is to be. Everything is borrowed during the call. */
+/* How a child is started. Everything is borrowed during the call. */
 typedef struct asyncio__spawn {
     const char *const *arguments;   /* argv, ends with NULL; arguments[0] is the program's name */
     const char *executable;         /* the file to execute instead of arguments[0]; or NULL */
