@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every block of code in the guides and the README is run by a test.
+"""Every block of code in the guides and the README is run by a test, and each link leads somewhere.
 
     test_guide_code.py ROOT
 
@@ -114,6 +114,36 @@ def faults(path, text, runner):
     return bad
 
 
+def dead_links(path, text):
+    """Returns the links of a page that lead to no file, or to no heading of one.
+
+    Pages of the API are made from the headers; Sphinx checks links to them.
+    """
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_fences(text)):
+        name, _, heading = target.partition("#")
+        if re.match(r"\w+:", target) or name.startswith("api/"):
+            continue
+        full = os.path.join(os.path.dirname(path), name) if name else path
+        if not os.path.exists(os.path.join(ROOT, full)):
+            dead.append(target)
+        elif heading and full.endswith(".md"):
+            titles = re.findall(r"^#+ (.*)$", read(full), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            dead += [target] if heading not in slugs else []
+    return dead
+
+
+def links_lead_somewhere():
+    """Every link of every page leads to a file, and to a heading if it names one."""
+    dead = [f"{path}: {target}" for path in pages() for target in dead_links(path, read(path))]
+    if dead:
+        raise Failure("\n".join(dead))
+    if dead_links("README.md", "[a](docs/planted.md) [b](README.md#planted)") != [
+            "docs/planted.md", "README.md#planted"]:
+        raise Failure("a link to nothing was not noticed")
+
+
 def are_used(path):
     """Every block of a page is used by a test."""
     bad = faults(path, read(path), read("tests/test_examples.py"))
@@ -141,6 +171,7 @@ def main():
     tests = [(path, lambda path=path: are_used(path)) for path in pages() if blocks(read(path))]
     tests += [("refuses " + what, lambda text=text: is_refused(text))
               for what, text in PLANTS.items()]
+    tests.append(("links_lead_somewhere", links_lead_somewhere))
     return run_tests("guide_code", tests)
 
 

@@ -22,6 +22,8 @@ import make_manual_headers as headers_of
 import make_manual_man as man
 import make_manual_rst as rst
 
+# Pages at the root of the repository that the manual has too.
+AT_ROOT = ("CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")
 SPHINX = "/usr/bin/sphinx-build" if os.path.exists("/usr/bin/sphinx-build") else "sphinx-build"
 
 
@@ -102,6 +104,9 @@ def unlink_sources(path):
         target = match[2].split("#")[0]
         if re.match(r"\w+:", target) or not target:
             return match[0]
+        if not at_root and re.fullmatch(r"(\.\./)+[A-Z]+\.md", target) and (
+                os.path.basename(target) in AT_ROOT):
+            return f"[{match[1]}]({match[2][len('../'):]})"  # docs/ is the root of the manual
         if at_root and target.startswith("docs/"):
             return f"[{match[1]}]({match[2][len('docs/'):]})"
         is_page = target.endswith(".md") and not target.startswith("tests/") and (
@@ -119,7 +124,7 @@ def make_source(root, out, groups):
     shutil.copytree(os.path.join(root, "docs"), source)
     for folder in ("examples", "include", "tests"):
         os.symlink(os.path.abspath(os.path.join(root, folder)), os.path.join(source, folder))
-    for name in ("CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"):
+    for name in AT_ROOT:
         shutil.copy(os.path.join(root, name), os.path.join(source, name))
     for folder, _, names in os.walk(source):
         for name in names:
