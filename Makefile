@@ -20,7 +20,7 @@
 #   make aarch64    the tests, compiled for aarch64 and run by an emulator
 #   make mutants    plants known mistakes, each of which a test must notice (tools/mutants)
 #   make fuzz       looks for inputs that break a rule, for FUZZ_SECONDS (tests/fuzz);
-#                   FUZZ_TARGET is scenario, reader or arguments
+#                   FUZZ_TARGET is scenario, reader, arguments, tls or start_tls
 #   make compilers  the switch as gcc and clang make it, at each level of optimisation
 #   make ucontext   the tests on the switch for machines without assembly
 

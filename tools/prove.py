@@ -38,6 +38,8 @@ STEPS = [
     ("fuzz", "scenarios that break a rule", "make fuzz", {}),
     ("fuzz-reader", "streams beside a model", "make fuzz FUZZ_TARGET=reader", {}),
     ("fuzz-arguments", "what children get, beside a model", "make fuzz FUZZ_TARGET=arguments", {}),
+    ("fuzz-tls", "TLS in fragments, cut and changed", "make fuzz FUZZ_TARGET=tls", {}),
+    ("fuzz-start-tls", "plaintext around the begin of TLS", "make fuzz FUZZ_TARGET=start_tls", {}),
     ("mutants", "planted mistakes, each noticed", "make mutants", {}),
     ("ucontext", "the switch without assembly", "make ucontext", {}),
     ("aarch64", "another machine", "make aarch64", {}),

@@ -157,7 +157,10 @@ static void say_goodbye(tls_t *self)
 {
     asyncio_coroutine_t *former = asyncio__tls_enter();
     self->is_gathering = true;
-    asyncio__openssl.SSL_shutdown(self->ssl);
+    /* While an update of the key is due, which a program may have asked OpenSSL for, it refuses. */
+    if (asyncio__openssl.SSL_shutdown(self->ssl) < 0 &&
+        asyncio__openssl.SSL_do_handshake(self->ssl) == 1)
+        asyncio__openssl.SSL_shutdown(self->ssl);
     self->is_gathering = false;
     asyncio__tls_leave(former);
     asyncio__ignore(asyncio__tls_bio_flush(self));
@@ -223,6 +226,7 @@ static void open_channel(tls_t *self)
     if (self->state == ASYNCIO__TLS_OPEN && self->base.owner_class &&
         self->base.owner_class->opened)
         self->base.owner_class->opened(&self->base);
+    asyncio__tls_bio_settle(self); /* a read that begins below is lent another buffer */
     asyncio__channel_read_t *read = self->read;
     if (self->state == ASYNCIO__TLS_OPEN && read) {
         self->read = NULL;
@@ -230,8 +234,6 @@ static void open_channel(tls_t *self)
         self->read = rc != 0 ? read : self->read;
         if (rc != 0)
             asyncio__tls_complete_read(self, rc < 0 ? rc : read->operation.result);
-    } else if (!self->is_lower_pending) {
-        asyncio__tls_bio_settle(self);
     }
 }
 
