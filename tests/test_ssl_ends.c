@@ -104,6 +104,35 @@ static void test_close_notify(void **state)
     run_ssl(read_to_end);
 }
 
+static int note_end(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
+{
+    char byte;
+    (void)writer;
+    *(int *)arg = (int)asyncio_stream_reader_read(reader, &byte, 1);
+    return 0;
+}
+
+static int update_and_close(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    int end = 1;
+    pair_options_t options = {.handler = note_end, .arg = &end};
+    pair_t pair;
+    open_pair(&pair, &options);
+    SSL *ssl = asyncio_ssl_object_openssl(asyncio_stream_writer_get_ssl_object(pair.writer));
+    assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    close_pair(&pair);
+    assert_int_equal(end, 0); /* and not ASYNCIO_ESSLEOF */
+    return 0;
+}
+
+/* A program that has asked OpenSSL for a new key says its close_notify all the same. */
+static void test_close_while_updating(void **state)
+{
+    (void)state;
+    run_ssl(update_and_close);
+}
+
 /* --- what is no TLS ------------------------------------------------------------------------ */
 
 static int send_garbage(void *arg, void **ret_result)
@@ -315,11 +344,21 @@ static int flood(void *arg, void **ret_result)
     return 0;
 }
 
+/* The kernel takes few replies, so that they pile up soon. */
+static int echo_through_little(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer,
+                               void *arg)
+{
+    asyncio_socket_setsockopt(asyncio_stream_writer_get_socket(writer), SOL_SOCKET, SO_SNDBUF,
+                              4096);
+    return echo_client(reader, writer, arg);
+}
+
 static int be_flooded(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
+    pair_options_t options = {.handler = echo_through_little};
     pair_t pair;
-    open_server(&pair, NULL);
+    open_server(&pair, &options);
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons(asyncio_server_port(pair.server, 0)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -406,6 +445,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_truncation),       cmocka_unit_test(test_close_notify),
+        cmocka_unit_test(test_close_while_updating),
         cmocka_unit_test(test_garbage),          cmocka_unit_test(test_plain_server),
         cmocka_unit_test(test_handshake_timeout), cmocka_unit_test(test_cancelled_handshake),
         cmocka_unit_test(test_silent_client),    cmocka_unit_test(test_shutdown_timeout),

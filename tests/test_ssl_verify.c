@@ -4,6 +4,7 @@
  * that refuses it; and what switches that off says so in its name.
  */
 #include <asyncio.h>
+#include <openssl/ssl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ typedef struct attempt {
     const char *host;           /* NULL: "localhost" */
     const char *crl;            /* loaded by the client; NULL: none */
     bool skips_verify, skips_hostname, trusts_nothing;
+    bool is_weak;               /* the server's key, which its own context allows */
     int code;                   /* that the client gets */
     int verify_code;            /* and OpenSSL's */
     const char *words;          /* that its message holds */
@@ -29,6 +31,8 @@ typedef struct attempt {
 static asyncio_ssl_context_t *server_context(attempt_t *attempt)
 {
     asyncio_ssl_context_t *context = asyncio_ssl_create_default_context(ASYNCIO_SSL_CLIENT_AUTH);
+    if (attempt->is_weak)
+        SSL_CTX_set_security_level(asyncio_ssl_context_openssl(context), 0);
     size_t size = strlen(attempt->server.cert) + (attempt->chain ? strlen(attempt->chain) : 0);
     char *chain = malloc(size + 1);
     strcpy(chain, attempt->server.cert);
@@ -171,10 +175,15 @@ static void test_revoked(void **state)
     free(list);
 }
 
-/* A key that can be broken is refused. */
+/* A key that can be broken is refused, one's own and the peer's. */
 static void test_weak_key(void **state)
 {
     (void)state;
+    skip_without_sockets();
+    run_attempt((attempt_t){.server = LEAF(.names = "DNS:localhost", .issuer = &test_ca,
+                                           .rsa_bits = 1024),
+                            .is_weak = true, REFUSED, .verify_code = 66,
+                            .words = "EE certificate key too weak"});
     asyncio_ssl_context_t *context = asyncio_ssl_create_default_context(ASYNCIO_SSL_CLIENT_AUTH);
     certificate_t weak = LEAF(.names = "DNS:localhost", .issuer = &test_ca, .rsa_bits = 1024);
     int rc = asyncio_ssl_context_load_cert_chain_pem(context, weak.cert, strlen(weak.cert),
@@ -354,6 +363,8 @@ static void test_settings(void **state)
     free(encrypted);
     assert_int_equal(asyncio_ssl_context_load_cert_chain(context, "/none", NULL, NULL, NULL),
                      -ENOENT);
+    assert_int_equal(asyncio_ssl_context_load_cert_chain(context, "/tmp", NULL, NULL, NULL),
+                     -EISDIR);
     assert_int_equal(asyncio_ssl_context_load_verify_locations(context, "/none", NULL), -ENOENT);
     assert_int_equal(asyncio_ssl_context_load_verify_locations(context, NULL, NULL), -EINVAL);
     assert_int_equal(asyncio_ssl_context_load_verify_pem(context, "x", 1), ASYNCIO_ESSL);

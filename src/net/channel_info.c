@@ -35,7 +35,7 @@ int asyncio__channel_name(asyncio__channel_t *channel, const char *name, char *r
     if (is_text(name)) {
         int rc = channel->class->info(channel, name, &info);
         if (rc < 0)
-            return asyncio__fail(rc, "only a connection by TLS has that");
+            return asyncio__fail(rc, rc == -EINVAL ? "only a connection by TLS has that" : NULL);
         return copy_text(&info, ret_text, size);
     }
     if (strcmp(name, "peername") != 0 && strcmp(name, "sockname") != 0)

@@ -30,8 +30,9 @@ static int take_received(asyncio_stream_reader_t *reader, asyncio__ssl_options_t
 {
     reader->bytes.start += reader->lent;
     reader->lent = 0;
-    wanted->received = reader->bytes.data + reader->bytes.start;
     wanted->received_bytes = asyncio__bytes_count(&reader->bytes);
+    wanted->received =
+        wanted->received_bytes > 0 ? reader->bytes.data + reader->bytes.start : NULL;
     return asyncio__secure_check_received(wanted);
 }
 

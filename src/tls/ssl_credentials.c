@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "tls/ssl_context.h"
@@ -26,12 +27,24 @@ static void drop_text(text_t *text)
     asyncio__free(text->data, text->size + 1);
 }
 
+/* The size of a file, or a negative code. That of a folder is LONG_MAX, says ftell(). */
+static long size_of(FILE *file)
+{
+    struct stat status;
+    if (!file || fstat(fileno(file), &status) < 0)
+        return -errno;
+    if (S_ISDIR(status.st_mode))
+        return -EISDIR;
+    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -errno;
+    return size > FILE_MAX_BYTES ? -EFBIG : size;
+}
+
 /* Reads a whole file: 0, or an error that names it. */
 static int read_text(const char *path, text_t *ret_text)
 {
     FILE *file = fopen(path, "re");
-    long size = file && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    int rc = size < 0 ? -errno : size > FILE_MAX_BYTES ? -EFBIG : 0;
+    long size = size_of(file);
+    int rc = size < 0 ? (int)size : 0;
     *ret_text = (text_t){NULL, 0};
     if (rc == 0) {
         ret_text->size = (size_t)size;

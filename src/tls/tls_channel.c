@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -317,8 +318,9 @@ static int tls_info(asyncio__channel_t *channel, const char *name,
         *ret_info = (asyncio__channel_info_t){self, sizeof(*self)};
         return 0;
     }
-    if (self->describe && self->describe(self, name, ret_info) == 0)
-        return 0;
+    int rc = self->describe ? self->describe(self, name, ret_info) : -EINVAL;
+    if (rc != -EINVAL)
+        return rc;
     return self->lower->class->info(self->lower, name, ret_info);
 }
 

@@ -39,8 +39,8 @@ typedef enum asyncio__tls_state {
 
 typedef struct asyncio__tls_channel asyncio__tls_channel_t;
 
-/* Facts of OpenSSL for info(), as text that lives as long as the channel: 0, or -EINVAL for a name
- * that it does not know. */
+/* Facts of OpenSSL for info(), as text that lives as long as the channel: 0; -EINVAL for a name
+ * that it does not know; -ENOMEM. */
 typedef int asyncio__tls_describe_t(asyncio__tls_channel_t *self, const char *name,
                                     asyncio__channel_info_t *ret_info);
 
