@@ -32,6 +32,10 @@ STEPS = [
      "make whole && for engine in epoll uring; do export ASYNCIO_ENGINE=$engine; "
      "{build}/tests/has_engine || continue; "
      "python3 tests/test_proofs.py --large {build}/tests/proofs || exit 1; done", {}),
+    ("tls-cuts", "TLS cut at each byte of a handshake",
+     "make whole && for engine in epoll uring; do export ASYNCIO_ENGINE=$engine; "
+     "{build}/tests/has_engine || continue; {build}/tests/test_ssl_proxy || exit 1; done",
+     {"ASYNCIO_TEST_LONG": "1"}),
     ("scenarios", "20,000 fresh scenarios beside CPython",
      "make all && python3 tests/test_fresh_scenarios.py --count 20000 {build}/tests/conformance "
      "{build}/tests/has_engine", {}),
