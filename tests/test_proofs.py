@@ -58,6 +58,16 @@ def test_children_come_and_go():
     run("children", (1_000, 200, 100_000), (100, 20, 100))
 
 
+def test_a_reader_stops_by_tls():
+    """The same by TLS."""
+    run("tls_pour", (64, 8, 10_240), (10, 3, 100))
+
+
+def test_handshakes_fail():
+    """Descriptors, tasks and memory stay flat while handshakes fail in several ways."""
+    run("tls_failures", (10_000, 400, 1_000_000))
+
+
 if __name__ == "__main__":
     sys.exit(run_tests("test_proofs", [(name, function) for name, function in globals().items()
                                        if name.startswith("test_")]))

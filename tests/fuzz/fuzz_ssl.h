@@ -25,7 +25,7 @@ asyncio_ssl_context_t *fuzz_ssl_client(bool is_mutual);
 /* Whether a connection by TLS may end with that code when somebody meddles with it. */
 bool fuzz_ssl_is_known(int code);
 
-/* Cuts the connection, or changes or inserts bytes: what, says number, and what follows in bytes. */
+/* Cuts the connection, or changes or inserts bytes, as number and the following bytes say. */
 void fuzz_ssl_meddle(wire_t *wire, uint8_t number, fuzz_bytes_t *bytes);
 
 #endif

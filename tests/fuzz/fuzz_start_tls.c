@@ -26,6 +26,7 @@
 #define PLAIN_MOST  100
 #define SECRET_MOST 60000
 #define STEPS_MOST  20000
+#define SLEEP_MOST  8 /* seconds: below the limit of a handshake and of a close */
 
 static const size_t chunks[] = {3, 17, 50, 200, 1000, 5000, SIZE_MAX, SIZE_MAX};
 static const size_t sizes[] = {0, 1, 7, 300, 5000, 16384, 20000, SECRET_MOST};
@@ -156,7 +157,8 @@ static void write_bytes(side_t *side, size_t size, bool is_secret)
 
 static int start_tls(side_t *side)
 {
-    bool is_mutual = (side->world->sides[0].piece & 1) != 0, is_old = side->world->wire.capacity & 1;
+    bool is_mutual = (side->world->sides[0].piece & 1) != 0;
+    bool is_old = (side->world->wire.capacity & 1) != 0;
     asyncio_ssl_context_t *ssl =
         side->index ? fuzz_ssl_server(is_old, is_mutual) : fuzz_ssl_client(is_mutual);
     asyncio_start_tls_options_t options = {.size = sizeof(options), .server_side = side->index,
@@ -321,13 +323,15 @@ static void step(world_t *world, size_t chunk)
 
 static void run_wire(world_t *world, fuzz_bytes_t *bytes)
 {
+    double slept = 0;
     size_t chunk = chunks[fuzz_byte(bytes) % LENGTH(chunks)];
     for (int i = 0; i < STEPS_MOST && !(world->sides[0].is_done && world->sides[1].is_done); i++) {
         uint8_t action = fuzz_byte(bytes);
         if (action >= 224) {
             world->is_calm = false;
             fuzz_ssl_meddle(&world->wire, action, bytes);
-        } else if (action >= 200) {
+        } else if (action >= 200 && slept < SLEEP_MOST) {
+            slept += delays[action % LENGTH(delays)];
             asyncio_sleep(delays[action % LENGTH(delays)]);
         } else if (action >= 150) {
             wire_deliver(&world->wire.ends[action & 1], chunks[(action >> 1) % LENGTH(chunks)]);
