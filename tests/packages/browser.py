@@ -21,8 +21,9 @@ from harness import Failure, Skip, run_methods  # noqa: E402
 
 HTML = os.path.abspath(sys.argv[1])
 PAGES = ["index", "start/first", "start/fetcher", "start/cheat_sheet", "concepts/overview",
-         "concepts/cancellation", "concepts/ownership", "howto/back_pressure", "coming/libuv",
-         "reference/python_names", "reference/errors", "api/index", "api/task", "api/queue",
+         "concepts/cancellation", "concepts/ownership", "howto/back_pressure",
+         "howto/serving", "howto/tls", "coming/libuv", "reference/python_names", "reference/errors",
+         "api/index", "api/task", "api/queue",
          "api/error", "api/loop", "CHANGELOG", "performance"]
 # A word, and a page that the search must find for it.
 WORDS = {"create_task": "api/task", "asyncio_queue_put": "api/queue", "cancellation":
@@ -32,7 +33,8 @@ WORDS = {"create_task": "api/task", "asyncio_queue_put": "api/queue", "cancellat
          "concepts/threads", "stack": "stacks", "valgrind": "howto/building", "cmake":
          "start/install", "tokio": "coming/go_tokio", "libuv": "coming/libuv", "gdb":
          "howto/debugging", "virtual clock": "howto/testing", "ASYNCIO_EGROUP":
-         "reference/errors", "readline": "api/stream", "executor": "howto/executor_allocator"}
+         "reference/errors", "readline": "api/stream", "executor": "howto/executor_allocator",
+         "systemd": "howto/serving", "certificate": "howto/tls"}
 
 SCRIPT = """<!doctype html><meta charset="utf-8"><body><pre id="result"></pre><script>
 const jobs = %s, found = [];
@@ -143,7 +145,8 @@ class Browser:
 def take_screenshots(browser, folder):
     """Puts pictures of some pages into a folder."""
     os.makedirs(folder, exist_ok=True)
-    for page in ("index", "concepts/overview", "start/fetcher", "api/queue"):
+    for page in ("index", "concepts/overview", "start/fetcher", "api/queue",
+                 "reference/python_names"):
         for name, size in (("desk", "1280,1400"), ("phone", "414,1200")):
             for dark in (False, True):
                 path = os.path.join(folder, f"{page.replace('/', '_')}-{name}-"
