@@ -1,0 +1,3 @@
+module tls
+
+go 1.19
