@@ -58,6 +58,11 @@
 #include <asyncio/protocol.h>
 #include <asyncio/transport.h>
 
+/* Files. */
+#include <asyncio/file.h>
+#include <asyncio/path.h>
+#include <asyncio/sendfile.h>
+
 /* Processes. */
 #include <asyncio/process.h>
 #include <asyncio/subprocess.h>

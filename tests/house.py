@@ -30,7 +30,8 @@ BENEATH = {
     "net": ["task", "sync", "transport"],
     "spawn": ["base"],
     "process": ["net", "spawn"],
-    "run": ["process", "sync", "executor"],
+    "file": ["net"],
+    "run": ["process", "file", "sync", "executor"],
     "testing": ["run"],
     "python": ["loop", "worker", "transport", "spawn"],
 }
@@ -61,6 +62,7 @@ PUBLIC_LAYERS = {
     "executor": ["concurrent_future", "executor", "thread_pool"],
     "net": ["datagram", "protocol", "resolver", "server", "stream", "transport"],
     "process": ["process", "subprocess"],
+    "file": ["file", "path", "sendfile"],
     "run": ["runner", "serve"],
     "testing": ["testing"],
 }

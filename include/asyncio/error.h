@@ -55,7 +55,9 @@ ASYNCIO_BEGIN_DECLS
     X(ASYNCIO_ESSL, -4111, "SSLError", "TLS failed") \
     X(ASYNCIO_ESSLCERTVERIFICATION, -4112, "SSLCertVerificationError", \
       "the certificate of the peer is not acceptable") \
-    X(ASYNCIO_ESSLEOF, -4113, "SSLEOFError", "the connection ended without a close_notify")
+    X(ASYNCIO_ESSLEOF, -4113, "SSLEOFError", "the connection ended without a close_notify") \
+    X(ASYNCIO_ESENDFILENOTAVAILABLE, -4114, "SendfileNotAvailableError", \
+      "sendfile cannot be used for that socket and file")
 
 /** The codes: asyncio's own, and second spellings of the system's most frequent ones. */
 enum asyncio_error_code {

@@ -75,6 +75,17 @@ typedef struct asyncio_allocator {
  */
 ASYNCIO_API int asyncio_set_allocator(const asyncio_allocator_t *allocator);
 
+/**
+ * Frees a block that a call has returned as *new*, such as what asyncio_path_read() has read.
+ *
+ * @param block  NULL is allowed.
+ *
+ * Ownership: block is *taken*.
+ * Context: any thread.
+ * Twin: none.
+ */
+ASYNCIO_API void asyncio_free(void *block);
+
 ASYNCIO_END_DECLS
 
 #endif

@@ -19,6 +19,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/sanitizer.h"
@@ -340,6 +342,28 @@ void *asyncio__realloc(void *block, size_t old_size, size_t new_size)
     memcpy(moved, block, old_size < new_size ? old_size : new_size);
     asyncio__free(block, old_size);
     return moved;
+}
+
+/* In front of a block for a program: the size that asyncio__free() wants. */
+typedef union block_head {
+    size_t size;       /* of head and block */
+    max_align_t align; /* of the block behind it */
+} block_head_t;
+
+void *asyncio__malloc_sized(size_t size)
+{
+    block_head_t *head = size > SIZE_MAX / 2 ? NULL : asyncio__malloc(sizeof(*head) + size);
+    if (!head)
+        return NULL;
+    head->size = sizeof(*head) + size;
+    return head + 1;
+}
+
+void asyncio_free(void *block)
+{
+    block_head_t *head = block;
+    if (head)
+        asyncio__free(head - 1, head[-1].size);
 }
 
 char *asyncio__strdup(const char *string)

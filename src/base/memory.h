@@ -43,6 +43,9 @@ ASYNCIO__SHARED void *asyncio__realloc(void *block, size_t old_size, size_t new_
 /* Frees a block of exactly that size; NULL is a no-op. */
 static inline void asyncio__free(void *block, size_t size);
 
+/* A block for a program, which frees it with asyncio_free(); or NULL. */
+ASYNCIO__SHARED void *asyncio__malloc_sized(size_t size);
+
 /* A copy of the string, or NULL; to be freed with asyncio__free_string(). */
 ASYNCIO__SHARED char *asyncio__strdup(const char *string);
 ASYNCIO__SHARED void asyncio__free_string(char *string);

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -24,6 +26,9 @@
 #endif
 #ifndef __NR_pidfd_open
 #define __NR_pidfd_open 434
+#endif
+#ifndef __NR_openat2
+#define __NR_openat2 437
 #endif
 #ifndef __NR_process_madvise
 #define __NR_process_madvise 440
@@ -64,6 +69,14 @@ static int call_open(const char *path, int flags, mode_t mode)
     return open(path, flags, mode);
 }
 
+static int call_openat2_cached(const char *path, int flags)
+{
+    const struct {
+        uint64_t flags, mode, resolve;
+    } how = {.flags = (uint64_t)flags, .resolve = 0x20}; /* RESOLVE_CACHED */
+    return (int)syscall(__NR_openat2, AT_FDCWD, path, &how, sizeof(how));
+}
+
 static int call_epoll_pwait2(int epoll, struct epoll_event *events, int count,
                              const struct timespec *timeout)
 {
@@ -84,6 +97,16 @@ static int call_io_uring_enter(int ring, unsigned submit, unsigned wait, unsigne
 static int call_io_uring_register(int ring, unsigned operation, void *argument, unsigned count)
 {
     return (int)syscall(__NR_io_uring_register, ring, operation, argument, count);
+}
+
+static ssize_t call_preadv2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+    return preadv2(fd, parts, count, offset, flags);
+}
+
+static ssize_t call_getdents64(int fd, void *buffer, size_t size)
+{
+    return (ssize_t)syscall(SYS_getdents64, fd, buffer, size);
 }
 
 static ssize_t call_pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
@@ -158,6 +181,7 @@ asyncio__syscalls_t asyncio__sys = {
     .has_shadow_stack = call_has_shadow_stack,
     .mincore = mincore,
     .open = call_open,
+    .openat2_cached = call_openat2_cached,
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,
     .epoll_pwait2 = call_epoll_pwait2,
@@ -171,7 +195,14 @@ asyncio__syscalls_t asyncio__sys = {
     .write = write,
     .pread = pread,
     .pwrite = pwrite,
+    .preadv2 = call_preadv2,
     .pwritev2 = call_pwritev2,
+    .sendfile = sendfile,
+    .lseek = lseek,
+    .fsync = fsync,
+    .fdatasync = fdatasync,
+    .ftruncate = ftruncate,
+    .getdents64 = call_getdents64,
     .close = close,
     .fcntl = call_fcntl,
     .fstat = fstat,
@@ -200,6 +231,9 @@ asyncio__syscalls_t asyncio__sys = {
     .pidfd_send_signal = call_pidfd_send_signal,
     .kill = kill,
     .unlink = unlink,
+    .rename = rename,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
     .sigaltstack = sigaltstack,
     .sigaction = sigaction,
     .sigpending = sigpending,

@@ -39,6 +39,8 @@ typedef struct asyncio__syscalls {
     int (*has_shadow_stack)(void); /* 1: this thread has one */
     int (*mincore)(void *address, size_t size, unsigned char *ret_pages);
     int (*open)(const char *path, int flags, mode_t mode);
+    int (*openat2_cached)(const char *path, int flags); /* RESOLVE_CACHED: -1 with EAGAIN where the
+                                                         * path is not in the caches */
     int (*epoll_create1)(int flags);
     int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
     int (*epoll_pwait2)(int epoll, struct epoll_event *events, int count,
@@ -54,7 +56,14 @@ typedef struct asyncio__syscalls {
     ssize_t (*write)(int fd, const void *buffer, size_t size);
     ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
     ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
+    ssize_t (*preadv2)(int fd, const struct iovec *parts, int count, off_t offset, int flags);
     ssize_t (*pwritev2)(int fd, const struct iovec *parts, int count, off_t offset, int flags);
+    ssize_t (*sendfile)(int out_fd, int in_fd, off_t *offset, size_t size);
+    off_t (*lseek)(int fd, off_t offset, int whence);
+    int (*fsync)(int fd);
+    int (*fdatasync)(int fd);
+    int (*ftruncate)(int fd, off_t size);
+    ssize_t (*getdents64)(int fd, void *buffer, size_t size);
     int (*close)(int fd);
     int (*fcntl)(int fd, int command, long argument);
     int (*fstat)(int fd, struct stat *ret_stat);
@@ -84,6 +93,9 @@ typedef struct asyncio__syscalls {
     int (*pidfd_send_signal)(int pidfd, int signo); /* -1 with ENOSYS where it is missing */
     int (*kill)(pid_t process, int signo);
     int (*unlink)(const char *path);
+    int (*rename)(const char *path, const char *target);
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*rmdir)(const char *path);
     int (*sigaltstack)(const stack_t *stack, stack_t *ret_former);
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_former);
     int (*sigpending)(sigset_t *ret_set);

@@ -142,6 +142,8 @@ struct asyncio_loop {
     uint32_t await_budget;            /* of task/budget.h: awaits in a row; 0: no limit */
     uint32_t budget_left;             /* of it, in this step */
     uint64_t budget_step;             /* which step that is */
+    uint64_t file_step;               /* of src/file: the step that file_calls is about */
+    uint32_t file_calls;              /* calls on files in that step, made at once */
     asyncio_exception_handler_t *exception_handler; /* NULL: the default */
     void *exception_arg;                            /* passed to it */
     struct asyncio__overflow *overflow;             /* reports stack overflows; or NULL */

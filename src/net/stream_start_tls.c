@@ -20,6 +20,8 @@ static int check_call(asyncio_stream_writer_t *writer, asyncio_ssl_context_t *ss
         return asyncio__fail(-EBUSY, "another task is reading");
     if (writer->is_eof_wanted)
         return asyncio__fail(ASYNCIO_ERUNTIME, "Cannot call start_tls() after write_eof()");
+    if (connection->channel->is_sending_file)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "sendfile is in progress");
     if (connection->channel->is_closing)
         return asyncio__channel_fail(connection->channel, -ECONNRESET, "Connection lost");
     return 0;

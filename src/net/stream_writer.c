@@ -43,6 +43,8 @@ static int check_writable(const asyncio_stream_writer_t *writer)
 static int write_pieces(asyncio_stream_writer_t *writer, const struct iovec *pieces, size_t count)
 {
     asyncio__channel_t *channel = asyncio__connection_of_writer(writer)->channel;
+    if (ASYNCIO__UNLIKELY(channel->is_sending_file))
+        return asyncio__fail(ASYNCIO_ERUNTIME, "unable to write; sendfile is in progress");
     int rc = channel->class->write(channel, pieces, count);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
@@ -139,6 +141,8 @@ int asyncio_stream_writer_write_eof(asyncio_stream_writer_t *writer)
     int rc = asyncio__loop_check(channel->loop);
     if (rc < 0 || channel->is_closing)
         return rc;
+    if (channel->is_sending_file)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "unable to write EOF; sendfile is in progress");
     rc = channel->class->shutdown(channel);
     if (rc < 0)
         return asyncio__fail(rc, NULL);

@@ -508,13 +508,15 @@ static void pause_if_above(asyncio_transport_t *transport)
 }
 
 static int write_pieces(asyncio_transport_t *transport, const struct iovec *pieces, size_t count,
-                        const char *refusal)
+                        const char *refusal, const char *busy)
 {
     asyncio__channel_t *channel = transport->channel;
     if (transport->is_eof_wanted)
         return asyncio__fail(ASYNCIO_ERUNTIME, refusal);
     if (!transport->can_write)
         return asyncio__fail(-EBADF, "a pipe that only reads cannot be written to");
+    if (ASYNCIO__UNLIKELY(channel->is_sending_file))
+        return asyncio__fail(ASYNCIO_ERUNTIME, busy);
     int rc = channel->class->write(channel, pieces, count);
     if (rc < 0)
         return asyncio__fail(rc, NULL);
@@ -530,7 +532,8 @@ int asyncio_transport_write(asyncio_transport_t *transport, const void *data, si
     if (!data && size)
         return asyncio__fail(-EINVAL, "\"data\" must not be NULL");
     struct iovec piece = {(void *)data, size};
-    return write_pieces(transport, &piece, 1, "Cannot call write() after write_eof()");
+    return write_pieces(transport, &piece, 1, "Cannot call write() after write_eof()",
+                        "unable to write; sendfile is in progress");
 }
 
 int asyncio_transport_writelines(asyncio_transport_t *transport, const struct iovec *pieces,
@@ -541,7 +544,8 @@ int asyncio_transport_writelines(asyncio_transport_t *transport, const struct io
         rc = asyncio__check_pieces(pieces, count);
     if (rc < 0)
         return rc;
-    return write_pieces(transport, pieces, count, "Cannot call writelines() after write_eof()");
+    return write_pieces(transport, pieces, count, "Cannot call writelines() after write_eof()",
+                        "unable to writelines; sendfile is in progress");
 }
 
 int asyncio_transport_write_eof(asyncio_transport_t *transport)
@@ -554,6 +558,8 @@ int asyncio_transport_write_eof(asyncio_transport_t *transport)
     asyncio__channel_t *channel = transport->channel;
     if (channel->is_closing || transport->is_eof_wanted)
         return 0;
+    if (channel->is_sending_file)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "unable to write EOF; sendfile is in progress");
     rc = channel->class->shutdown(channel);
     if (rc < 0)
         return asyncio__fail(rc, NULL);

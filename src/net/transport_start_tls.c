@@ -25,6 +25,8 @@ static int check_call(asyncio_loop_t *loop, const asyncio_transport_t *transport
         return asyncio__fail(-EBUSY, "start_tls() is waiting for a handshake already");
     if (transport->is_eof_wanted)
         return asyncio__fail(ASYNCIO_ERUNTIME, "Cannot call start_tls() after write_eof()");
+    if (transport->channel->is_sending_file)
+        return asyncio__fail(ASYNCIO_ERUNTIME, "sendfile is in progress");
     if (transport->channel->is_closing || transport->is_over)
         return asyncio__channel_fail(transport->channel, -ECONNRESET, "Connection lost");
     return protocol ? asyncio__protocol_check(protocol) : 0;

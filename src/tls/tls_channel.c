@@ -352,6 +352,7 @@ static void tls_free(asyncio__channel_t *channel)
 
 static const asyncio__channel_class_t tls_class = {
     .name = "tls",
+    .sendfile_mode = ASYNCIO__SENDFILE_FALLBACK,
     .read = asyncio__tls_read,
     .cancel_read = asyncio__tls_cancel_read,
     .take = asyncio__tls_take,

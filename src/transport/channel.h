@@ -68,8 +68,16 @@ typedef struct asyncio__channel_info {
     size_t size;      /* in bytes */
 } asyncio__channel_info_t;
 
+/* How a file is sent by a channel; as asyncio's constants._SendfileMode. */
+typedef enum asyncio__sendfile_mode {
+    ASYNCIO__SENDFILE_UNSUPPORTED, /* not at all */
+    ASYNCIO__SENDFILE_NATIVE,      /* by sendfile(2) to its "socket", while nothing is unsent */
+    ASYNCIO__SENDFILE_FALLBACK,    /* only by reading and writing */
+} asyncio__sendfile_mode_t;
+
 typedef struct asyncio__channel_class {
     const char *name; /* "socket", "pipe", "tls" */
+    uint8_t sendfile_mode; /* asyncio__sendfile_mode_t */
 
     /*
      * Begins a read: 1 done at once, 0 pending, or refused with a code. One read at a time: a
@@ -157,6 +165,7 @@ struct asyncio__channel {
     int64_t linger_ns;   /* how long close() waits for a peer that takes nothing */
     bool wants_drained;  /* drained() is to be called once */
 
+    bool is_sending_file; /* a file is being sent: owners write nothing, and put no TLS over it */
     bool is_eof;         /* the peer has ended its writing direction, and all was read */
     bool is_closing;     /* close() or abort() was called, or the channel was lost */
     bool is_closed;      /* nothing is left to be done; closed() was or is being called */

@@ -232,6 +232,7 @@ static void socket_free(asyncio__channel_t *channel)
 
 static const asyncio__channel_class_t socket_class = {
     .name = "socket",
+    .sendfile_mode = ASYNCIO__SENDFILE_NATIVE,
     .read = asyncio__file_channel_read,
     .cancel_read = asyncio__file_channel_cancel_read,
     .take = asyncio__file_channel_take,

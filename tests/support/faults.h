@@ -32,6 +32,7 @@
     X(has_shadow_stack, int, -1, (void), ())                                                      \
     X(mincore, int, -1, (void *a, size_t b, unsigned char *c), (a, b, c))                         \
     X(open, int, -1, (const char *a, int b, mode_t c), (a, b, c))                                 \
+    X(openat2_cached, int, -1, (const char *a, int b), (a, b))                                    \
     X(epoll_create1, int, -1, (int a), (a))                                                       \
     X(epoll_ctl, int, -1, (int a, int b, int c, struct epoll_event *d), (a, b, c, d))             \
     X(epoll_pwait2, int, -1,                                                                      \
@@ -47,8 +48,16 @@
     X(write, ssize_t, -1, (int a, const void *b, size_t c), (a, b, c))                            \
     X(pread, ssize_t, -1, (int a, void *b, size_t c, off_t d), (a, b, c, d))                      \
     X(pwrite, ssize_t, -1, (int a, const void *b, size_t c, off_t d), (a, b, c, d))               \
+    X(preadv2, ssize_t, -1, (int a, const struct iovec *b, int c, off_t d, int e),                \
+      (a, b, c, d, e))                                                                            \
     X(pwritev2, ssize_t, -1, (int a, const struct iovec *b, int c, off_t d, int e),               \
       (a, b, c, d, e))                                                                            \
+    X(sendfile, ssize_t, -1, (int a, int b, off_t *c, size_t d), (a, b, c, d))                    \
+    X(lseek, off_t, -1, (int a, off_t b, int c), (a, b, c))                                       \
+    X(fsync, int, -1, (int a), (a))                                                               \
+    X(fdatasync, int, -1, (int a), (a))                                                           \
+    X(ftruncate, int, -1, (int a, off_t b), (a, b))                                               \
+    X(getdents64, ssize_t, -1, (int a, void *b, size_t c), (a, b, c))                             \
     X(fcntl, int, -1, (int a, int b, long c), (a, b, c))                                          \
     X(fstat, int, -1, (int a, struct stat *b), (a, b))                                            \
     X(stat, int, -1, (const char *a, struct stat *b), (a, b))                                     \
@@ -76,6 +85,9 @@
     X(pidfd_send_signal, int, -1, (int a, int b), (a, b))                                         \
     X(kill, int, -1, (pid_t a, int b), (a, b))                                                    \
     X(unlink, int, -1, (const char *a), (a))                                                      \
+    X(rename, int, -1, (const char *a, const char *b), (a, b))                                    \
+    X(mkdir, int, -1, (const char *a, mode_t b), (a, b))                                          \
+    X(rmdir, int, -1, (const char *a), (a))                                                       \
     X(sigaltstack, int, -1, (const stack_t *a, stack_t *b), (a, b))                                \
     X(sigpending, int, -1, (sigset_t * a), (a))                                                   \
     X(sigtimedwait, int, -1, (const sigset_t *a, siginfo_t *b, const struct timespec *c),         \

@@ -76,6 +76,6 @@ extern const scenario_t sweep_callbacks, sweep_loops, sweep_watches, sweep_signa
     sweep_testing, sweep_contexts, sweep_factories, sweep_runner_contexts, sweep_sockets,
     sweep_streams, sweep_names, sweep_protocols, sweep_pipes, sweep_processes,
     sweep_subprocesses,
-    sweep_datagrams, sweep_serve;
+    sweep_datagrams, sweep_serve, sweep_files, sweep_paths, sweep_sending;
 
 #endif
