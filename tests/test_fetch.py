@@ -453,58 +453,6 @@ def test_http_server_answers_what_it_says():
             assert response.startswith(b"HTTP/1.1 " + status), (request[:40], response[:100])
 
 
-def test_http_server_serves_files_and_no_others():
-    """A folder's files come whole; dots, encoded dots, links and special files lead nowhere."""
-    with tempfile.TemporaryDirectory() as parent:
-        root = os.path.join(parent, "root")
-        os.makedirs(os.path.join(root, "sub"))
-        bodies = {"a.txt": b"text", "sub/b.bin": os.urandom(300000), "empty": b"",
-                  "index.html": b"<p>", "with space": b"space"}
-        for name, body in bodies.items():
-            with open(os.path.join(root, name), "wb") as file:
-                file.write(body)
-        with open(os.path.join(parent, "secret"), "wb") as file:
-            file.write(b"secret")
-        os.symlink("../secret", os.path.join(root, "link"))
-        os.symlink("..", os.path.join(root, "up"))
-        os.mkfifo(os.path.join(root, "fifo"))
-        with http_server("--root", root) as port:
-            def get(path):
-                response = talk(port, b"GET %s HTTP/1.0\r\nHost: x\r\n\r\n" % path)
-                header, _, body = response.partition(b"\r\n\r\n")
-                return int(header.split()[1]), body
-
-            for name, body in bodies.items():
-                assert get(b"/" + name.encode().replace(b" ", b"%20")) == (200, body), name
-            assert get(b"/") == (200, b"<p>") and get(b"//a.txt?q") == (200, b"text")
-            for path in (b"/../secret", b"/sub/../../secret", b"/%2e%2e/secret", b"/..%2fsecret",
-                         b"/link", b"/up/secret", b"/fifo", b"/a.txt/x", b"/sub", b"/none",
-                         b"/a%00b", b"/%zz", b"//../secret"):
-                status, body = get(path)
-                assert status in (400, 403, 404) and b"secret" not in body, (path, status, body)
-
-
-def test_http_server_drops_slow_clients():
-    """A client that sends no request loses its connection; one that sends half is told why."""
-    with http_server("--idle-timeout", "0.2", "--request-timeout", "0.2") as port:
-        assert talk(port, b"", end=False) == b""
-        response = talk(port, b"GET / HTTP/1.1\r\nHost: x\r\nCookie: ", end=False)
-        assert response.startswith(b"HTTP/1.1 408 ") and b"Connection: close" in response, response
-        response = talk(port, b"GET /bytes/3 HTTP/1.1\r\nHost: x\r\n\r\nGET /", end=False)
-        assert b"\r\n\r\nabcHTTP/1.1 408 " in response, response
-
-
-def test_http_server_ends_while_connections_are_open():
-    """SIGINT and SIGTERM end it with 0, with idle connections and with one that waits."""
-    with http_server("--delay", "60") as port:
-        idle = socket.create_connection(("127.0.0.1", port))
-        waiting = socket.create_connection(("127.0.0.1", port))
-        waiting.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(0.1)
-    idle.close()
-    waiting.close()
-
-
 NGINX_CONFIGURATION = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 worker_rlimit_nofile {files};

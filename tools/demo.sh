@@ -22,8 +22,8 @@ for program in slow_operation wait_coroutines wait_futures await_then_task sleep
     "$examples/page/$program" | sed 's/^/    /'
 done
 
-if [ ! -x "$examples/http_server" ]; then
-    say "http_server and fetch were not built: http_parser is missing"
+if [ ! -x "$examples/fetch" ]; then
+    say "fetch was not built: http_parser is missing"
     exit 0
 fi
 

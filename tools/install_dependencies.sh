@@ -14,8 +14,8 @@ set -u
 list=
 [ "${1-}" = --list ] && { list=$2; shift 2; }
 packages=(meson ninja-build gcc g++ libc6-dev pkg-config libcmocka-dev libjansson-dev
-          libhttp-parser-dev libssl-dev nginx-light libseccomp-dev libdw-dev libglib2.0-dev
-          libpq-dev valgrind gdb cmake python3 socat ncat dnsmasq-base curl openssl
+          libhttp-parser-dev libssl-dev zlib1g-dev nginx-light libseccomp-dev libdw-dev
+          libglib2.0-dev libpq-dev valgrind gdb cmake python3 socat ncat dnsmasq-base curl openssl
           gnutls-bin redis-server postgresql testssl.sh "$@")
 if [ -n "$list" ]; then
     packages=("$@")

@@ -1,140 +1,244 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Serving files. A path is walked name by name from the root's descriptor, ".." is refused and
- * symbolic links are not followed, so that no path leads out. Files are read by plain read():
- * the kernel has small ones in its cache.
+ * Serving files: a path is decoded, opened below the root's descriptor, and sent in pieces.
+ *
+ * The file is opened with O_PATH first, which needs no right to read, cannot block (a FIFO would
+ * wait for its writer), and is enough for its size and time. Only what is sent is opened to be
+ * read.
  */
 #include "files.h"
 
+#include "conditions.h"
+#include "response.h"
+
 #include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#define PATH_FLAGS (O_PATH | O_CLOEXEC)
 
 static int hex_digit(char c)
 {
-    const char *digits = "0123456789abcdef";
-    const char *at = c != '\0' ? strchr(digits, c | 0x20) : NULL;
-    return at != NULL ? (int)(at - digits) : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
-/* Decodes %XX up to the query. Refuses a NUL, which no honest path contains. */
+/*
+ * Decodes %XX in the path of a target, without its query. Refuses a NUL and a backslash, which no
+ * honest path has, and ".." as a name. The path loses its first slashes: it is relative to the
+ * root. ret_path has room for REQUEST_TARGET_BYTES + 16.
+ */
 static bool decode(const char *target, char *ret_path)
 {
     char *out = ret_path;
-    for (const char *in = target; *in != '\0' && *in != '?' && *in != '#'; in++) {
-        char c = *in;
+    for (const char *in = target; *in != '\0' && *in != '?'; in++) {
+        int c = (unsigned char)*in;
         if (c == '%') {
             int high = hex_digit(in[1]);
             int low = high >= 0 ? hex_digit(in[2]) : -1;
-            if (low < 0 || high * 16 + low == 0)
+            if (low < 0)
                 return false;
-            c = (char)(high * 16 + low);
+            c = high * 16 + low;
             in += 2;
         }
-        *out++ = c;
+        if (c == '\0' || c == '\\')
+            return false;
+        if (c != '/' || out > ret_path)
+            *out++ = (char)c;
     }
     *out = '\0';
-    return ret_path[0] == '/';
+    for (const char *name = ret_path; name != NULL; name = strchr(name, '/')) {
+        name += name[0] == '/';
+        if (strncmp(name, "..", 2) == 0 && (name[2] == '/' || name[2] == '\0'))
+            return false;
+    }
+    return true;
 }
 
-/* Opens one name below a folder; a FIFO must not hold the loop up, hence O_NONBLOCK. */
-static int open_below(int folder, const char *name)
+/* For kernels before 5.6: opens name by name, and follows no symbolic link at all. */
+static int open_by_names(int root, const char *path)
 {
-    if (strcmp(name, "..") == 0)
-        return -EACCES;
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-/* Opens the file of a path, or the index.html of a folder. Cuts path into names. */
-static int open_path(int root, char *path, struct stat *ret_status)
-{
-    char *rest = path;
-    int fd = open_below(root, ".");
-    for (char *name = strtok_r(path, "/", &rest); name != NULL && fd >= 0;
-         name = strtok_r(NULL, "/", &rest)) {
-        int below = open_below(fd, name);
+    int fd = openat(root, ".", PATH_FLAGS);
+    while (fd >= 0 && *path != '\0') {
+        char name[256];
+        size_t size = strcspn(path, "/");
+        if (size >= sizeof(name)) {
+            close(fd);
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        memcpy(name, path, size);
+        name[size] = '\0';
+        int below = size > 0 ? openat(fd, name, PATH_FLAGS | O_NOFOLLOW) : dup(fd);
         close(fd);
         fd = below;
-    }
-    if (fd >= 0 && fstat(fd, ret_status) == 0 && S_ISDIR(ret_status->st_mode)) {
-        int below = open_below(fd, "index.html");
-        close(fd);
-        fd = below;
-    }
-    if (fd >= 0 && (fstat(fd, ret_status) < 0 || !S_ISREG(ret_status->st_mode))) {
-        close(fd);
-        fd = -EACCES;
+        path += size + strspn(path + size, "/");
     }
     return fd;
 }
 
-static const char *type_of(const char *target)
+/* Opens a path below the root. Symbolic links within the root are followed. */
+static int open_below(int root, const char *path)
+{
+    struct open_how how = {
+        .flags = PATH_FLAGS,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+    };
+    int fd = (int)syscall(SYS_openat2, root, path[0] != '\0' ? path : ".", &how, sizeof(how));
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        fd = open_by_names(root, path);
+    return fd < 0 ? -errno : fd;
+}
+
+static const char *type_of(const char *path)
 {
     static const struct {
         const char *ending;
         const char *type;
     } types[] = {
-        {".html", "text/html"},       {".txt", "text/plain"}, {".css", "text/css"},
-        {".js", "text/javascript"},   {".png", "image/png"},  {".jpg", "image/jpeg"},
-        {".json", "application/json"}, {".svg", "image/svg+xml"},
+        {"html", "text/html; charset=utf-8"},  {"htm", "text/html; charset=utf-8"},
+        {"txt", "text/plain; charset=utf-8"},  {"css", "text/css; charset=utf-8"},
+        {"md", "text/markdown; charset=utf-8"}, {"js", "text/javascript; charset=utf-8"},
+        {"mjs", "text/javascript; charset=utf-8"}, {"json", "application/json"},
+        {"xml", "application/xml"},    {"pdf", "application/pdf"},   {"wasm", "application/wasm"},
+        {"zip", "application/zip"},    {"gz", "application/gzip"},   {"svg", "image/svg+xml"},
+        {"png", "image/png"},          {"jpg", "image/jpeg"},        {"jpeg", "image/jpeg"},
+        {"gif", "image/gif"},          {"webp", "image/webp"},       {"avif", "image/avif"},
+        {"ico", "image/x-icon"},       {"woff", "font/woff"},        {"woff2", "font/woff2"},
+        {"mp3", "audio/mpeg"},         {"ogg", "audio/ogg"},         {"mp4", "video/mp4"},
+        {"webm", "video/webm"},
     };
-    size_t size = strcspn(target, "?#");
-    if (size > 0 && target[size - 1] == '/')
-        return "text/html";
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        size_t length = strlen(types[i].ending);
-        if (size >= length && strncasecmp(target + size - length, types[i].ending, length) == 0)
+    const char *name = strrchr(path, '/');
+    const char *ending = strrchr(name != NULL ? name : path, '.');
+    for (size_t i = 0; ending != NULL && i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcasecmp(ending + 1, types[i].ending) == 0)
             return types[i].type;
-    }
     return "application/octet-stream";
 }
 
-/* Sends that number of bytes; fails if the file has shrunk, which closes the connection. */
-static int send_file(const response_t *response, int fd, long long bytes)
+/* A folder's links are relative to it, so its path must end with a slash. The slashes at the
+ * beginning become one: "//host/" would be a redirect to another host. */
+static int redirect_to_folder(connection_t *connection)
 {
-    char piece[16384];
-    while (bytes > 0) {
-        size_t wanted = bytes < (long long)sizeof(piece) ? (size_t)bytes : sizeof(piece);
-        ssize_t size = read(fd, piece, wanted);
-        if (size <= 0)
-            return size < 0 ? -errno : -EIO;
-        int rc = asyncio_stream_writer_write(response->writer, piece, (size_t)size);
-        if (rc == 0)
-            rc = asyncio_stream_writer_drain(response->writer);
-        if (rc < 0)
-            return rc;
-        bytes -= size;
-    }
-    return asyncio_stream_writer_drain(response->writer);
+    const char *target = connection->request.target;
+    target += strspn(target, "/") - 1;
+    int size = (int)strcspn(target, "?");
+    char *fields;
+    if (asprintf(&fields, "Location: %.*s/%s\r\n", size, target, target + size) < 0)
+        return response_status(connection, 503, "");
+    int rc = strlen(fields) < 1024 ? response_status(connection, 301, fields)
+                                   : response_status(connection, 404, "");
+    free(fields);
+    return rc;
 }
 
-int files_open(const char *root)
+static int respond_to_error(connection_t *connection, int error)
 {
-    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    switch (error) {
+    case -EMFILE:
+    case -ENFILE:
+    case -ENOMEM:
+    case -EAGAIN: /* of openat2: the path has changed meanwhile */
+        return response_status(connection, 503, "");
+    case -EACCES:
+    case -EPERM:
+    case -EXDEV: /* of openat2: the path leads out of the root */
+        return response_status(connection, 403, "");
+    case -EIO:
+        return response_status(connection, 500, "");
+    default:
+        return response_status(connection, 404, "");
+    }
+}
+
+/* Sends a part of a file. One that has become shorter meanwhile cannot be completed. */
+static int send_part(connection_t *connection, int file, part_t part)
+{
+    char piece[16384];
+    while (part.size > 0) {
+        size_t wanted = part.size < (int64_t)sizeof(piece) ? (size_t)part.size : sizeof(piece);
+        ssize_t size = pread(file, piece, wanted, part.offset);
+        int rc = size > 0 ? response_write(connection, piece, (size_t)size)
+                          : size < 0 ? -errno : -EIO;
+        if (rc < 0) {
+            asyncio_stream_writer_abort(connection->writer); /* else it would look complete */
+            return rc;
+        }
+        part.offset += size;
+        part.size -= size;
+    }
+    return 0;
+}
+
+/* Sends the head, and the file or a part of it. fd is of the file, opened with O_PATH. */
+static int send_file(connection_t *connection, int fd, const char *path, const struct stat *status)
+{
+    validators_t validators = validators_of(status);
+    part_t part;
+    char fields[256];
+    int code = conditions_check(&connection->request, &validators, status->st_size, &part);
+    int size = snprintf(fields, sizeof(fields), "ETag: %s\r\nLast-Modified: %s\r\n"
+                        "Accept-Ranges: bytes\r\n", validators.etag, validators.modified);
+    if (code == 304)
+        return response_send(connection, 304, "", "", 0, fields);
+    if (code == 416) {
+        snprintf(fields, sizeof(fields), "Content-Range: bytes */%jd\r\n",
+                 (intmax_t)status->st_size);
+        return response_status(connection, 416, fields);
+    }
+    if (code == 206)
+        snprintf(fields + size, sizeof(fields) - (size_t)size,
+                 "Content-Range: bytes %" PRId64 "-%" PRId64 "/%jd\r\n", part.offset,
+                 part.offset + part.size - 1, (intmax_t)status->st_size);
+    char name[64];
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd); /* opens the same file to be read */
+    bool has_body = response_has_body(connection, code) && part.size > 0;
+    int file = has_body ? open(name, O_RDONLY | O_CLOEXEC) : fd;
+    if (file < 0)
+        return respond_to_error(connection, -errno);
+    int rc = response_begin(connection, code, type_of(path), part.size, fields);
+    if (rc == 0 && has_body)
+        rc = send_part(connection, file, part);
+    if (file != fd)
+        close(file);
+    return rc;
+}
+
+int files_open_root(const char *root)
+{
+    int fd = open(root, PATH_FLAGS | O_DIRECTORY);
     return fd < 0 ? -errno : fd;
 }
 
-int files_respond(const response_t *response, int root)
+int files_respond(connection_t *connection, int root)
 {
-    char path[REQUEST_TARGET_BYTES];
-    if (!decode(response->request->target, path))
-        return response_status(response, 400);
+    char path[REQUEST_TARGET_BYTES + 16];
+    if (!decode(connection->request.target, path))
+        return response_status(connection, 400, "");
     struct stat status;
-    int fd = open_path(root, path, &status);
-    if (fd == -EMFILE || fd == -ENFILE)
-        return response_status(response, 503);
+    int fd = open_below(root, path);
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        size_t size = strlen(path);
+        close(fd);
+        if (size > 0 && path[size - 1] != '/')
+            return redirect_to_folder(connection);
+        strcpy(path + size, "index.html");
+        fd = open_below(root, path);
+    }
     if (fd < 0)
-        return response_status(response, fd == -EACCES || fd == -ELOOP ? 403 : 404);
-    int rc = response_begin(response, 200, type_of(response->request->target),
-                            (long long)status.st_size, "");
-    if (rc == 0 && !response->request->is_head)
-        rc = send_file(response, fd, (long long)status.st_size);
-    else if (rc == 0)
-        rc = asyncio_stream_writer_drain(response->writer);
+        return respond_to_error(connection, fd);
+    int rc = fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)
+                 ? response_status(connection, 403, "")
+                 : send_file(connection, fd, path, &status);
     close(fd);
     return rc;
 }

@@ -5,12 +5,16 @@
 #ifndef HTTP_SERVER_FILES_H
 #define HTTP_SERVER_FILES_H
 
-#include "response.h"
+#include "connection.h"
 
 /* Opens the folder. Returns its descriptor, or -errno. */
-int files_open(const char *root);
+int files_open_root(const char *root);
 
-/* Responds to a request with a file of the folder. Returns the same as pages_respond(). */
-int files_respond(const response_t *response, int root);
+/*
+ * Responds to GET and HEAD with a file of the folder, a part of it, or that the client has it
+ * already. No path leads out of the folder, not by "..", however encoded, nor by a symbolic link.
+ * Returns 0, or a negative code: the connection is lost.
+ */
+int files_respond(connection_t *connection, int root);
 
 #endif
