@@ -9,6 +9,7 @@ loopback interface, and every program that is started is bounded in time.
 
 import collections
 import contextlib
+import gzip
 import hashlib
 import json
 import os
@@ -194,6 +195,56 @@ def test_a_server_that_closes_early_fails():
     page = fails(says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), "3 of 10 bytes")
     assert page["status"] == 200 and page["bytes"] == 3, page
     fails(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), "chunked")
+
+
+def zipped(*pieces):
+    """Makes a response whose body is gzip."""
+    body = b"".join(pieces)
+    return (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+            % len(body) + body)
+
+
+def understands_gzip():
+    with open(FETCH, "rb") as program:
+        if b"Accept-Encoding: gzip" not in program.read():
+            raise Skip("fetch was built without zlib")
+
+
+def test_gzip_is_decoded():
+    """Bodies in gzip come decoded: in any pieces, of several members, in chunks, to the close."""
+    understands_gzip()
+    text = os.urandom(30000) + b"x" * 300000
+    body = gzip.compress(text)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: x-GZIP\r\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + 999]), body[i:i + 999])
+                      for i in range(0, len(body), 999))
+    whole = zipped(body)
+    for pieces in ([whole], [whole[:50], whole[50:200], whole[200:]],
+                   [zipped(gzip.compress(text[:1000]), gzip.compress(b""),
+                           gzip.compress(text[1000:]))],
+                   [head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"],
+                   [head + b"\r\n" + body]):
+        with Server(says(*pieces, delay=0.01)) as server, tempfile.TemporaryDirectory() as folder:
+            page, = fetch("--output", folder, server.url + "/a")
+            assert page["bytes"] == len(text), page
+            with open(os.path.join(folder, page["file"]), "rb") as file:
+                assert file.read() == text
+    with Server(says(zipped())) as server:
+        assert fetch(server.url)[0]["bytes"] == 0
+
+
+def test_gzip_that_is_corrupt_fails():
+    """What is cut off, corrupt, followed by other bytes or too large is an error with words."""
+    understands_gzip()
+    body = gzip.compress(os.urandom(5000))
+    fails(says(zipped(body[:-1])), "ends too early")
+    fails(says(zipped(body[:100])), "ends too early")
+    fails(says(zipped(body[:5])), "ends too early")
+    fails(says(zipped(b"plain text")), "not valid gzip")
+    fails(says(zipped(body[:-8] + bytes(8))), "not valid gzip")
+    fails(says(zipped(body, b"rest")), "not valid gzip")
+    million = gzip.compress(bytes(1 << 20))
+    fails(says(zipped(million * 1030)), "larger than 1073741824 bytes")
 
 
 def test_a_server_that_never_answers_times_out():

@@ -13,7 +13,8 @@ enum fetch_error {
     FETCH_EHEADER = ASYNCIO_EUSER - 2,   /* the header is longer than the limit */
     FETCH_ECLOSED = ASYNCIO_EUSER - 3,   /* the server closed before the response was complete */
     FETCH_EREDIRECT = ASYNCIO_EUSER - 4, /* too many redirects */
-    FETCH_ESTATUS = ASYNCIO_EUSER - 5    /* the response has a status of 400 or more */
+    FETCH_ESTATUS = ASYNCIO_EUSER - 5,   /* the response has a status of 400 or more */
+    FETCH_EGZIP = ASYNCIO_EUSER - 6      /* the body cannot be decoded */
 };
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One request and its response, as straight-line code: write, drain, read until the parser is done.
- * The parser is http_parser; its callbacks fill in an exchange. Knows nothing of retries.
+ * The parser is http_parser; its callbacks fill in an exchange. A body in gzip is decoded on its
+ * way to the caller. Knows nothing of retries.
  */
 #include "http.h"
 
 #include "errors.h"
+#include "gzip.h"
 
 #include <http_parser.h>
 #include <inttypes.h>
@@ -25,8 +27,13 @@ typedef struct exchange {
     bool has_header;           /* the header is complete */
     bool is_in_value;          /* the parser was last in a value: the next name is a new one */
     uint64_t promised;         /* the Content-Length; UINT64_MAX without one */
+    uint64_t received;         /* bytes of the body, before they are decoded */
+    gzip_t *gzip;              /* decodes the body; NULL: it is not compressed */
+    bool is_gzip;              /* the header says that the body is compressed */
     size_t name_size;          /* length of the field name received so far */
-    char name[16];             /* its beginning: enough to recognize "Location" */
+    char name[24];             /* its beginning: enough to recognize those that are used */
+    size_t encoding_size;      /* length of encoding */
+    char encoding[8];          /* the beginning of the value of Content-Encoding */
     char *location;            /* the value of Location; NULL before it is received */
     size_t location_size;      /* its length */
 } exchange_t;
@@ -67,12 +74,32 @@ static int on_header_field(http_parser *parser, const char *at, size_t size)
     return 0;
 }
 
+static bool is_field(const exchange_t *exchange, const char *name)
+{
+    return exchange->name_size == strlen(name) &&
+           strncasecmp(exchange->name, name, exchange->name_size) == 0;
+}
+
+/* Recognizes the only encoding that was asked for. */
+static void take_encoding(exchange_t *exchange, const char *at, size_t size, bool is_continued)
+{
+    if (!is_continued)
+        exchange->encoding_size = 0;
+    for (size_t i = 0; i < size && exchange->encoding_size < sizeof(exchange->encoding); i++)
+        exchange->encoding[exchange->encoding_size++] = at[i];
+    exchange->is_gzip = (exchange->encoding_size == 4 || exchange->encoding_size == 6) &&
+                        (strncasecmp(exchange->encoding, "gzip", exchange->encoding_size) == 0 ||
+                         strncasecmp(exchange->encoding, "x-gzip", exchange->encoding_size) == 0);
+}
+
 static int on_header_value(http_parser *parser, const char *at, size_t size)
 {
     exchange_t *exchange = parser->data;
+    bool is_continued = exchange->is_in_value; /* the beginning of the value came before */
     exchange->is_in_value = true;
-    if (exchange->name_size != strlen("location") ||
-        strncasecmp(exchange->name, "location", exchange->name_size) != 0)
+    if (is_field(exchange, "content-encoding"))
+        take_encoding(exchange, at, size, is_continued);
+    if (!is_field(exchange, "location"))
         return 0;
     char *grown = realloc(exchange->location, exchange->location_size + size + 1);
     if (grown == NULL) {
@@ -89,8 +116,10 @@ static int on_header_value(http_parser *parser, const char *at, size_t size)
 static int on_headers_complete(http_parser *parser)
 {
     exchange_t *exchange = parser->data;
-    if (parser->status_code / 100 == 1 && parser->status_code != 101)
+    if (parser->status_code / 100 == 1 && parser->status_code != 101) {
+        exchange->is_gzip = false; /* the response proper follows */
         return 0;
+    }
     exchange->has_header = true;
     exchange->response->status = (int)parser->status_code;
     exchange->promised = parser->content_length;
@@ -101,13 +130,26 @@ static int on_headers_complete(http_parser *parser)
     return 0;
 }
 
+/* Passes a piece of the decoded body on. */
+static int pass_on(void *arg, const char *data, size_t size)
+{
+    exchange_t *exchange = arg;
+    exchange->response->bytes += size;
+    return exchange->body(exchange->arg, exchange->response, data, size);
+}
+
 static int on_body(http_parser *parser, const char *at, size_t size)
 {
     exchange_t *exchange = parser->data;
-    http_response_t *response = exchange->response;
-    if (!http_is_redirect(response))
-        exchange->rc = exchange->body(exchange->arg, response, at, size);
-    response->bytes += size;
+    exchange->received += size;
+    if (http_is_redirect(exchange->response))
+        return 0;
+    if (exchange->is_gzip && exchange->gzip == NULL)
+        exchange->rc = gzip_new(&exchange->gzip);
+    if (exchange->rc == 0)
+        exchange->rc = exchange->gzip != NULL
+                           ? gzip_decode(exchange->gzip, at, size, pass_on, exchange)
+                           : pass_on(exchange, at, size);
     return exchange->rc < 0;
 }
 
@@ -117,8 +159,10 @@ static int on_message_complete(http_parser *parser)
     if (exchange->has_header) {
         exchange->is_done = true;
         exchange->response->keep_alive = http_should_keep_alive(parser) != 0;
+        if (exchange->gzip != NULL)
+            exchange->rc = gzip_finish(exchange->gzip);
     }
-    return 0;
+    return exchange->rc < 0;
 }
 
 static const http_parser_settings callbacks = {
@@ -135,8 +179,8 @@ static int send_request(connection_t *connection, const url_t *url)
     char *request;
     int size = asprintf(&request,
                         "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: libasyncio-fetch/%s\r\n"
-                        "Accept: */*\r\n\r\n",
-                        url->target, url->authority, asyncio_version());
+                        "Accept: */*\r\n%s\r\n",
+                        url->target, url->authority, asyncio_version(), gzip_accept);
     if (size < 0)
         return -ENOMEM;
     int rc = asyncio_stream_writer_write(connection->writer, request, (size_t)size);
@@ -161,9 +205,9 @@ static int end_of_stream(exchange_t *exchange)
     if (exchange->promised != UINT64_MAX)
         return asyncio_raise(FETCH_ECLOSED,
                              "the body is shorter than promised: %" PRIu64 " of %" PRIu64 " bytes",
-                             response->bytes, exchange->promised);
+                             exchange->received, exchange->promised);
     return asyncio_raise(FETCH_ECLOSED, "the server closed within a chunked body after %" PRIu64
-                         " bytes", response->bytes);
+                         " bytes", exchange->received);
 }
 
 /* Raises the reason why the parser stopped before the response was complete. */
@@ -193,6 +237,8 @@ static int read_response(connection_t *connection, exchange_t *exchange)
         exchange->response->is_started = true;
         size_t parsed = http_parser_execute(&exchange->parser, &callbacks, connection->buffer,
                                             (size_t)size);
+        if (exchange->rc < 0)
+            return exchange->rc;
         if (exchange->is_done && parsed != (size_t)size)
             exchange->response->keep_alive = false;
         else if (!exchange->is_done && (parsed != (size_t)size || exchange->parser.upgrade))
@@ -212,6 +258,7 @@ int http_get(connection_t *connection, const url_t *url, http_body_t *body, void
     int rc = send_request(connection, url);
     if (rc == 0)
         rc = read_response(connection, &exchange);
+    gzip_free(exchange.gzip);
     free(exchange.location);
     return rc;
 }
