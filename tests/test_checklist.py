@@ -15,7 +15,7 @@ from harness import Failure, run_tests
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 # How many lines each section has: whoever adds one says so here, so that none gets lost.
-COUNTS = {"A": 37, "B": 16, "C": 58, "D": 24, "E": 33, "F": 18, "G": 24, "H": 32, "I": 9, "J": 16}
+COUNTS = {"A": 37, "B": 16, "C": 58, "D": 24, "E": 33, "F": 18, "G": 24, "H": 32, "I": 9, "J": 17}
 
 ROW = re.compile(r"^\| ([A-Z])(\d+) \|(.*)\|(.*)\|$")
 NAMED = re.compile(r"`(test_\w+\.(?:c|py)): (\w+)`")
