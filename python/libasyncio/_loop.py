@@ -12,6 +12,7 @@ from inspect import iscoroutinefunction, signature
 from . import _core, _probe  # noqa: F401  (_probe tells the extension about stock tasks)
 from ._network import Network
 
+_getaddrinfo = socket.getaddrinfo
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
 # In debug mode, reports show the arguments of callbacks since 3.13.
@@ -143,8 +144,13 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
 
     async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
         """Find the addresses of a host; a literal address needs no thread."""
-        if not self._debug and self._is_literal(host, port):
-            return socket.getaddrinfo(host, port, family, type, proto, flags)
+        if not self._debug:
+            if socket.getaddrinfo is _getaddrinfo:
+                found = self._find_literal(host, port, family, type, proto, flags)
+                if found is not None:
+                    return found
+            if self._is_literal(host, port):
+                return socket.getaddrinfo(host, port, family, type, proto, flags)
         return await super().getaddrinfo(host, port, family=family, type=type, proto=proto,
                                          flags=flags)
 

@@ -15,7 +15,8 @@ import stat
 import subprocess
 import threading
 import types
-from asyncio import base_events, base_subprocess, constants, exceptions, unix_events
+from asyncio import (base_events, base_subprocess, constants, exceptions, protocols,
+                     unix_events)
 from asyncio.log import logger
 
 try:
@@ -29,6 +30,8 @@ from . import _core
 _UnixLoop = unix_events._UnixSelectorEventLoop
 _Popen = subprocess.Popen
 _popen_init = _Popen.__init__
+# Later versions set the position of a file of which sock_sendfile() has sent nothing, too.
+_SENDFILE_MOVES = _UnixLoop._sock_sendfile_update_filepos.__code__.co_argcount == 3
 _PIPE_METHODS = ("connect_read_pipe", "connect_write_pipe")
 
 
@@ -201,7 +204,7 @@ class Network:
                 offset += sent
                 sent_bytes += sent
         finally:
-            if sent_bytes:
+            if sent_bytes or _SENDFILE_MOVES:
                 os.lseek(fileno, offset, os.SEEK_SET)
         return sent_bytes
 
@@ -224,9 +227,12 @@ class Network:
     async def _make_subprocess_transport(self, protocol, args, shell, stdin, stdout, stderr,
                                          bufsize, extra=None, **kwargs):
         if not self._debug and self._spawns():
+            # Made first, so that after the start little memory is needed.
+            transport = SpawnedTransport(self, protocol, args, extra)
             started = self._spawn(args, shell, stdin, stdout, stderr, kwargs)
             if started is not None:
-                return await self._attach(SpawnedTransport(self, protocol, args, started, extra))
+                transport._begin(*started)
+                return await self._attach(transport)
         waiter = self.create_future()
         transport = SubprocessTransport(self, protocol, args, shell, stdin, stdout, stderr,
                                         bufsize, waiter=waiter, extra=extra, **kwargs)
@@ -255,23 +261,27 @@ class Network:
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException:
+            if transport._pending_calls is not None:  # its protocol knows nothing of it
+                transport._protocol = protocols.SubprocessProtocol()
+                transport._pending_calls = None
             transport.close()
             await transport._wait()
             raise
         return transport
 
     def _watch_process(self, transport, fd=-1):
-        """Has transport._process_exited() called when its process has ended. fd: its pidfd."""
+        """Has transport._process_exited() called when its process has ended. fd: its pidfd, which
+        is taken unless this raises."""
         pid = transport.get_pid()
         try:
             if fd < 0:
                 fd = os.pidfd_open(pid)
             self._watch_child(fd, transport)
         except OSError:  # a kernel without pidfd, or none is left: a thread waits
-            if fd >= 0:
-                os.close(fd)
             threading.Thread(target=self._wait_in_thread, args=(pid, transport), daemon=True,
                              name=f"waitpid-{pid}").start()
+            if fd >= 0:
+                os.close(fd)
 
     def _process_ended(self, transport):
         """Called by the extension where it could not reap a process that has ended."""
@@ -318,8 +328,8 @@ class _Child:
 
     __slots__ = ("pid", "returncode")
 
-    def __init__(self, pid):
-        self.pid, self.returncode = pid, None
+    def __init__(self):
+        self.pid = self.returncode = None
 
     def poll(self):
         """Tells whether the process has ended; it is reaped later."""
@@ -345,22 +355,45 @@ class _Waiters(set):
 class SpawnedTransport(base_subprocess.BaseSubprocessTransport):
     """The transport of a process that the extension has started."""
 
-    def __init__(self, loop, protocol, args, started, extra):
+    def __init__(self, loop, protocol, args, extra):
         self._extra = {} if extra is None else extra
-        self._closed = self._finished = False
+        self._closed = True  # until it has begun
+        self._finished = False
         self._protocol = protocol
         self._loop = loop
-        self._pid = started[0]
-        self._proc = _Child(self._pid)
+        self._pid = None
+        self._proc = _Child()
         self._args = args
         self._returncode = None
         self._exit_waiters = _Waiters()
         self._pending_calls = collections.deque()
         self._pipes = {}
-        loop._watch_process(self, started[1])
-        for number, fd in enumerate(started[2:]):
+
+    def _begin(self, pid, pidfd, *pipes):
+        """Takes a process, its pidfd and our ends of its pipes; -1: there is none."""
+        left = [pidfd, *pipes]
+        try:
+            self._pid = self._proc.pid = pid
+            self._loop._watch_process(self, pidfd)
+            left[0], self._closed = -1, False
+            for number, fd in enumerate(pipes):
+                if fd >= 0:
+                    left[number + 1] = -1
+                    self._connect_pipe(number, fd)
+        except BaseException:
+            self._give_up(left)
+            raise
+
+    def _give_up(self, left):
+        """Ends a process that could not be taken, and closes the descriptors that are left."""
+        if self._closed:  # nobody waits for it
+            self._proc.kill()
+            os.waitpid(self._pid, 0)
+        else:
+            self.close()
+        for fd in left:
             if fd >= 0:
-                self._connect_pipe(number, fd)
+                os.close(fd)
 
     def _connect_pipe(self, number, fd):
         if number == 0:

@@ -332,11 +332,13 @@ static void on_exception(datagram_t *self)
     abort_with(self, error);
 }
 
-/* Sends to an address that only Python's socket understands, or refuses. */
+/* Sends to an address that only Python's socket understands, or refuses; or after close(). */
 static void send_by_socket(datagram_t *self, PyObject *data, PyObject *address)
 {
     PyObject *result =
-        PyObject_CallMethodObjArgs(self->sock, self->network->names.sendto, data, address, NULL);
+        self->has_peer ? PyObject_CallMethod(self->sock, "send", "O", data)
+                       : PyObject_CallMethodObjArgs(self->sock, self->network->names.sendto, data,
+                                                    address ? address : Py_None, NULL);
     if (!result)
         on_exception(self);
     Py_XDECREF(result);
@@ -350,7 +352,7 @@ static void send_data(datagram_t *self, PyObject *data, const Py_buffer *view, P
     if (!self->has_peer) {
         if (!asyncio__py_parse_address(self->family, address ? address : Py_None, &name,
                                        &packet.address_size)) {
-            send_by_socket(self, data, address ? address : Py_None);
+            send_by_socket(self, data, address);
             return;
         }
         packet.address = (struct sockaddr *)&name;
@@ -407,7 +409,9 @@ static PyObject *send_to(PyObject *object, PyObject *args, PyObject *kwargs)
     int rc = 0;
     if (self->lost_count && self->address)
         rc = warn_lost(self);
-    else if (self->record && !self->is_closing && (view.len > 0 || TAKES_EMPTY))
+    else if (self->record && (view.len > 0 || TAKES_EMPTY) && self->is_closing)
+        send_by_socket(self, data, address);
+    else if (self->record && (view.len > 0 || TAKES_EMPTY))
         send_data(self, data, &view, address);
     PyBuffer_Release(&view);
     if (rc < 0)
@@ -442,8 +446,13 @@ static PyObject *is_closing(PyObject *object, PyObject *unused)
     return PyBool_FromLong(((datagram_t *)object)->is_closing);
 }
 
-static PyObject *set_protocol(PyObject *object, PyObject *protocol)
+static PyObject *set_protocol(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                              PyObject *kwnames)
 {
+    PyObject *protocol =
+        asyncio__py_one_argument(args, count, kwnames, "set_protocol", "protocol");
+    if (!protocol)
+        return NULL;
     Py_XSETREF(((datagram_t *)object)->protocol, Py_NewRef(protocol));
     Py_RETURN_NONE;
 }
@@ -494,7 +503,7 @@ static PyMethodDef methods[] = {
     ASYNCIO__PY_METHOD("close", close_transport, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("abort", abort_transport, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("is_closing", is_closing, METH_NOARGS, NULL),
-    ASYNCIO__PY_METHOD("set_protocol", set_protocol, METH_O, NULL),
+    ASYNCIO__PY_METHOD("set_protocol", set_protocol, ASYNCIO__PY_VECTOR, NULL),
     ASYNCIO__PY_METHOD("get_protocol", get_protocol, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("get_write_buffer_size", get_write_buffer_size, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("get_write_buffer_limits", get_write_buffer_limits, METH_NOARGS, NULL),

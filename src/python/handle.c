@@ -2,7 +2,12 @@
 /* Handle and TimerHandle; see handle.h. */
 #include "python/handle.h"
 
+#include <time.h>
+
 #include "base/clock.h"
+
+/* Handles of call_soon_threadsafe() have a class of their own. */
+#define HAS_THREAD_SAFE (PY_VERSION_HEX >= 0x030E0000)
 
 /* --- making and freeing -------------------------------------------------------------------- */
 
@@ -31,7 +36,8 @@ static inline int init(asyncio__py_handle_t *handle, asyncio__py_loop_t *loop, P
     handle->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
     handle->source_traceback = handle->text = handle->weak_references = NULL;
     handle->count = 0;
-    handle->is_cancelled = handle->is_called = handle->is_timer = handle->is_hidden = false;
+    handle->is_cancelled = handle->is_called = handle->is_timer = handle->is_hidden =
+        handle->is_posted = false;
     memset(handle->arguments, 0, sizeof(handle->arguments));
     if (!handle->context)
         return -1;
@@ -360,9 +366,23 @@ void asyncio__py_handle_cancel(asyncio__py_handle_t *handle)
         Py_DECREF(handle); /* the timer's */
 }
 
+/* Since 3.14 cancel() and cancelled() of a handle of call_soon_threadsafe() return in another
+ * thread only when its callback does not run. That is rare: nothing is spent for it in the call. */
+static void wait_for_call(const asyncio__py_handle_t *handle)
+{
+    const struct timespec pause = {.tv_nsec = 50000};
+    while (HAS_THREAD_SAFE && handle->is_posted && handle->is_called &&
+           asyncio__py_is_elsewhere(handle->loop)) {
+        Py_BEGIN_ALLOW_THREADS;
+        nanosleep(&pause, NULL);
+        Py_END_ALLOW_THREADS;
+    }
+}
+
 static PyObject *method_cancel(asyncio__py_handle_t *handle, PyObject *unused)
 {
     (void)unused;
+    wait_for_call(handle);
     asyncio__py_handle_cancel(handle);
     Py_RETURN_NONE;
 }
@@ -370,6 +390,7 @@ static PyObject *method_cancel(asyncio__py_handle_t *handle, PyObject *unused)
 static PyObject *method_cancelled(asyncio__py_handle_t *handle, PyObject *unused)
 {
     (void)unused;
+    wait_for_call(handle);
     return PyBool_FromLong(handle->is_cancelled);
 }
 
@@ -477,8 +498,10 @@ static Py_hash_t hash_timer(asyncio__py_timer_handle_t *timer)
 /* Says asyncio's own class, whose name is the argument, so that isinstance() finds it. */
 static PyObject *get_class(asyncio__py_handle_t *handle, void *name)
 {
-    (void)handle;
-    PyObject *module = PyImport_ImportModule("asyncio");
+    bool is_posted = HAS_THREAD_SAFE && handle->is_posted && !handle->is_timer;
+    PyObject *module = PyImport_ImportModule("asyncio.events");
+    if (is_posted)
+        name = "_ThreadSafeHandle";
     PyObject *found = module ? PyObject_GetAttrString(module, name) : NULL;
     Py_XDECREF(module);
     return found;

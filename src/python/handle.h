@@ -29,6 +29,7 @@ typedef struct asyncio__py_handle {
     bool is_cancelled;
     bool is_called;             /* its callback runs: what it has is dropped later */
     bool is_timer;              /* an asyncio__py_timer_handle_t */
+    bool is_posted;             /* call_soon_threadsafe() has made it */
     bool is_hidden;             /* the collector does not track its context */
 } asyncio__py_handle_t;
 

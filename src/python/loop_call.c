@@ -145,12 +145,17 @@ static PyObject *call_soon_threadsafe(asyncio__py_loop_t *self, PyObject *const 
         asyncio__py_check_closed(self) < 0 ||
         ASYNCIO__UNLIKELY(self->debug && check_debug(self, args[0], name, true) < 0))
         return NULL;
-    if (asyncio__thread.running_loop == self->loop)
-        return asyncio__py_call_soon(self, args[0], args + 1, count - 1, context);
+    if (asyncio__thread.running_loop == self->loop) {
+        PyObject *made = asyncio__py_call_soon(self, args[0], args + 1, count - 1, context);
+        if (made && made != Py_None)
+            ((asyncio__py_handle_t *)made)->is_posted = true;
+        return made;
+    }
     asyncio__py_handle_t *handle =
         asyncio__py_handle_new(self, args[0], args + 1, count - 1, context);
     if (!handle)
         return NULL;
+    handle->is_posted = true;
     if (!context)
         asyncio__py_handle_hide(handle);
     Py_INCREF(handle);

@@ -124,6 +124,27 @@ void asyncio__py_raise_os_error(int code)
         asyncio__py_set_error(error);
 }
 
+PyObject *asyncio__py_one_argument(PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
+                                   const char *function, const char *name)
+{
+    Py_ssize_t named = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    if (ASYNCIO__LIKELY(count == 1 && named == 0))
+        return args[0];
+    if (count == 0 && named == 1 &&
+        PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), name) == 0)
+        return args[0];
+    if (count + named == 0)
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'",
+                     function, name);
+    else if (named > 0)
+        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function,
+                     PyTuple_GET_ITEM(kwnames, 0));
+    else
+        PyErr_Format(PyExc_TypeError, "%s() takes 2 positional arguments but %zd were given",
+                     function, count + 1);
+    return NULL;
+}
+
 PyObject *asyncio__py_call_in(PyObject *context, PyObject *object, PyObject *name, PyObject *arg)
 {
     PyObject *args[] = {object, arg};
@@ -305,6 +326,10 @@ int asyncio__py_add_network(PyObject *module, asyncio__py_state_t *state)
         !(network->buffered_protocol = import_from("asyncio", "BufferedProtocol")) ||
         !(network->transport_socket = import_from("asyncio.trsock", "TransportSocket")) ||
         !(network->socket_class = import_from("socket", "socket")) ||
+        !(network->families[0] = import_from("socket", "AF_INET")) ||
+        !(network->families[1] = import_from("socket", "AF_INET6")) ||
+        !(network->kinds[0] = import_from("socket", "SOCK_STREAM")) ||
+        !(network->kinds[1] = import_from("socket", "SOCK_DGRAM")) ||
         !(network->logger = import_from("asyncio.log", "logger")))
         return -1;
     network->ssl_socket_class = import_from("ssl", "SSLSocket");
@@ -359,6 +384,10 @@ void asyncio__py_clear_network(asyncio__py_state_t *state)
     Py_CLEAR(network->socket_class);
     Py_CLEAR(network->ssl_socket_class);
     Py_CLEAR(network->logger);
+    for (int i = 0; i < 2; i++) {
+        Py_CLEAR(network->families[i]);
+        Py_CLEAR(network->kinds[i]);
+    }
     state->network = NULL;
     PyMem_Free(network);
 }

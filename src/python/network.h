@@ -43,6 +43,8 @@ typedef struct asyncio__py_network {
     PyObject *socket_class;      /* socket.socket */
     PyObject *ssl_socket_class;  /* ssl.SSLSocket, or NULL: the interpreter has no ssl */
     PyObject *logger;            /* asyncio's */
+    PyObject *families[2];       /* socket.AF_INET and AF_INET6 */
+    PyObject *kinds[2];          /* socket.SOCK_STREAM and SOCK_DGRAM */
 } asyncio__py_network_t;
 
 /* What a loop keeps for its network. */
@@ -91,6 +93,11 @@ void asyncio__py_raise_os_error(int code);
 
 /* Finishes a future with None, or with an error, unless it is NULL or done. */
 void asyncio__py_finish_future(asyncio__py_loop_t *loop, PyObject *future, PyObject *error);
+
+/* The argument of a method that takes one, by position or by its name: borrowed. NULL with a
+ * TypeError. */
+PyObject *asyncio__py_one_argument(PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
+                                   const char *function, const char *name);
 
 /* Calls object.name(arg) in a context; arg may be NULL. Returns a new reference, or NULL with the
  * exception set. */

@@ -74,9 +74,13 @@ static bool is_lost(stream_t *self)
     return is_over;
 }
 
-static PyObject *write_data(PyObject *object, PyObject *data)
+static PyObject *write_data(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                            PyObject *kwnames)
 {
     stream_t *self = (stream_t *)object;
+    PyObject *data = asyncio__py_one_argument(args, count, kwnames, "write", "data");
+    if (!data)
+        return NULL;
     if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data))
         return PyErr_Format(PyExc_TypeError,
                             "data argument must be a " ASYNCIO__PY_BYTES_LIKE ", not '%s'",
@@ -96,9 +100,13 @@ static PyObject *write_data(PyObject *object, PyObject *data)
     Py_RETURN_NONE;
 }
 
-static PyObject *write_lines(PyObject *object, PyObject *lines)
+static PyObject *write_lines(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                             PyObject *kwnames)
 {
     stream_t *self = (stream_t *)object;
+    PyObject *lines = asyncio__py_one_argument(args, count, kwnames, "writelines", "list_of_data");
+    if (!lines)
+        return NULL;
     if (check_write(self, "writelines") < 0)
         return NULL;
     PyObject *all = PySequence_List(lines);
@@ -244,8 +252,8 @@ static PyObject *reset_empty_waiter(PyObject *object, PyObject *unused)
 }
 
 PyMethodDef asyncio__py_stream_write_methods[] = {
-    ASYNCIO__PY_METHOD("write", write_data, METH_O, NULL),
-    ASYNCIO__PY_METHOD("writelines", write_lines, METH_O, NULL),
+    ASYNCIO__PY_METHOD("write", write_data, ASYNCIO__PY_VECTOR, NULL),
+    ASYNCIO__PY_METHOD("writelines", write_lines, ASYNCIO__PY_VECTOR, NULL),
     ASYNCIO__PY_METHOD("write_eof", write_eof, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("can_write_eof", can_write_eof, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("get_write_buffer_size", get_write_buffer_size, METH_NOARGS, NULL),

@@ -186,9 +186,12 @@ static PyObject *is_reading(PyObject *object, PyObject *unused)
     return PyBool_FromLong(!self->is_closing && !self->is_paused);
 }
 
-static PyObject *set_protocol(PyObject *object, PyObject *protocol)
+static PyObject *set_protocol(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                              PyObject *kwnames)
 {
-    if (asyncio__py_stream_set_protocol((stream_t *)object, protocol) < 0)
+    PyObject *protocol =
+        asyncio__py_one_argument(args, count, kwnames, "set_protocol", "protocol");
+    if (!protocol || asyncio__py_stream_set_protocol((stream_t *)object, protocol) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -204,7 +207,7 @@ static PyMethodDef common_methods[] = {
     ASYNCIO__PY_METHOD("get_extra_info", get_extra_info, METH_VARARGS | METH_KEYWORDS, NULL),
     ASYNCIO__PY_METHOD("is_closing", is_closing, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("close", close_transport, METH_NOARGS, NULL),
-    ASYNCIO__PY_METHOD("set_protocol", set_protocol, METH_O, NULL),
+    ASYNCIO__PY_METHOD("set_protocol", set_protocol, ASYNCIO__PY_VECTOR, NULL),
     ASYNCIO__PY_METHOD("get_protocol", get_protocol, METH_NOARGS, NULL),
     ASYNCIO__PY_METHOD("_fatal_error", fatal_error, METH_VARARGS, NULL),
     {0},

@@ -2,6 +2,7 @@
 """Transports, servers and sock_*(): what depends on how this loop does them."""
 
 import asyncio
+import errno
 import gc
 import os
 import socket
@@ -264,3 +265,85 @@ def test_processes_beside_each_other(run):
         assert [process.returncode for process in processes] == [0] * 10
 
     run(main())
+
+
+def test_literal_addresses_are_those_of_getaddrinfo(run):
+    """What is found without a look-up is what socket.getaddrinfo() finds, in values and types."""
+    hosts = ["127.0.0.1", "::1", "0:0:0:0:0:0:0:1", "::ffff:1.2.3.4", "fe80::1", "127.1",
+             b"127.0.0.1"]
+    options = [{}, {"type": 1}, {"type": 2}, {"type": 3}, {"type": 1, "proto": 6},
+               {"type": 1, "proto": 17}, {"type": 1, "family": 2}, {"type": 1, "family": 10},
+               {"type": 1, "flags": socket.AI_PASSIVE}, {"type": 2, "flags": socket.AI_CANONNAME}]
+
+    def shown(found):
+        return [[(type(item), item) for item in entry] for entry in found]
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        for host in hosts:
+            for port in 80, 65536, -1, "80", None:
+                for named in options:
+                    try:
+                        expected = shown(socket.getaddrinfo(host, port, **named))
+                    except (OSError, OverflowError) as error:
+                        with pytest.raises(type(error)) as caught:
+                            await loop.getaddrinfo(host, port, **named)
+                        assert str(caught.value) == str(error)
+                    else:
+                        assert shown(await loop.getaddrinfo(host, port, **named)) == expected
+    run(main())
+
+
+def test_replaced_getaddrinfo_is_called(run, monkeypatch):
+    """A program that replaces socket.getaddrinfo() sees look-ups of literal addresses too."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: "found")
+
+    async def main():
+        return await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80, type=1)
+    assert run(main()) == "found"
+
+
+def test_arguments_by_name(run):
+    """write(), writelines() and set_protocol() take their argument by its name, as asyncio's do."""
+    async def main():
+        noting, peer = await connected_pair()
+        transport = noting.transport
+        transport.write(data=b"a")
+        transport.writelines(list_of_data=[b"b", b"c"])
+        transport.set_protocol(protocol=noting)
+        for method in transport.write, transport.writelines, transport.set_protocol:
+            for arguments, named in ((), {}), ((b"a", b"b"), {}), ((), {"other": b"a"}):
+                with pytest.raises(TypeError):
+                    method(*arguments, **named)
+        await asyncio.sleep(0)
+        transport.close()
+        await noting.lost
+        assert peer.recv(10) == b"abc"
+        peer.close()
+    run(main())
+
+
+def test_datagrams_after_close(run):
+    """Sending after close() still reports its error, until the transport is lost."""
+    async def main():
+        errors = []
+
+        class Protocol(asyncio.DatagramProtocol):
+            def error_received(self, error):
+                errors.append(error.errno)
+                transport.close()
+
+            def connection_lost(self, _error):
+                lost.set_result(None)
+
+        loop = asyncio.get_running_loop()
+        lost = loop.create_future()
+        transport, _ = await loop.create_datagram_endpoint(
+            Protocol, local_addr=("127.0.0.1", 0))
+        address = transport.get_extra_info("sockname")
+        transport.sendto(bytes(70000), address)
+        transport.sendto(bytes(70000), address)
+        await lost
+        transport.sendto(b"a", address)
+        return errors
+    assert run(main()) == [errno.EMSGSIZE] * 2
