@@ -58,6 +58,16 @@ static int adopt(int fd)
     return 0;
 }
 
+/* systemd passes blocking sockets, and an accept on one would stop the loop: 0 or an error with the
+ * slot filled. */
+static int set_non_blocking(int fd)
+{
+    int flags = asyncio__sys.fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || asyncio__sys.fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return asyncio__fail(-errno, "an inherited socket cannot be made non-blocking");
+    return 0;
+}
+
 static int read_sockets(asyncio__inherited_t *inherited, size_t count)
 {
     const char *names = getenv("LISTEN_FDNAMES");
@@ -78,6 +88,7 @@ static int read_sockets(asyncio__inherited_t *inherited, size_t count)
         if (rc < 0)
             break;
         each->fd = fd;
+        rc = set_non_blocking(fd);
         each->own_size = sizeof(each->own);
         if (asyncio__sys.getsockname(fd, (struct sockaddr *)&each->own, &each->own_size) < 0)
             each->own_size = 0; /* no socket: the server that takes it says so */
