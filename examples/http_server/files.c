@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Serving files: a path is decoded, opened below the root's descriptor, and sent in pieces.
+ * Serving files: a path is decoded, opened below the root's descriptor, and sent by sendfile.
  *
  * The file is opened with O_PATH first, which needs no right to read, cannot block (a FIFO would
  * wait for its writer), and is enough for its size and time. Only what is sent is opened to be
@@ -11,6 +11,7 @@
 #include "conditions.h"
 #include "response.h"
 
+#include <asyncio/sendfile.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/openat2.h>
@@ -23,6 +24,9 @@
 #include <unistd.h>
 
 #define PATH_FLAGS (O_PATH | O_CLOEXEC)
+
+/* How much of a file is sent within settings->send_timeout. */
+#define PIECE_BYTES 262144
 
 static int hex_digit(char c)
 {
@@ -161,20 +165,27 @@ static int respond_to_error(connection_t *connection, int error)
 }
 
 /* Sends a part of a file. One that has become shorter meanwhile cannot be completed. */
-static int send_part(connection_t *connection, int file, part_t part)
+static int send_part(connection_t *connection, asyncio_file_t *file, part_t part)
 {
-    char piece[16384];
     while (part.size > 0) {
-        size_t wanted = part.size < (int64_t)sizeof(piece) ? (size_t)part.size : sizeof(piece);
-        ssize_t size = pread(file, piece, wanted, part.offset);
-        int rc = size > 0 ? response_write(connection, piece, (size_t)size)
-                          : size < 0 ? -errno : -EIO;
+        asyncio_sendfile_options_t options = {
+            .size = sizeof(options),
+            .offset = part.offset,
+            .count = part.size < PIECE_BYTES ? part.size : PIECE_BYTES,
+        };
+        asyncio_timeout_t deadline;
+        int rc = asyncio_timeout_enter(&deadline, connection->worker->settings->send_timeout);
+        if (rc < 0)
+            return rc;
+        ssize_t sent = asyncio_stream_writer_sendfile(connection->writer, file, &options);
+        rc = asyncio_timeout_exit(&deadline, sent > 0 ? 0 : sent < 0 ? (int)sent : -EIO);
         if (rc < 0) {
             asyncio_stream_writer_abort(connection->writer); /* else it would look complete */
             return rc;
         }
-        part.offset += size;
-        part.size -= size;
+        connection->sent += (uint64_t)sent;
+        part.offset += sent;
+        part.size -= sent;
     }
     return 0;
 }
@@ -199,17 +210,17 @@ static int send_file(connection_t *connection, int fd, const char *path, const s
         snprintf(fields + size, sizeof(fields) - (size_t)size,
                  "Content-Range: bytes %" PRId64 "-%" PRId64 "/%jd\r\n", part.offset,
                  part.offset + part.size - 1, (intmax_t)status->st_size);
+    asyncio_file_t *file = NULL;
     char name[64];
     snprintf(name, sizeof(name), "/proc/self/fd/%d", fd); /* opens the same file to be read */
     bool has_body = response_has_body(connection, code) && part.size > 0;
-    int file = has_body ? open(name, O_RDONLY | O_CLOEXEC) : fd;
-    if (file < 0)
-        return respond_to_error(connection, -errno);
-    int rc = response_begin(connection, code, type_of(path), part.size, fields);
+    int rc = has_body ? asyncio_open(name, "rb", &file) : 0;
+    if (rc < 0)
+        return rc == -ECANCELED ? rc : respond_to_error(connection, rc);
+    rc = response_begin(connection, code, type_of(path), part.size, fields);
     if (rc == 0 && has_body)
         rc = send_part(connection, file, part);
-    if (file != fd)
-        close(file);
+    asyncio_file_unref(file);
     return rc;
 }
 
