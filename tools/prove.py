@@ -36,6 +36,8 @@ STEPS = [
      "make whole && for engine in epoll uring; do export ASYNCIO_ENGINE=$engine; "
      "{build}/tests/has_engine || continue; {build}/tests/test_ssl_proxy || exit 1; done",
      {"ASYNCIO_TEST_LONG": "1"}),
+    ("http", "10,000 half-open peers of a web server",
+     "make all && python3 tests/prove_http_server.py {build}", {}),
     ("scenarios", "20,000 fresh scenarios beside CPython",
      "make all && python3 tests/test_fresh_scenarios.py --count 20000 {build}/tests/conformance "
      "{build}/tests/has_engine", {}),
