@@ -46,8 +46,8 @@ asyncio_as_completed(asyncio_awaitable_t *const *awaitables, size_t count, doubl
  * @return
  *   - 1: *ret_future is done.
  *   - 0: there are no more.
- *   - -ETIMEDOUT: the time is over for the rest, which go on.
- *   - -ECANCELED: this task was cancelled; the awaitables go on.
+ *   - -ETIMEDOUT: the time is over for the rest, which continue.
+ *   - -ECANCELED: this task was cancelled; the awaitables continue.
  *   - -EINVAL: iteration or ret_future is NULL.
  *   - ASYNCIO_ERUNTIME: not inside a task.
  *

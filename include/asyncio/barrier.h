@@ -35,7 +35,7 @@ typedef struct asyncio_barrier {
 ASYNCIO_API int asyncio_barrier_init(asyncio_barrier_t *barrier, size_t parties);
 
 /**
- * Ends a barrier; nobody waits for it any more.
+ * Ends a barrier, for which no task may be waiting.
  *
  * @param barrier  NULL is allowed
  *

@@ -38,7 +38,7 @@ typedef bool asyncio_condition_predicate_t(void *arg);
 ASYNCIO_API int asyncio_condition_init(asyncio_condition_t *condition);
 
 /**
- * Ends a condition; nobody waits for it any more.
+ * Ends a condition, for which no task may be waiting.
  *
  * @param condition  NULL is allowed
  *

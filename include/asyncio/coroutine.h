@@ -233,8 +233,8 @@ ASYNCIO_API int asyncio_yield(void *value, void **ret_sent);
 /**
  * Returns a result that needs a destructor: `return asyncio_return(ret_result, value, destroy);`.
  *
- * The destructor is kept where ret_result is a place of the library's (a task's, an await's); it
- * runs when nobody took the value. Who called the function directly gets the value alone.
+ * The library keeps the destructor where ret_result is its own (a task's, an await's), and calls it
+ * if the value is never moved out. A direct caller of the function gets the value only.
  *
  * @param ret_result  the function's own last parameter.
  * @param value       the result.

@@ -33,7 +33,7 @@ typedef struct asyncio_event {
 ASYNCIO_API int asyncio_event_init(asyncio_event_t *event);
 
 /**
- * Ends a event; nobody waits for it any more.
+ * Ends an event, for which no task may be waiting.
  *
  * @param event  NULL is allowed
  *
@@ -64,7 +64,7 @@ ASYNCIO_API asyncio_coroutine_t *
 asyncio_event_wait_coroutine(asyncio_event_t *event);
 
 /**
- * Sets the event: all that wait go on.
+ * Sets the event, and wakes every task that waits for it.
  *
  * @param event  the event
  * @return 0; -EINVAL: NULL; ASYNCIO_ERUNTIME: a waiter belongs to another thread's loop, or this is

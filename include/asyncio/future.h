@@ -14,8 +14,9 @@
  *     asyncio_future_unref(future);
  * @endcode
  *
- * References are counted, plainly: only the loop's thread may touch a future. A failed future
- * whose error nobody asked for tells the loop's exception handler when its last reference goes.
+ * The reference count is a plain integer: only the loop's thread may touch a future. When the last
+ * reference to a failed future is dropped and its error was never retrieved, the loop's exception
+ * handler is called.
  */
 #ifndef ASYNCIO_FUTURE_H
 #define ASYNCIO_FUTURE_H
@@ -57,8 +58,8 @@ asyncio_loop_create_future_at(asyncio_loop_t *loop, const char *place);
 ASYNCIO_API asyncio_future_t *asyncio_future_ref(asyncio_future_t *future);
 
 /**
- * Gives a reference up. The last one destroys the value that nobody took and reports the error
- * that nobody asked for.
+ * Gives a reference up. The last one destroys a value that was not moved out, and reports an error
+ * that was never retrieved.
  *
  * @param future  NULL is allowed.
  *
@@ -123,7 +124,7 @@ ASYNCIO_API int asyncio_future_set_result(asyncio_future_t *future, void *value)
 /**
  * Finishes a future with a value that has a destructor.
  *
- * The destructor runs when the last reference goes and nobody took the value.
+ * The destructor runs when the last reference is dropped and the value was not moved out.
  *
  * @param future   a future that is no task.
  * @param value    the value.

@@ -9,8 +9,8 @@
  *     int rc = asyncio_gather_await(aws, 2, values);
  * @endcode
  *
- * The first error ends the gathering, and the others go on; with return_exceptions errors stay in
- * their places. Cancelling the gathering cancels every child.
+ * The first error ends the gathering, and the others continue; with return_exceptions each error is
+ * in the list of results. Cancelling the gathering cancels every child.
  */
 #ifndef ASYNCIO_GATHER_H
 #define ASYNCIO_GATHER_H

@@ -40,7 +40,7 @@ typedef struct asyncio_lock {
 ASYNCIO_API int asyncio_lock_init(asyncio_lock_t *lock);
 
 /**
- * Ends a lock; nobody waits for it any more.
+ * Ends a lock, for which no task may be waiting.
  *
  * @param lock  NULL is allowed
  *

@@ -450,11 +450,10 @@ ASYNCIO_API int asyncio_loop_call_soon_threadsafe_owned(asyncio_loop_t *loop,
  * A second call for the same descriptor replaces the callback. It runs in a copy of the context
  * that is current now, the same each time.
  *
- * The watch is to be ended before the descriptor is closed. Where it is not, and a copy of the
- * descriptor is open still (of dup(2) or fork(2)), the callback may run some more times; as soon
- * as it is noticed the watch ends and the exception handler is told, with -EBADF and the place.
- * A watch that is ended too late leaves nothing behind, and who watches the same number later
- * hears of what it means then.
+ * Remove the watch before you close the descriptor. Otherwise, if a copy of the descriptor is still
+ * open (by dup(2) or fork(2)), the callback may run a few more times. When the loop notices, it
+ * ends the watch and calls the exception handler with -EBADF and the place. Removing a watch too
+ * late is harmless, and a later watch of the same number reports the new file.
  *
  * @param loop   the loop.
  * @param fd     an open descriptor that can be polled and is not an asyncio_socket_t's.
@@ -674,8 +673,8 @@ ASYNCIO_API bool asyncio_loop_get_debug(const asyncio_loop_t *loop);
  * - the use of a future, task or coroutine object that was freed a short time ago, as far as that
  *   can be seen, beside the -EINVAL that the call returns.
  *
- * What is lost is reported in any mode: coroutine objects that never ran, errors that nobody asked
- * for, tasks that are pending when a loop is closed.
+ * What is lost is reported in any mode: coroutine objects that never ran, errors that were
+ * never retrieved, tasks that are pending when a loop is closed.
  *
  * It changes no order of what runs. It is on from the start where ASYNCIO_DEBUG of the environment
  * is neither empty nor 0 (not heeded in a program that runs with others' rights, AT_SECURE).

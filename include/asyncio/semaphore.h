@@ -50,7 +50,7 @@ ASYNCIO_API int asyncio_semaphore_init(asyncio_semaphore_t *semaphore, long valu
 ASYNCIO_API int asyncio_bounded_semaphore_init(asyncio_semaphore_t *semaphore, long value);
 
 /**
- * Ends a semaphore; nobody waits for it any more.
+ * Ends a semaphore, for which no task may be waiting.
  *
  * @param semaphore  NULL is allowed
  *

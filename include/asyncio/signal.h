@@ -17,10 +17,10 @@
  * kernel; none is lost: after the last one there is a call. Those of one turn are called in the
  * order of their numbers.
  *
- * The first watch of a signal, over all loops, takes its disposition; the last one's end brings the
- * former one back, unless the program has set another meanwhile. System calls of the program that
- * are interrupted go on (SA_RESTART). A forked child begins with the former dispositions, and what
- * it gets is not told to its parent's loops.
+ * The first handler of a signal, of all loops, replaces its disposition. Removing the last one
+ * restores the former disposition, unless the program has set another one since. System calls of
+ * the program that are interrupted are restarted (SA_RESTART). A forked child begins with the
+ * former dispositions, and its signals are not reported to its parent's loops.
  *
  * A signal is no reason for a loop on the virtual clock to wait: it cannot know that one may come.
  * A fault (SIGSEGV, …) cannot be watched with profit: returning from its handler repeats it.

@@ -5,7 +5,7 @@
  *
  * @code
  *     asyncio_sleep(0);      let every other ready task have its turn
- *     asyncio_sleep(1.5);    go on after a second and a half
+ *     asyncio_sleep(1.5);    continue after a second and a half
  * @endcode
  */
 #ifndef ASYNCIO_SLEEP_H

@@ -158,7 +158,7 @@ ASYNCIO_API int asyncio_await_unref(asyncio_future_t *future, void **ret_result)
 /**
  * Asks a task to end: CancelledError is raised in it at what it waits for.
  *
- * A task may catch it, clean up, and go on; asyncio_task_cancelling() counts the requests.
+ * A task may catch it, clean up, and continue; asyncio_task_cancelling() counts the requests.
  *
  * @param task     the task.
  * @param message  goes with the CancelledError; copied as memory allows; NULL for none.

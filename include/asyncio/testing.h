@@ -35,9 +35,9 @@
  *
  * Works in any test framework, and in none. One that calls functions of its own before and after
  * each test calls asyncio_testing_begin() and asyncio_testing_end() there, and in between
- * asyncio_testing_call() as often as it likes. One whose assertions leave a coroutine by longjmp()
- * may go on: the end of that test, or the beginning of the next, notices, gives the loop and what
- * hangs on it up for lost, and the next test has a new one. (Not under the address and thread
+ * asyncio_testing_call() as often as it likes. A framework whose assertions leave a coroutine by
+ * longjmp() may continue: the end of that test, or the beginning of the next, abandons the loop and
+ * everything that belongs to it, and the next test has a new one. (Not under the address and thread
  * sanitizers, which do not follow such a jump from one stack to another.)
  *
  * Memory and descriptors are counted for the whole process: one test at a time. What the program

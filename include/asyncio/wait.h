@@ -37,7 +37,7 @@ typedef enum asyncio_return_when {
  * @param ret_done     room for count flags: whether each is done now; NULL drops them.
  * @return
  *   - 0 and more: how many are done.
- *   - -ECANCELED: this task was cancelled; the awaitables go on.
+ *   - -ECANCELED: this task was cancelled; the awaitables continue.
  *   - -EINVAL: none given, no awaitable, of another loop, a bad timeout or return_when.
  *   - -ENOMEM: out of memory.
  *   - ASYNCIO_ERUNTIME: not inside a task.
