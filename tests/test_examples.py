@@ -35,8 +35,8 @@ NEEDS = {"testing_cmocka": "cmocka", "lambdas": "a C++ compiler", "embed_glib": 
 # The programs that the pages of the manual show; those with servers are driven below.
 MANUAL = ["first", "fetch_pages", "retry_test", "cheat_sheet", "cancellation", "errors",
           "ownership", "timeouts", "threads", "groups", "shutdown", "back_pressure", "own_executor",
-          "fairness"]
-WITH_DESCRIPTORS = ["fetch_pages", "libpq_query", "process_pipeline", "subprocess_shell",
+          "fairness", "files"]
+WITH_DESCRIPTORS = ["fetch_pages", "files", "libpq_query", "process_pipeline", "subprocess_shell",
                     "subprocess_date_protocol", "subprocess_get_date", "pipes",
                     "watch_socket_reader", "watch_socket_protocol", "watch_socket_streams"]
 MAX_LINES = 80
