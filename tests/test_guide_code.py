@@ -4,8 +4,8 @@
 
     test_guide_code.py ROOT
 
-Programs, and what they print, are taken from examples/ and tests/expected, and test_examples.py
-runs them. A block that stands in a page itself is in USED, with the test that uses it from there.
+Programs, and what they print, are taken from examples/ and tests/expected, and test_examples.py or
+test_tls_peers.py runs them. A block that stands in a page itself is in USED, with the test that uses it from there.
 What commands of `make` and `meson` name must exist.
 """
 
@@ -75,8 +75,13 @@ def stem(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
+def runners():
+    """Returns the text of the tests that run programs of examples/."""
+    return read("tests/test_examples.py") + read("tests/test_tls_peers.py")
+
+
 def is_run(path, runner):
-    """Whether test_examples.py runs the program of a path, or compares what it prints with it."""
+    """Whether a test runs the program of a path, or compares what it prints with it."""
     return os.path.exists(os.path.join(ROOT, path)) and (
         f'"{stem(path)}"' in runner or f'"{os.path.basename(path)}"' in runner)
 
@@ -101,7 +106,7 @@ def faults(path, text, runner):
     for language, argument, lines in blocks(text):
         if language == "{literalinclude}":
             if not is_run(argument.lstrip("/"), runner):
-                bad.append(f"{argument}: test_examples.py does not run it")
+                bad.append(f"{argument}: no test runs it")
         elif language == "sh" and all(re.match(r"make\b|meson\b", line) for line in lines if line):
             bad += [f"{name} does not exist" for line in lines for name in unknown_commands(line)]
         elif language == "python":
@@ -146,14 +151,14 @@ def links_lead_somewhere():
 
 def are_used(path):
     """Every block of a page is used by a test."""
-    bad = faults(path, read(path), read("tests/test_examples.py"))
+    bad = faults(path, read(path), runners())
     if bad:
         raise Failure("\n".join(bad))
 
 
 def is_refused(text):
     """A page with this text is refused."""
-    if not faults("docs/planted.md", text, read("tests/test_examples.py")):
+    if not faults("docs/planted.md", text, runners()):
         raise Failure(f"nobody noticed:\n{text}")
 
 
