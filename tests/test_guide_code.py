@@ -5,8 +5,8 @@
     test_guide_code.py ROOT
 
 Programs, and what they print, are taken from examples/ and tests/expected, and test_examples.py or
-test_tls_peers.py runs them. A block that stands in a page itself is in USED, with the test that uses it from there.
-What commands of `make` and `meson` name must exist.
+test_tls_peers.py runs them. A block that stands in a page itself is in USED, with the test that
+uses it from there. What commands of `make` and `meson` name must exist.
 """
 
 import glob
