@@ -46,13 +46,10 @@ static void read_name(const char **names, char *ret_name)
         *names = (*names)[size] ? *names + size + 1 : NULL;
 }
 
-/* Has a descriptor closed when a program is executed, and never block, as the sockets of systemd do
- * without NonBlocking=: 0 or an error with the slot filled. */
+/* Has a descriptor closed when a program is executed: 0 or an error with the slot filled. */
 static int adopt(int fd)
 {
-    int flags = asyncio__sys.fcntl(fd, F_GETFL, 0);
-    if (flags < 0 || asyncio__sys.fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-        asyncio__sys.fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+    if (asyncio__sys.fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return asyncio_raise(-errno, "the environment names the inherited file descriptor %d, "
                                      "which cannot be used", fd);
     return 0;
