@@ -28,7 +28,8 @@ static int print_lines(void)
 }
 
 /* The task of a connection: sends the file, from the kernel's cache straight to the socket. */
-static int send_settings(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer, void *arg)
+static int send_settings(asyncio_stream_reader_t *reader, asyncio_stream_writer_t *writer,
+                         void *arg)
 {
     (void)reader, (void)arg;
     asyncio_file_t *file = NULL;
