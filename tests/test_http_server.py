@@ -10,6 +10,7 @@ sentence that says which promise it holds. Everything runs on the loopback inter
 import contextlib
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -241,6 +242,18 @@ def test_a_refusal_closes_and_says_so():
         assert status == 405 and fields[b"allow"] == b"GET, HEAD", fields
         status, fields, _ = get(port, b"/echo")
         assert status == 405 and fields[b"allow"] == b"POST", fields
+
+
+def test_a_client_that_still_sends_gets_the_refusal():
+    """What comes after a refusal is dropped, and does not reset the connection."""
+    with http_server() as (port, _), connect(port) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        select.select([connection], [], [], LIMIT)
+        for _ in range(3):
+            connection.sendall(b"more" * 1000)
+            time.sleep(0.05)  # a reset would come now, and nothing says that none does
+        connection.shutdown(socket.SHUT_WR)
+        assert statuses(receive_all(connection)) == [400]
 
 
 def test_a_body_comes_back():

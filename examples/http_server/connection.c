@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a client may still send when its request was refused. */
+#define LINGER_SECONDS 2.0
+#define LINGER_BYTES   1048576
+
 void connection_init(connection_t *connection, worker_t *worker, asyncio_stream_reader_t *reader,
                      asyncio_stream_writer_t *writer)
 {
@@ -286,6 +290,23 @@ void connection_stop_idle(connection_t *connection)
 {
     if (connection->is_idle)
         asyncio_timeout_reschedule(&connection->deadline, 0.0);
+}
+
+void connection_linger(connection_t *connection)
+{
+    asyncio_timeout_t deadline;
+    if (asyncio_stream_writer_write_eof(connection->writer) < 0) /* TLS cannot end one direction */
+        return;
+    if (asyncio_timeout_enter(&deadline, LINGER_SECONDS) < 0)
+        return;
+    ssize_t size;
+    size_t dropped = 0;
+    do {
+        size = asyncio_stream_reader_read(connection->reader, connection->buffer,
+                                          sizeof(connection->buffer));
+        dropped += size > 0 ? (size_t)size : 0;
+    } while (size > 0 && dropped < LINGER_BYTES);
+    asyncio_timeout_exit(&deadline, size < 0 ? (int)size : 0);
 }
 
 int connection_drain(connection_t *connection)

@@ -53,6 +53,10 @@ int connection_read_body(connection_t *connection, bool keep);
 /* Ends the wait of a connection for its next request, if that is what it does. */
 void connection_stop_idle(connection_t *connection);
 
+/* Reads and drops what the client of a refused request still sends, for a while. A close at once
+ * would reset the connection, and the client could lose the response. */
+void connection_linger(connection_t *connection);
+
 /* Waits until the client has taken enough of what was written, at most settings->send_timeout
  * seconds; the client has lost its connection then. Returns 0 or a negative code. */
 int connection_drain(connection_t *connection);

@@ -80,6 +80,8 @@ static int serve_connection(asyncio_stream_reader_t *reader, asyncio_stream_writ
         if (connection.status != 0)
             log_request(&worker->log, &connection, asyncio_loop_time(loop) - begin);
     } while (rc == 0 && connection.request.keep_alive);
+    if (rc == 0 && connection.status >= 400)
+        connection_linger(&connection);
     connection_fini(&connection);
     return 0;
 }

@@ -69,7 +69,8 @@ bool response_has_body(const connection_t *connection, int status)
 
 static void add_bytes(text_t *text, const char *bytes, size_t size)
 {
-    memcpy(text->bytes + text->size, bytes, size);
+    if (size > 0) /* bytes may be NULL else, of an empty body */
+        memcpy(text->bytes + text->size, bytes, size);
     text->size += size;
 }
 
