@@ -32,7 +32,7 @@ static asyncio_file_t *open_filled(size_t size)
 typedef struct peer_thread {
     pthread_t thread;
     int fd;        /* closed at its end */
-    size_t first;  /* the place of the first byte */
+    size_t first;  /* the number in the file of its first byte */
     size_t until;  /* bytes after which it closes; SIZE_MAX: the end */
     size_t count;  /* bytes that it has read */
     bool is_right; /* and all were what they had to be */
@@ -178,6 +178,244 @@ static void test_order_by_reading(void **state)
     asyncio__sys = saved;
 }
 
+/* --- transports ---------------------------------------------------------------------------- */
+
+/* Lets the loop run until what can be done without the peer is done. */
+static void let_run(void)
+{
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(asyncio_sleep(0), 0);
+}
+
+static asyncio_task_t *start_sending(asyncio_transport_t *transport, asyncio_file_t *file,
+                                     const asyncio_sendfile_options_t *options)
+{
+    asyncio_task_t *task = asyncio_create_task(asyncio_loop_sendfile_coroutine(
+        asyncio_get_running_loop(), transport, file, options));
+    assert_non_null(task);
+    let_run();
+    return task;
+}
+
+/* What the task has returned; its reference is given up. */
+static ssize_t finish_sending(asyncio_task_t *task)
+{
+    void *result = NULL;
+    int rc = asyncio_await(task, &result);
+    asyncio_future_unref(task);
+    return rc < 0 ? rc : (ssize_t)(intptr_t)result;
+}
+
+static void expect_failure(ssize_t rc, int code, const char *message)
+{
+    asyncio_error_t *error = asyncio_error_last();
+    assert_int_equal(rc, code);
+    assert_string_equal(asyncio_error_message(error), message);
+    asyncio_error_unref(error);
+}
+
+static void close_recorded(recorder_t *recorder, asyncio_transport_t *transport)
+{
+    asyncio_transport_close(transport);
+    asyncio_transport_unref(transport);
+    wait_lost(recorder);
+    asyncio_error_clear();
+}
+
+/* Nothing else is written while a file is sent, and nothing read. */
+static int one_at_a_time(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    recorder_t recorder = recorder_init(&plain_functions);
+    asyncio_transport_t *transport;
+    peer_thread_t reader;
+    int fd = open_recorded(&recorder, &transport), keep = dup(fd);
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    asyncio_file_t *file = open_filled(LARGE_BYTES), *other = open_filled(LARGE_BYTES);
+    asyncio_task_t *task = start_sending(transport, file, NULL);
+    assert_int_equal(write(fd, "late", 4), 4);
+    let_run();
+    assert_string_equal(recorder.log, "made ");
+    expect_failure(asyncio_transport_write(transport, "x", 1), ASYNCIO_ERUNTIME,
+                   "unable to write; sendfile is in progress");
+    expect_failure(asyncio_loop_sendfile(loop, transport, other, NULL), ASYNCIO_ERUNTIME,
+                   "unable to write; sendfile is in progress");
+    start_peer(&reader, fd, 0);
+    assert_int_equal(finish_sending(task), LARGE_BYTES);
+    WAIT_UNTIL(&recorder, recorder.received == 4);
+    assert_string_equal(recorder.log, "made data(late) ");
+    close_recorded(&recorder, transport);
+    close(keep);
+    expect_peer(&reader, LARGE_BYTES);
+    asyncio_file_unref(file);
+    asyncio_file_unref(other);
+    return 0;
+}
+TEST(one_at_a_time)
+
+/* A cancelled call has sent what the file's position says, and the transport still works. */
+static int cancelled(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    recorder_t recorder = recorder_init(&plain_functions);
+    asyncio_transport_t *transport;
+    peer_thread_t reader;
+    int fd = open_recorded(&recorder, &transport);
+    asyncio_file_t *file = open_filled(LARGE_BYTES);
+    asyncio_task_t *task = start_sending(transport, file, NULL);
+    assert_true(asyncio_task_cancel(task, NULL));
+    assert_int_equal(finish_sending(task), -ECANCELED);
+    int64_t sent = asyncio_file_tell(file);
+    assert_in_range(sent, 1, LARGE_BYTES - 1);
+    asyncio_sendfile_options_t rest = {.size = sizeof(rest), .offset = sent};
+    start_peer(&reader, fd, 0);
+    assert_int_equal(asyncio_loop_sendfile(asyncio_get_running_loop(), transport, file, &rest),
+                     LARGE_BYTES - sent);
+    close_recorded(&recorder, transport);
+    expect_peer(&reader, LARGE_BYTES);
+    asyncio_file_unref(file);
+    return 0;
+}
+TEST(cancelled)
+
+/* A file that is cut while it is sent ends where it was cut. */
+static int cut_short(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    recorder_t recorder = recorder_init(&plain_functions);
+    asyncio_transport_t *transport;
+    peer_thread_t reader;
+    int fd = open_recorded(&recorder, &transport);
+    asyncio_file_t *file = open_filled(LARGE_BYTES);
+    asyncio_task_t *task = start_sending(transport, file, NULL);
+    assert_int_equal(truncate(name_in("file"), LARGE_BYTES - 1000000), 0);
+    start_peer(&reader, fd, 0);
+    assert_int_equal(finish_sending(task), LARGE_BYTES - 1000000);
+    close_recorded(&recorder, transport);
+    expect_peer(&reader, LARGE_BYTES - 1000000);
+    asyncio_file_unref(file);
+    return 0;
+}
+TEST(cut_short)
+
+/* A peer that goes away is an error, of the transport too. */
+static int peer_gone(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    recorder_t recorder = recorder_init(&plain_functions);
+    asyncio_transport_t *transport;
+    int fd = open_recorded(&recorder, &transport);
+    asyncio_file_t *file = open_filled(LARGE_BYTES);
+    asyncio_task_t *task = start_sending(transport, file, NULL);
+    close(fd);
+    ssize_t rc = finish_sending(task);
+    assert_true(rc == -EPIPE || rc == -ECONNRESET);
+    close_recorded(&recorder, transport);
+    asyncio_file_unref(file);
+    return 0;
+}
+TEST(peer_gone)
+
+/* A transport that is closed meanwhile ends the call; one that is closing refuses it. */
+static int closed_meanwhile(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    recorder_t recorder = recorder_init(&plain_functions);
+    asyncio_transport_t *transport;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    int fd = open_recorded(&recorder, &transport);
+    asyncio_file_t *file = open_filled(LARGE_BYTES);
+    asyncio_task_t *task = start_sending(transport, file, NULL);
+    asyncio_transport_abort(transport);
+    expect_failure(finish_sending(task), -ECONNRESET, "Connection closed by peer");
+    expect_failure(asyncio_loop_sendfile(loop, transport, file, NULL), ASYNCIO_ERUNTIME,
+                   "Transport is closing");
+    close_recorded(&recorder, transport);
+    close(fd);
+    asyncio_file_unref(file);
+    return 0;
+}
+TEST(closed_meanwhile)
+
+/* --- refusals ------------------------------------------------------------------------------ */
+
+/* With no_fallback the reason of sendfile(2) is the error's cause, and nothing was sent. */
+static int without_fallback(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_sendfile_options_t options = {.size = sizeof(options), .no_fallback = true};
+    recorder_t recorder = recorder_init(&plain_functions);
+    asyncio_transport_t *transport;
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    int fd = open_recorded(&recorder, &transport), other;
+    asyncio_socket_t *sock = socket_pair(&other);
+    asyncio_file_t *file = open_filled(10);
+    expect_failure(asyncio_loop_sendfile(loop, transport, file, &options),
+                   ASYNCIO_ESENDFILENOTAVAILABLE, "os.sendfile call failed");
+    asyncio_error_t *error = asyncio_error_last();
+    assert_int_equal(asyncio_error_code(asyncio_error_cause(error)), -EINVAL);
+    asyncio_error_unref(error);
+    expect_failure(asyncio_loop_sock_sendfile(loop, sock, file, &options),
+                   ASYNCIO_ESENDFILENOTAVAILABLE, "os.sendfile call failed");
+    assert_int_equal(asyncio_file_tell(file), 0);
+    close_recorded(&recorder, transport);
+    asyncio_socket_close(sock);
+    asyncio_socket_unref(sock);
+    close(fd);
+    close(other);
+    asyncio_file_unref(file);
+    return 0;
+}
+
+static void test_without_fallback(void **state)
+{
+    const asyncio__syscalls_t saved = asyncio__sys;
+    (void)state;
+    asyncio__sys.sendfile = refuse_sendfile;
+    run_clean(without_fallback, NULL);
+    asyncio__sys = saved;
+}
+
+static int bad_arguments(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    asyncio_sendfile_options_t options = {.size = sizeof(options)};
+    asyncio_loop_t *loop = asyncio_get_running_loop();
+    asyncio_file_t *file = open_filled(10), *writing;
+    int fd, datagram = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    asyncio_socket_t *sock = socket_pair(&fd), *wrong = asyncio_socket_from_fd(datagram);
+    assert_int_equal(asyncio_open(name_in("other"), "wb", &writing), 0);
+    expect_failure(asyncio_loop_sendfile(loop, NULL, file, NULL), -EINVAL,
+                   "\"transport\" must not be NULL");
+    expect_failure(asyncio_stream_writer_sendfile(NULL, file, NULL), -EINVAL,
+                   "\"writer\" must not be NULL");
+    assert_int_equal(asyncio_loop_sock_sendfile(loop, NULL, file, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_sendfile(loop, sock, NULL, NULL), -EINVAL);
+    assert_int_equal(asyncio_loop_sock_sendfile(loop, sock, writing, NULL), -EBADF);
+    expect_failure(asyncio_loop_sock_sendfile(loop, wrong, file, NULL), -EINVAL,
+                   "only SOCK_STREAM type sockets are supported");
+    options.offset = -1;
+    expect_failure(asyncio_loop_sock_sendfile(loop, sock, file, &options), -EINVAL,
+                   "\"offset\" must not be negative");
+    options = (asyncio_sendfile_options_t){.size = sizeof(options), .count = -1};
+    expect_failure(asyncio_loop_sock_sendfile(loop, sock, file, &options), -EINVAL,
+                   "\"count\" must be positive, or 0: to the end");
+    options = (asyncio_sendfile_options_t){.size = 1};
+    expect_failure(asyncio_loop_sock_sendfile(loop, sock, file, &options), -EINVAL,
+                   "\"options->size\" must be sizeof(*options)");
+    assert_int_equal(asyncio_file_close(file), 0);
+    assert_int_equal(asyncio_loop_sock_sendfile(loop, sock, file, NULL), -EBADF);
+    asyncio_socket_close(sock);
+    asyncio_socket_unref(sock);
+    asyncio_socket_close(wrong);
+    asyncio_socket_unref(wrong);
+    close(fd);
+    asyncio_file_unref(file);
+    asyncio_file_unref(writing);
+    return 0;
+}
+TEST(bad_arguments)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +423,13 @@ int main(void)
         FOLDER_TEST(test_parts_by_reading),
         FOLDER_TEST(test_order),
         FOLDER_TEST(test_order_by_reading),
+        FOLDER_TEST(test_one_at_a_time),
+        FOLDER_TEST(test_cancelled),
+        FOLDER_TEST(test_cut_short),
+        FOLDER_TEST(test_peer_gone),
+        FOLDER_TEST(test_closed_meanwhile),
+        FOLDER_TEST(test_without_fallback),
+        FOLDER_TEST(test_bad_arguments),
     };
     signal(SIGPIPE, SIG_DFL);
     return cmocka_run_group_tests(tests, NULL, NULL);

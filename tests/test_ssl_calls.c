@@ -125,6 +125,51 @@ static void test_protocols(void **state)
     run_ssl(use_protocols);
 }
 
+/* --- files ------------------------------------------------------------------------------- */
+
+/* Sends a part of a file to an echo server, and writes on. */
+static int send_file(void *arg, void **ret_result)
+{
+    (void)arg, (void)ret_result;
+    enum { OFFSET = 1000, COUNT = 300000 };
+    asyncio_sendfile_options_t options = {.size = sizeof(options), .offset = OFFSET,
+                                          .count = COUNT, .no_fallback = true};
+    char *path = certificate_write("file", ""), *data = malloc(COUNT + 2);
+    pair_t pair;
+    asyncio_file_t *file;
+    for (size_t i = 0; i < COUNT; i++)
+        data[i] = (char)(i * 7 + i / 251);
+    assert_int_equal(asyncio_path_write(path, data, COUNT), 0);
+    open_pair(&pair, NULL);
+    assert_int_equal(asyncio_open(path, "rb", &file), 0);
+    assert_int_equal(asyncio_stream_writer_sendfile(pair.writer, file, &options), ASYNCIO_ERUNTIME);
+    options.no_fallback = false;
+    assert_int_equal(asyncio_stream_writer_sendfile(pair.writer, file, &options), COUNT - OFFSET);
+    assert_int_equal(asyncio_file_tell(file), COUNT);
+    assert_int_equal(asyncio_stream_writer_write(pair.writer, "end", 3), 0);
+    char *found = malloc(COUNT);
+    assert_int_equal(asyncio_stream_reader_readexactly(pair.reader, found, COUNT - OFFSET + 3, NULL),
+                     COUNT - OFFSET + 3);
+    assert_memory_equal(found, data + OFFSET, COUNT - OFFSET);
+    assert_memory_equal(found + COUNT - OFFSET, "end", 3);
+    close_pair(&pair);
+    asyncio_file_unref(file);
+    asyncio_error_clear();
+    unlink(path);
+    free(path);
+    free(data);
+    free(found);
+    return 0;
+}
+
+/* A file is read and encrypted, since sendfile(2) cannot encrypt; what is written after it comes
+ * behind it. */
+static void test_sendfile(void **state)
+{
+    (void)state;
+    run_ssl(send_file);
+}
+
 /* --- sockets that the program has accepted ------------------------------------------------- */
 
 /* A client by streams over one end of a socket pair. */
@@ -446,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_unix_streams),       cmocka_unit_test(test_protocols),
         cmocka_unit_test(test_accepted_socket),    cmocka_unit_test(test_accepted_socket_refuses),
         cmocka_unit_test(test_handshake_timeouts), cmocka_unit_test(test_shutdown_timeout),
+        cmocka_unit_test(test_sendfile),
     };
     return cmocka_run_group_tests(tests, ssl_setup, ssl_teardown);
 }

@@ -14,17 +14,17 @@
 
 typedef struct folder {
     char path[64];
-    char names[4][96]; /* of name_in(), in turn */
-    unsigned next;     /* of names */
+    unsigned next; /* of folder_names */
 } folder_t;
 
 static folder_t folder;
+static char folder_names[4][96]; /* of name_in(), in turn */
 
 /* The path of a name in the folder of the test; four of them are valid at a time. */
 static inline const char *name_in(const char *name)
 {
-    char *text = folder.names[folder.next++ % 4];
-    snprintf(text, sizeof(folder.names[0]), "%s/%s", folder.path, name);
+    char *text = folder_names[folder.next++ % 4];
+    snprintf(text, sizeof(folder_names[0]), "%s/%s", folder.path, name);
     return text;
 }
 
