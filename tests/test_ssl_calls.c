@@ -148,8 +148,9 @@ static int send_file(void *arg, void **ret_result)
     assert_int_equal(asyncio_file_tell(file), COUNT);
     assert_int_equal(asyncio_stream_writer_write(pair.writer, "end", 3), 0);
     char *found = malloc(COUNT);
-    assert_int_equal(asyncio_stream_reader_readexactly(pair.reader, found, COUNT - OFFSET + 3, NULL),
-                     COUNT - OFFSET + 3);
+    assert_int_equal(
+        asyncio_stream_reader_readexactly(pair.reader, found, COUNT - OFFSET + 3, NULL),
+        COUNT - OFFSET + 3);
     assert_memory_equal(found, data + OFFSET, COUNT - OFFSET);
     assert_memory_equal(found + COUNT - OFFSET, "end", 3);
     close_pair(&pair);
