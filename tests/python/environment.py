@@ -13,7 +13,8 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REQUIREMENTS = {kind: os.path.join(HERE, name) for kind, name in {
-    "tests": "requirements.txt", "downstream": "requirements_downstream.txt"}.items()}
+    "tests": "requirements.txt", "downstream": "requirements_downstream.txt",
+    "package": "requirements_package.txt"}.items()}
 LIMIT = 600  # seconds for one run of pip
 
 

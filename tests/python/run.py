@@ -6,7 +6,8 @@ Usage: run.py BUILD [--only PART] [-j N]
 
 For each interpreter: CPython's own tests of asyncio (conform.py), on both engines for the two
 newest; the golden scenarios (golden.py); and the tests of this folder by pytest. The newest one
-also runs the programs of other people. tools/run_tests.py --python BUILD counts the results.
+also runs the programs of other people, and builds the package as pip does.
+tools/run_tests.py --python BUILD counts the results.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import environment  # noqa: E402
 import find_pythons  # noqa: E402
 
 DOWNSTREAM = ["test_downstream.py", "test_types.py"]
+PACKAGE = ["test_package.py"]
 LIMIT = 900             # seconds for one job
 GOLDEN_SINCE = (3, 12)  # sys.monitoring
 
@@ -60,7 +62,7 @@ def is_built(build, facts):
 def test_files():
     """Returns the test files for every interpreter."""
     return sorted(name for name in os.listdir(HERE) if name.startswith("test_") and
-                  name.endswith(".py") and name not in DOWNSTREAM)
+                  name.endswith(".py") and name not in DOWNSTREAM + PACKAGE)
 
 
 def pytest_command(build, facts, kinds, files):
@@ -84,10 +86,11 @@ def jobs_of(build, facts, is_new, is_newest):
     if tuple(facts["version"]) >= GOLDEN_SINCE:
         jobs.append(Job(f"golden-{version}", [python, "golden.py"]))
     jobs.append(Job(f"pytest-{version}", pytest_command(build, facts, ["tests"], test_files())))
-    present = [name for name in DOWNSTREAM if os.path.exists(os.path.join(HERE, name))]
-    if is_newest and present:
+    if is_newest:
         jobs.append(Job(f"downstream-{version}", pytest_command(
-            build, facts, ["tests", "downstream"], present)))
+            build, facts, ["tests", "downstream"], DOWNSTREAM)))
+        jobs.append(Job(f"package-{version}", pytest_command(
+            build, facts, ["tests", "package"], PACKAGE)))
     return jobs
 
 
