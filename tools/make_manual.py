@@ -150,8 +150,9 @@ def make_man(out, groups):
 
 
 def run_sphinx(builder, source, out, doctrees):
-    """Runs Sphinx; every warning is an error."""
-    done = subprocess.run([SPHINX, "-b", builder, "-W", "--keep-going", "-n", "-q", "-j", "auto",
+    """Runs Sphinx; every warning is an error. In one process: several merge what they have read in
+    the order in which they end, and the search index shows it."""
+    done = subprocess.run([SPHINX, "-b", builder, "-W", "--keep-going", "-n", "-q",
                            "-d", doctrees, source, out], check=False,
                           # The search index lists the entries of sets in the order of their hashes.
                           env={**os.environ, "PYTHONHASHSEED": "0"})
