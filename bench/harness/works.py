@@ -37,6 +37,10 @@ WORKS = [
     Work("timeout", 5_000, {"timeout": at_most(50)}),
     Work("executor", 500, {"executor": FIRST}, has_threads=True),
     Work("executor64", 1_000, {"executor64": FIRST}, has_threads=True),
+    Work("file_read", 500, {"file_read": FIRST}, has_threads=True),
+    Work("file_read64k", 500, {"file_read64k": FIRST}, has_threads=True),
+    Work("file_write", 500, {"file_write": FIRST}, has_threads=True),
+    Work("file_open", 500, {"file_open": FIRST}, has_threads=True),
     Work("wake", 5_000, {"wake": at_most(30)}, has_threads=True, most=3_000_000),
     # A start, and beside it posix_spawn() in the same process: rows ..._bare, ours alone.
     Work("spawn_process", 5, {"spawn_process": FIRST, "spawn_process_bare": FIRST}, count=100),

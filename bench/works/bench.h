@@ -11,6 +11,7 @@
 #define BENCH_BENCH_H
 
 #include "front.h"
+#include "scratch_file.h"
 
 #include <asyncio.h>
 
@@ -26,6 +27,7 @@ bench_work_t bench_asleep;
 bench_work_t bench_timers, bench_timeout;
 bench_work_t bench_wake;
 bench_work_t bench_executor, bench_executor64;
+bench_work_t bench_file_read, bench_file_read64k, bench_file_write, bench_file_open;
 bench_work_t bench_queue, bench_queue1000, bench_lock;
 bench_work_t bench_yield_tasks, bench_lock_tasks, bench_queue_tasks, bench_gather;
 bench_work_t bench_spawn_process, bench_spawn_process_large, bench_spawn_process_fds;

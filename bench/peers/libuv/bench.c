@@ -9,7 +9,10 @@
  */
 #include "front.h"
 #include "inbox.h"
+#include "scratch_file.h"
 #include "uv_server.h"
+
+#include <fcntl.h>
 
 static uv_loop_t *loop;
 
@@ -119,6 +122,101 @@ static void work_executor(long count, bench_result_t *result)
 static void work_executor64(long count, bench_result_t *result)
 {
     run_jobs(64, count, result);
+}
+
+/** Operations on a file, one after the other, each in a thread of libuv. */
+typedef struct file_work {
+    uv_fs_t request;
+    uv_file file;
+    long left;       /**< operations that have not begun */
+    size_t size;     /**< of each, in bytes */
+    bool is_writing; /**< else it reads */
+    const char *path; /**< of file_open: opened, read and closed each time; else NULL */
+} file_work_t;
+
+static char file_buffer[BENCH_FILE_LARGE_BYTES];
+
+static void begin_file_step(file_work_t *work);
+
+static void on_file_closed(uv_fs_t *request)
+{
+    file_work_t *work = request->data;
+    peer_check(request->result == 0, "close");
+    uv_fs_req_cleanup(request);
+    begin_file_step(work);
+}
+
+static void on_file_done(uv_fs_t *request)
+{
+    file_work_t *work = request->data;
+    peer_check(request->result == (ssize_t)work->size, "an operation on a file");
+    uv_fs_req_cleanup(request);
+    if (work->path)
+        uv_fs_close(loop, request, work->file, on_file_closed);
+    else
+        begin_file_step(work);
+}
+
+static void on_file_opened(uv_fs_t *request)
+{
+    file_work_t *work = request->data;
+    uv_buf_t buffer = uv_buf_init(file_buffer, (unsigned)work->size);
+    peer_check(request->result >= 0, "open");
+    work->file = (uv_file)request->result;
+    uv_fs_req_cleanup(request);
+    uv_fs_read(loop, request, work->file, &buffer, 1, 0, on_file_done);
+}
+
+static void begin_file_step(file_work_t *work)
+{
+    uv_buf_t buffer = uv_buf_init(file_buffer, (unsigned)work->size);
+    if (work->left == 0)
+        return;
+    int64_t offset = bench_file_offset(--work->left, work->size);
+    if (work->path)
+        uv_fs_open(loop, &work->request, work->path, O_RDONLY, 0, on_file_opened);
+    else if (work->is_writing)
+        uv_fs_write(loop, &work->request, work->file, &buffer, 1, offset, on_file_done);
+    else
+        uv_fs_read(loop, &work->request, work->file, &buffer, 1, offset, on_file_done);
+}
+
+static void run_file_work(file_work_t work, bool is_opening, bench_result_t *result)
+{
+    char path[] = "/tmp/bench-file-XXXXXX";
+    bench_make_file(path);
+    work.file = open(path, O_RDWR | O_CLOEXEC);
+    work.path = is_opening ? path : NULL;
+    work.request.data = &work;
+    int scratch = work.file;
+    int64_t begin_ns = bench_now_ns();
+    begin_file_step(&work);
+    uv_run(loop, UV_RUN_DEFAULT);
+    result->elapsed_ns = bench_now_ns() - begin_ns;
+    peer_check(work.left == 0, "all operations on the file ended");
+    close(scratch);
+    unlink(path);
+}
+
+static void work_file_read(long count, bench_result_t *result)
+{
+    run_file_work((file_work_t){.left = count, .size = BENCH_FILE_SMALL_BYTES}, false, result);
+}
+
+static void work_file_read64k(long count, bench_result_t *result)
+{
+    run_file_work((file_work_t){.left = count, .size = BENCH_FILE_LARGE_BYTES}, false, result);
+}
+
+static void work_file_write(long count, bench_result_t *result)
+{
+    run_file_work((file_work_t){.left = count, .size = BENCH_FILE_SMALL_BYTES, .is_writing = true},
+                  false, result);
+}
+
+static void work_file_open(long count, bench_result_t *result)
+{
+    run_file_work((file_work_t){.left = count, .size = BENCH_FILE_SMALL_BYTES}, true, result);
 }
 
 /** The state that the posting thread and the loop share. */
@@ -298,6 +396,10 @@ int main(int argc, char **argv)
         {.name = "timers", .work = work_timers},
         {.name = "executor", .work = work_executor, .has_threads = true},
         {.name = "executor64", .work = work_executor64, .has_threads = true},
+        {.name = "file_read", .work = work_file_read, .has_threads = true},
+        {.name = "file_read64k", .work = work_file_read64k, .has_threads = true},
+        {.name = "file_write", .work = work_file_write, .has_threads = true},
+        {.name = "file_open", .work = work_file_open, .has_threads = true},
         {.name = "wake", .work = work_wake, .has_threads = true},
         {.name = "spawn_process", .work = work_spawn_process},
         {.name = "echo", .server = server_echo},

@@ -4,6 +4,7 @@
 //! and timers. `timers` polls each Sleep once, for a Sleep is in the wheel from then on only.
 
 mod crowd;
+mod files;
 mod outside;
 mod time;
 
@@ -87,7 +88,7 @@ fn measure<F: Future<Output = Outcome> + Send + 'static>(
     (count, times): (usize, usize),
     work: impl Fn(usize) -> F,
 ) -> Outcome {
-    let has_threads = name.starts_with("executor") || name == "wake";
+    let has_threads = name.starts_with("executor") || name.starts_with("file_") || name == "wake";
     let most = if name == "asleep" { 1000 } else { usize::MAX };
     let warm_up = (count / 10).min(most);
     if !has_threads {
@@ -130,6 +131,10 @@ fn run_named(runtime: &Runtime, name: &str, count: (usize, usize)) -> Option<Out
         "lock_tasks" => measure(r, name, count, |n| crowd::lock(n, n * rounds(n))),
         "executor" => measure(r, name, count, |n| outside::executor(1, n)),
         "executor64" => measure(r, name, count, |n| outside::executor(64, n)),
+        "file_read" => measure(r, name, count, |n| files::read(4096, n)),
+        "file_read64k" => measure(r, name, count, |n| files::read(65536, n)),
+        "file_write" => measure(r, name, count, files::write),
+        "file_open" => measure(r, name, count, files::open),
         "wake" => measure(r, name, count, outside::wake),
         _ => return None,
     })
