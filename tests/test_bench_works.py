@@ -14,8 +14,9 @@ import sys
 from harness import Failure, Skip, own_port, run_tests
 
 WORKS = ["yield", "yield1000", "spawn", "spawn_batch", "asleep", "timers", "queue", "queue1000",
-         "future", "lock", "cancel", "timeout", "executor", "executor64", "wake", "yield_tasks",
-         "lock_tasks", "queue_tasks", "gather"]
+         "future", "lock", "cancel", "timeout", "executor", "executor64", "file_read",
+         "file_read64k", "file_write", "file_open", "wake", "yield_tasks", "lock_tasks",
+         "queue_tasks", "gather"]
 PROCESSES = ["spawn_process", "spawn_process_large", "spawn_process_fds"]
 LINES = {"asleep": ["asleep_bytes B", "asleep_page_tables B", "asleep_make ns", "asleep_end ns"],
          **{work: [f"{work} ns", f"{work}_bare ns"] for work in PROCESSES}}

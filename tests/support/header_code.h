@@ -59,7 +59,7 @@ asyncio_coroutine_t *second_coroutine(void);
 asyncio_coroutine_function_t run, fetch, work;
 asyncio_callback_t hello, give_up, on_wakeup, begin_to_stop;
 asyncio_task_factory_t make_task;
-asyncio_client_connected_t serve;
+asyncio_client_connected_t serve, handle;
 asyncio_subprocess_protocol_factory_t make_protocol;
 char *read_whole_file(const char *path);
 int change_what_it_guards(void);
