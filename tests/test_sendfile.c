@@ -369,11 +369,11 @@ static int without_fallback(void *arg, void **ret_result)
 
 static void test_without_fallback(void **state)
 {
-    const asyncio__syscalls_t saved = asyncio__sys;
+    ssize_t (*saved)(int, int, off_t *, size_t) = asyncio__sys.sendfile;
     (void)state;
     asyncio__sys.sendfile = refuse_sendfile;
     run_clean(without_fallback, NULL);
-    asyncio__sys = saved;
+    asyncio__sys.sendfile = saved;
 }
 
 static int bad_arguments(void *arg, void **ret_result)

@@ -38,6 +38,12 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
         if debug is not None:
             self.set_debug(debug)
 
+    if sys.version_info >= (3, 15):
+        def _make_socket_transport(self, *args, context=None, **kwargs):
+            make = super()._make_socket_transport
+            return (make(*args, **kwargs) if context is None
+                    else context.run(make, *args, **kwargs))
+
     # --- running ---
 
     def run_forever(self):

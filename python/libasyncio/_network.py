@@ -18,6 +18,7 @@ import types
 from asyncio import (base_events, base_subprocess, constants, exceptions, protocols,
                      unix_events)
 from asyncio.log import logger
+from functools import partial
 
 try:
     import ssl
@@ -50,11 +51,14 @@ class Network:
 
     def _make_ssl_transport(self, rawsock, protocol, sslcontext, waiter=None, *,
                             server_side=False, server_hostname=None, extra=None, server=None,
-                            ssl_handshake_timeout=constants.SSL_HANDSHAKE_TIMEOUT, **kwargs):
+                            ssl_handshake_timeout=constants.SSL_HANDSHAKE_TIMEOUT, context=None,
+                            **kwargs):
         layer = sslproto.SSLProtocol(self, protocol, sslcontext, waiter, server_side,
                                      server_hostname,
                                      ssl_handshake_timeout=ssl_handshake_timeout, **kwargs)
-        self._make_socket_transport(rawsock, layer, extra=extra, server=server)
+        make = self._make_socket_transport if context is None else partial(
+            context.run, self._make_socket_transport)
+        make(rawsock, layer, extra=extra, server=server)
         return layer._app_transport
 
     def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
@@ -89,14 +93,17 @@ class Network:
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100,
                        ssl_handshake_timeout=constants.SSL_HANDSHAKE_TIMEOUT,
-                       ssl_shutdown_timeout=None):
+                       ssl_shutdown_timeout=None, context=None):
         arguments = None
         if sslcontext is not None:
             timeouts = {"ssl_handshake_timeout": ssl_handshake_timeout}
             if ssl_shutdown_timeout is not None:
                 timeouts["ssl_shutdown_timeout"] = ssl_shutdown_timeout
             arguments = sslcontext, timeouts
-        self._listeners[sock.fileno()] = self._listen(sock, protocol_factory, server, arguments)
+        # Connections run in copies of the context in which _listen() is called. Python 3.15 gives
+        # that in which the server was made.
+        listen = self._listen if context is None else partial(context.run, self._listen)
+        self._listeners[sock.fileno()] = listen(sock, protocol_factory, server, arguments)
 
     def _stop_serving(self, sock):
         fd = sock.fileno()
