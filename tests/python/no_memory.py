@@ -14,7 +14,6 @@ without an end about which nobody was told. Prints a line for each fault, and la
 
 import asyncio
 import os
-import queue
 import signal
 import socket
 import sys
@@ -28,7 +27,6 @@ PATIENCE = 20  # seconds for one run; SIGALRM ends it
 RESULT, MEMORY_ERROR, TOLD, WRONG = 0, 10, 11, 12
 LIMIT_OF_TEXT = 2000
 SCENARIOS = {}
-HELPER = queue.SimpleQueue()  # of functions that another thread calls
 
 
 def scenario(function):
@@ -44,14 +42,12 @@ async def double(number):
 @scenario
 async def tasks():
     loop = asyncio.get_running_loop()
-    event, posted = asyncio.Event(), loop.create_future()
+    event = asyncio.Event()
     loop.call_later(0.0005, event.set)
-    HELPER.put(lambda: loop.call_soon_threadsafe(posted.set_result, None))
     loop.call_soon(int, 1)
     loop.call_later(10, int, 1, 2, 3, 4).cancel()
     found = await asyncio.gather(*(double(i) for i in range(3)))
     await event.wait()
-    await asyncio.wait_for(posted, 5)
     return found == [0, 2, 4]
 
 
@@ -186,21 +182,6 @@ async def process():
     return output == b"text" and child.returncode == 0
 
 
-def start_helper():
-    """Starts the thread, which needs memory that CPython does not get on without."""
-    def help_others():
-        while True:
-            function = HELPER.get()
-            if function is None:
-                return
-            try:
-                function()
-            except MemoryError:
-                function()  # one allocation fails, no more
-
-    threading.Thread(target=help_others, daemon=True).start()
-
-
 class Watcher:
     """Is told what nobody can catch, and stops the loop then."""
 
@@ -225,7 +206,6 @@ class Watcher:
 def run_once(function, factory, number):
     """Runs the scenario; returns what it came to and a word about that."""
     watcher = Watcher()
-    start_helper()
     sys.unraisablehook, threading.excepthook = watcher.hook, watcher.thread_hook
     status, text = WRONG, ""
     if number is not None:
@@ -278,7 +258,6 @@ def main():
         print(f"{name} fails with all memory that it wants: {status} {text}")
         return 1
     run_once(function, factory, None)  # imports, caches
-    HELPER.put(None)
     counts, faults = {}, 0
     for number in range(first, first + step * count, step):
         status, text = run_in_child(function, factory, number)
