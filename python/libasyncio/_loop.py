@@ -10,7 +10,7 @@ from asyncio.log import logger
 from inspect import iscoroutinefunction, signature
 
 from . import _core, _probe  # noqa: F401  (_probe tells the extension about stock tasks)
-from ._network import Network
+from ._network import Network, call_in
 
 _getaddrinfo = socket.getaddrinfo
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
@@ -40,9 +40,7 @@ class Loop(_core.Loop, Network, base_events.BaseEventLoop):
 
     if sys.version_info >= (3, 15):
         def _make_socket_transport(self, *args, context=None, **kwargs):
-            make = super()._make_socket_transport
-            return (make(*args, **kwargs) if context is None
-                    else context.run(make, *args, **kwargs))
+            return call_in(context, super()._make_socket_transport, *args, **kwargs)
 
     # --- running ---
 

@@ -18,7 +18,6 @@ import types
 from asyncio import (base_events, base_subprocess, constants, exceptions, protocols,
                      unix_events)
 from asyncio.log import logger
-from functools import partial
 
 try:
     import ssl
@@ -34,6 +33,13 @@ _popen_init = _Popen.__init__
 # Later versions set the position of a file of which sock_sendfile() has sent nothing, too.
 _SENDFILE_MOVES = _UnixLoop._sock_sendfile_update_filepos.__code__.co_argcount == 3
 _PIPE_METHODS = ("connect_read_pipe", "connect_write_pipe")
+
+
+def call_in(context, function, *args, **kwargs):
+    """Calls a function in a context; None is the current one."""
+    if context is None:
+        return function(*args, **kwargs)
+    return context.run(function, *args, **kwargs)
 
 
 class Network:
@@ -56,9 +62,7 @@ class Network:
         layer = sslproto.SSLProtocol(self, protocol, sslcontext, waiter, server_side,
                                      server_hostname,
                                      ssl_handshake_timeout=ssl_handshake_timeout, **kwargs)
-        make = self._make_socket_transport if context is None else partial(
-            context.run, self._make_socket_transport)
-        make(rawsock, layer, extra=extra, server=server)
+        call_in(context, self._make_socket_transport, rawsock, layer, extra=extra, server=server)
         return layer._app_transport
 
     def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
@@ -102,8 +106,8 @@ class Network:
             arguments = sslcontext, timeouts
         # Connections run in copies of the context in which _listen() is called. Python 3.15 gives
         # that in which the server was made.
-        listen = self._listen if context is None else partial(context.run, self._listen)
-        self._listeners[sock.fileno()] = listen(sock, protocol_factory, server, arguments)
+        self._listeners[sock.fileno()] = call_in(context, self._listen, sock, protocol_factory,
+                                                 server, arguments)
 
     def _stop_serving(self, sock):
         fd = sock.fileno()

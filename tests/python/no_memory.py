@@ -17,7 +17,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 
 import _testcapi
 
@@ -197,16 +196,11 @@ class Watcher:
         if self.loop is not None:
             self.loop.stop()
 
-    def thread_hook(self, arguments):
-        self.told.append(arguments.exc_value)
-        if self.loop is not None:
-            self.loop.call_soon_threadsafe(self.loop.stop)
-
 
 def run_once(function, factory, number):
     """Runs the scenario; returns what it came to and a word about that."""
     watcher = Watcher()
-    sys.unraisablehook, threading.excepthook = watcher.hook, watcher.thread_hook
+    sys.unraisablehook = watcher.hook
     status, text = WRONG, ""
     if number is not None:
         _testcapi.set_nomemory(number, number + 1)
