@@ -49,6 +49,14 @@ def run_tests(name, tests):
     return 1 if failed else 0
 
 
+def run_functions(name, namespace, chosen):
+    """Runs the test functions of a module's globals() in their order, or those that are chosen by
+    name; returns the exit status."""
+    tests = [(test, function) for test, function in namespace.items()
+             if test.startswith("test_") and (not chosen or test in chosen)]
+    return run_tests(name, tests) if tests else 1
+
+
 def run_methods(name, fixture_class, then=None):
     """Runs the test methods of a class that is made once, with a temporary folder; where making it
     skips, each is skipped. Then calls then(fixture); returns the exit status."""

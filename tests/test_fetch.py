@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 
-from harness import Skip, own_port
+from harness import Skip, own_port, run_functions
 
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 FETCH = os.path.join(BUILD, "examples", "fetch")
@@ -580,26 +580,5 @@ def test_ten_thousand_files_of_nginx_come_byte_by_byte():
                 assert file.read() == body, name
 
 
-def main():
-    passed = failed = 0
-    chosen = sys.argv[2:]
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or (chosen and name not in chosen):
-            continue
-        print("[ RUN      ] " + name, flush=True)
-        try:
-            test()
-        except Skip as reason:
-            print("[  SKIPPED ] %s: %s" % (name, reason), flush=True)
-        except Exception as error:  # one that fails must not keep the others from running
-            failed += 1
-            print("[  FAILED  ] %s: %s: %.3000s" % (name, type(error).__name__, error), flush=True)
-        else:
-            passed += 1
-            print("[       OK ] " + name, flush=True)
-    print("%d passed, %d failed" % (passed, failed), flush=True)
-    return 0 if passed and not failed else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_functions("test_fetch", globals(), sys.argv[2:]))

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-from harness import Skip
+from harness import Skip, run_functions
 
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 HTTP_SERVER = os.path.join(BUILD, "examples", "http_server")
@@ -553,26 +553,5 @@ def test_ab():
                 assert b"Keep-Alive requests:    2000" in text, text
 
 
-def main():
-    passed = failed = 0
-    chosen = sys.argv[2:]
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or (chosen and name not in chosen):
-            continue
-        print("[ RUN      ] " + name, flush=True)
-        try:
-            test()
-        except Skip as reason:
-            print("[  SKIPPED ] %s: %s" % (name, reason), flush=True)
-        except Exception as error:  # one that fails must not keep the others from running
-            failed += 1
-            print("[  FAILED  ] %s: %s: %.3000s" % (name, type(error).__name__, error), flush=True)
-        else:
-            passed += 1
-            print("[       OK ] " + name, flush=True)
-    print("%d passed, %d failed" % (passed, failed), flush=True)
-    return 0 if passed and not failed else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_functions("test_http_server", globals(), sys.argv[2:]))

@@ -222,32 +222,53 @@ static void close_recorded(recorder_t *recorder, asyncio_transport_t *transport)
     asyncio_error_clear();
 }
 
+/* A transport that sends a large file, whose peer does not read yet. */
+typedef struct sending {
+    recorder_t recorder;
+    asyncio_transport_t *transport;
+    asyncio_file_t *file;
+    asyncio_task_t *task;
+    int fd; /* of the peer */
+} sending_t;
+
+static void begin_sending(sending_t *sending)
+{
+    sending->recorder = recorder_init(&plain_functions);
+    sending->fd = open_recorded(&sending->recorder, &sending->transport);
+    sending->file = open_filled(LARGE_BYTES);
+    sending->task = start_sending(sending->transport, sending->file, NULL);
+}
+
+static void end_sending(sending_t *sending)
+{
+    close_recorded(&sending->recorder, sending->transport);
+    asyncio_file_unref(sending->file);
+}
+
 /* Nothing else is written while a file is sent, and nothing read. */
 static int one_at_a_time(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    recorder_t recorder = recorder_init(&plain_functions);
-    asyncio_transport_t *transport;
+    sending_t sending;
     peer_thread_t reader;
-    int fd = open_recorded(&recorder, &transport), keep = dup(fd);
-    asyncio_loop_t *loop = asyncio_get_running_loop();
-    asyncio_file_t *file = open_filled(LARGE_BYTES), *other = open_filled(LARGE_BYTES);
-    asyncio_task_t *task = start_sending(transport, file, NULL);
-    assert_int_equal(write(fd, "late", 4), 4);
+    begin_sending(&sending);
+    int keep = dup(sending.fd);
+    asyncio_file_t *other = open_filled(LARGE_BYTES);
+    assert_int_equal(write(sending.fd, "late", 4), 4);
     let_run();
-    assert_string_equal(recorder.log, "made ");
-    expect_failure(asyncio_transport_write(transport, "x", 1), ASYNCIO_ERUNTIME,
+    assert_string_equal(sending.recorder.log, "made ");
+    expect_failure(asyncio_transport_write(sending.transport, "x", 1), ASYNCIO_ERUNTIME,
                    "unable to write; sendfile is in progress");
-    expect_failure(asyncio_loop_sendfile(loop, transport, other, NULL), ASYNCIO_ERUNTIME,
-                   "unable to write; sendfile is in progress");
-    start_peer(&reader, fd, 0);
-    assert_int_equal(finish_sending(task), LARGE_BYTES);
-    WAIT_UNTIL(&recorder, recorder.received == 4);
-    assert_string_equal(recorder.log, "made data(late) ");
-    close_recorded(&recorder, transport);
+    expect_failure(asyncio_loop_sendfile(asyncio_get_running_loop(), sending.transport, other,
+                                         NULL),
+                   ASYNCIO_ERUNTIME, "unable to write; sendfile is in progress");
+    start_peer(&reader, sending.fd, 0);
+    assert_int_equal(finish_sending(sending.task), LARGE_BYTES);
+    WAIT_UNTIL(&sending.recorder, sending.recorder.received == 4);
+    assert_string_equal(sending.recorder.log, "made data(late) ");
+    end_sending(&sending);
     close(keep);
     expect_peer(&reader, LARGE_BYTES);
-    asyncio_file_unref(file);
     asyncio_file_unref(other);
     return 0;
 }
@@ -257,23 +278,20 @@ TEST(one_at_a_time)
 static int cancelled(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    recorder_t recorder = recorder_init(&plain_functions);
-    asyncio_transport_t *transport;
+    sending_t sending;
     peer_thread_t reader;
-    int fd = open_recorded(&recorder, &transport);
-    asyncio_file_t *file = open_filled(LARGE_BYTES);
-    asyncio_task_t *task = start_sending(transport, file, NULL);
-    assert_true(asyncio_task_cancel(task, NULL));
-    assert_int_equal(finish_sending(task), -ECANCELED);
-    int64_t sent = asyncio_file_tell(file);
+    begin_sending(&sending);
+    assert_true(asyncio_task_cancel(sending.task, NULL));
+    assert_int_equal(finish_sending(sending.task), -ECANCELED);
+    int64_t sent = asyncio_file_tell(sending.file);
     assert_in_range(sent, 1, LARGE_BYTES - 1);
     asyncio_sendfile_options_t rest = {.size = sizeof(rest), .offset = sent};
-    start_peer(&reader, fd, 0);
-    assert_int_equal(asyncio_loop_sendfile(asyncio_get_running_loop(), transport, file, &rest),
+    start_peer(&reader, sending.fd, 0);
+    assert_int_equal(asyncio_loop_sendfile(asyncio_get_running_loop(), sending.transport,
+                                           sending.file, &rest),
                      LARGE_BYTES - sent);
-    close_recorded(&recorder, transport);
+    end_sending(&sending);
     expect_peer(&reader, LARGE_BYTES);
-    asyncio_file_unref(file);
     return 0;
 }
 TEST(cancelled)
@@ -282,18 +300,14 @@ TEST(cancelled)
 static int cut_short(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    recorder_t recorder = recorder_init(&plain_functions);
-    asyncio_transport_t *transport;
+    sending_t sending;
     peer_thread_t reader;
-    int fd = open_recorded(&recorder, &transport);
-    asyncio_file_t *file = open_filled(LARGE_BYTES);
-    asyncio_task_t *task = start_sending(transport, file, NULL);
+    begin_sending(&sending);
     assert_int_equal(truncate(name_in("file"), LARGE_BYTES - 1000000), 0);
-    start_peer(&reader, fd, 0);
-    assert_int_equal(finish_sending(task), LARGE_BYTES - 1000000);
-    close_recorded(&recorder, transport);
+    start_peer(&reader, sending.fd, 0);
+    assert_int_equal(finish_sending(sending.task), LARGE_BYTES - 1000000);
+    end_sending(&sending);
     expect_peer(&reader, LARGE_BYTES - 1000000);
-    asyncio_file_unref(file);
     return 0;
 }
 TEST(cut_short)
@@ -302,16 +316,12 @@ TEST(cut_short)
 static int peer_gone(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    recorder_t recorder = recorder_init(&plain_functions);
-    asyncio_transport_t *transport;
-    int fd = open_recorded(&recorder, &transport);
-    asyncio_file_t *file = open_filled(LARGE_BYTES);
-    asyncio_task_t *task = start_sending(transport, file, NULL);
-    close(fd);
-    ssize_t rc = finish_sending(task);
+    sending_t sending;
+    begin_sending(&sending);
+    close(sending.fd);
+    ssize_t rc = finish_sending(sending.task);
     assert_true(rc == -EPIPE || rc == -ECONNRESET);
-    close_recorded(&recorder, transport);
-    asyncio_file_unref(file);
+    end_sending(&sending);
     return 0;
 }
 TEST(peer_gone)
@@ -320,19 +330,15 @@ TEST(peer_gone)
 static int closed_meanwhile(void *arg, void **ret_result)
 {
     (void)arg, (void)ret_result;
-    recorder_t recorder = recorder_init(&plain_functions);
-    asyncio_transport_t *transport;
-    asyncio_loop_t *loop = asyncio_get_running_loop();
-    int fd = open_recorded(&recorder, &transport);
-    asyncio_file_t *file = open_filled(LARGE_BYTES);
-    asyncio_task_t *task = start_sending(transport, file, NULL);
-    asyncio_transport_abort(transport);
-    expect_failure(finish_sending(task), -ECONNRESET, "Connection closed by peer");
-    expect_failure(asyncio_loop_sendfile(loop, transport, file, NULL), ASYNCIO_ERUNTIME,
-                   "Transport is closing");
-    close_recorded(&recorder, transport);
-    close(fd);
-    asyncio_file_unref(file);
+    sending_t sending;
+    begin_sending(&sending);
+    asyncio_transport_abort(sending.transport);
+    expect_failure(finish_sending(sending.task), -ECONNRESET, "Connection closed by peer");
+    expect_failure(asyncio_loop_sendfile(asyncio_get_running_loop(), sending.transport,
+                                         sending.file, NULL),
+                   ASYNCIO_ERUNTIME, "Transport is closing");
+    end_sending(&sending);
+    close(sending.fd);
     return 0;
 }
 TEST(closed_meanwhile)

@@ -299,12 +299,19 @@ typedef struct silence {
 
 typedef int silent_call_t(silence_t *silence);
 
+/* The options of a connection by TLS over the socket, with a limit for its handshake. */
+static asyncio_connection_options_t limited(const silence_t *silence, asyncio_socket_t *sock)
+{
+    return (asyncio_connection_options_t){.size = sizeof(asyncio_connection_options_t),
+                                          .ssl = silence->client, .sock = sock,
+                                          .server_hostname = "localhost",
+                                          .ssl_handshake_timeout = HANDSHAKE_LIMIT_S};
+}
+
 static int open_streams(silence_t *silence)
 {
     asyncio_socket_t *sock = asyncio_socket_from_fd(silence->sock_fd);
-    asyncio_connection_options_t options = {.size = sizeof(options), .ssl = silence->client,
-                                            .sock = sock, .server_hostname = "localhost",
-                                            .ssl_handshake_timeout = HANDSHAKE_LIMIT_S};
+    asyncio_connection_options_t options = limited(silence, sock);
     asyncio_stream_reader_t *reader;
     asyncio_stream_writer_t *writer;
     int rc = asyncio_open_connection(NULL, 0, &options, &reader, &writer);
@@ -315,9 +322,7 @@ static int open_streams(silence_t *silence)
 static int open_unix_streams(silence_t *silence)
 {
     asyncio_socket_t *sock = asyncio_socket_from_fd(silence->sock_fd);
-    asyncio_connection_options_t options = {.size = sizeof(options), .ssl = silence->client,
-                                            .sock = sock, .server_hostname = "localhost",
-                                            .ssl_handshake_timeout = HANDSHAKE_LIMIT_S};
+    asyncio_connection_options_t options = limited(silence, sock);
     asyncio_stream_reader_t *reader;
     asyncio_stream_writer_t *writer;
     int rc = asyncio_open_unix_connection(NULL, &options, &reader, &writer);
@@ -328,9 +333,7 @@ static int open_unix_streams(silence_t *silence)
 static int create_connection(silence_t *silence)
 {
     asyncio_socket_t *sock = asyncio_socket_from_fd(silence->sock_fd);
-    asyncio_connection_options_t options = {.size = sizeof(options), .ssl = silence->client,
-                                            .sock = sock, .server_hostname = "localhost",
-                                            .ssl_handshake_timeout = HANDSHAKE_LIMIT_S};
+    asyncio_connection_options_t options = limited(silence, sock);
     recorder_t recorder = recorder_init(&plain_functions);
     int rc = asyncio_loop_create_connection(asyncio_get_running_loop(), give, &recorder, NULL, 0,
                                             &options, NULL);

@@ -59,10 +59,8 @@ static asyncio_ssl_context_t *new_context(asyncio_ssl_purpose_t purpose, const c
     return context;
 }
 
-void fuzz_ssl_init(void)
+static void make_contexts(void)
 {
-    if (clients[0])
-        return;
     RAND_set_rand_method(&method);
     certificate_t authority =
         certificate_new(&(certificate_options_t){.name = "authority", .is_ca = true});
@@ -82,6 +80,14 @@ void fuzz_ssl_init(void)
     }
     certificate_drop(&own);
     certificate_drop(&authority);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    make_contexts();
+    /* Creates the objects that the libraries keep for the whole process. */
+    return LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
 }
 
 asyncio_ssl_context_t *fuzz_ssl_server(bool is_tls_1_2, bool is_mutual)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the fuzz targets of TLS share: contexts, and a random generator for OpenSSL that gives the
- * same numbers in each run, so that an input always does the same.
+ * What the fuzz targets of TLS share: their start, contexts, and a random generator for OpenSSL
+ * that gives the same numbers in each run, so that an input always does the same.
  */
 #ifndef TESTS_FUZZ_SSL_H
 #define TESTS_FUZZ_SSL_H
@@ -10,9 +10,6 @@
 
 #include "fuzz.h"
 #include "wire_channel.h"
-
-/* Makes the contexts, once. */
-void fuzz_ssl_init(void);
 
 /* Before each run: OpenSSL's random numbers begin again. */
 void fuzz_ssl_restart(void);

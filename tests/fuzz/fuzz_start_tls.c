@@ -380,14 +380,6 @@ static int run(void *arg, void **ret_result)
     return 0;
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    fuzz_ssl_init();
-    /* Creates the objects that the libraries keep for the whole process. */
-    return LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static world_t world;
